@@ -1,0 +1,42 @@
+/* Files: read whole, map, write aside and rename. Every function returns -1 with a message that names the path. */
+#ifndef QG_COMMON_FILE_H
+#define QG_COMMON_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads a regular file of at most limit bytes into new memory with a '\0' after its end; the caller frees *text.
+ * length may be NULL when the content must not hold NUL bytes, which is then checked. */
+int file_read(const char *path, size_t limit, char **text, size_t *length);
+
+/* A file mapped read-only. bytes is NULL for an empty file. */
+struct file_map {
+	const unsigned char *bytes;
+	size_t length;
+};
+
+int file_map_open(struct file_map *map, const char *path);
+void file_map_close(struct file_map *map);
+
+/* Writes path through a temporary file beside it: the old content stays until the new one is whole and flushed.
+ * mode as for chmod. */
+int file_write(const char *path, const void *bytes, size_t length, int mode);
+
+/* As file_write, but leaves an equal file alone. *changed (may be NULL) tells which. */
+int file_write_if_changed(const char *path, const void *bytes, size_t length, int *changed);
+
+/* Creates path and its missing parents. */
+int dir_make(const char *path);
+
+/* Creates the parents of path. */
+int dir_make_parents(const char *path);
+
+int file_exists(const char *path);
+
+/* "DIR/NAME" in new memory; NAME itself when it is absolute or dir is "" or ".". The caller frees. */
+char *path_join(const char *dir, const char *name);
+
+/* Names in a directory, sorted by byte, without "." and ".."; the caller frees each name and the array. */
+int dir_list(const char *path, char ***names, size_t *count);
+
+#endif

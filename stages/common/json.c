@@ -1,0 +1,407 @@
+#include "common/json.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/memory.h"
+#include "common/utf8.h"
+
+const struct json_rules json_default_rules = {.depth_max = 64};
+
+/* The scan that runs before cJSON: it accepts exactly RFC 8259, and knows where it is. */
+struct scan {
+	const char *text;
+	size_t length;
+	size_t at;
+	const char *source;
+	const struct json_rules *rules;
+};
+
+static int scan_fail(const struct scan *s, const char *what)
+{
+	size_t line = 1, column = 1;
+	for (size_t i = 0; i < s->at && i < s->length; i++) {
+		column++;
+		if (s->text[i] == '\n') {
+			line++;
+			column = 1;
+		}
+	}
+	return fail("%s:%zu:%zu: byte %zu: %s", s->source, line, column, s->at, what);
+}
+
+static int peek(const struct scan *s)
+{
+	return s->at < s->length ? (unsigned char)s->text[s->at] : -1;
+}
+
+static void skip_space(struct scan *s)
+{
+	while (peek(s) == ' ' || peek(s) == '\t' || peek(s) == '\n' || peek(s) == '\r')
+		s->at++;
+}
+
+static int scan_word(struct scan *s, const char *word)
+{
+	size_t length = strlen(word);
+	if (s->length - s->at < length || memcmp(s->text + s->at, word, length))
+		return scan_fail(s, "not JSON: expected a value");
+	s->at += length;
+	return 0;
+}
+
+static int scan_string(struct scan *s)
+{
+	if (peek(s) != '"')
+		return scan_fail(s, "not JSON: expected a string in double quotes");
+	for (s->at++; peek(s) != '"'; s->at++) {
+		int c = peek(s);
+		if (c < 0)
+			return scan_fail(s, "not JSON: the string does not end");
+		if (c < 0x20)
+			return scan_fail(s, "not JSON: control character in a string");
+		if (c != '\\')
+			continue;
+		s->at++;
+		c = peek(s);
+		if (c == 'u') {
+			for (int i = 0; i < 4; i++) {
+				s->at++;
+				if (peek(s) < 0 || !isxdigit(peek(s)))
+					return scan_fail(s, "not JSON: \\u needs four hex digits");
+			}
+			if (!memcmp(s->text + s->at - 3, "0000", 4))
+				return scan_fail(s, "\\u0000 is not supported in a string");
+		} else if (c < 0 || !strchr("\"\\/bfnrt", c)) {
+			return scan_fail(s, "not JSON: unknown escape in a string");
+		}
+	}
+	s->at++;
+	return 0;
+}
+
+static size_t scan_digits(struct scan *s)
+{
+	size_t from = s->at;
+	while (peek(s) >= '0' && peek(s) <= '9')
+		s->at++;
+	return s->at - from;
+}
+
+static int scan_number(struct scan *s)
+{
+	size_t from = s->at;
+	if (peek(s) == '-')
+		s->at++;
+	if (peek(s) == '0')
+		s->at++;
+	else if (!scan_digits(s))
+		return scan_fail(s, "not JSON: expected a value");
+	size_t whole = s->at;
+	if (peek(s) == '.') {
+		s->at++;
+		if (!scan_digits(s))
+			return scan_fail(s, "not JSON: digits expected after the point");
+	}
+	if (peek(s) == 'e' || peek(s) == 'E') {
+		s->at++;
+		if (peek(s) == '+' || peek(s) == '-')
+			s->at++;
+		if (!scan_digits(s))
+			return scan_fail(s, "not JSON: digits expected in the exponent");
+	}
+	if (s->rules->integers_only && (s->at != whole || s->text[from] == '-')) {
+		s->at = from;
+		return scan_fail(s, "expected a non-negative integer without fraction or exponent");
+	}
+	return 0;
+}
+
+static int scan_value(struct scan *s, int depth);
+
+static int scan_container(struct scan *s, int depth)
+{
+	char close = s->text[s->at] == '{' ? '}' : ']';
+	if (depth >= s->rules->depth_max)
+		return scan_fail(s, "nested too deeply");
+	s->at++;
+	skip_space(s);
+	if (peek(s) == close) {
+		s->at++;
+		return 0;
+	}
+	for (;;) {
+		skip_space(s);
+		if (close == '}') {
+			if (scan_string(s))
+				return -1;
+			skip_space(s);
+			if (peek(s) != ':')
+				return scan_fail(s, "not JSON: expected ':'");
+			s->at++;
+		}
+		if (scan_value(s, depth + 1))
+			return -1;
+		skip_space(s);
+		if (peek(s) == close) {
+			s->at++;
+			return 0;
+		}
+		if (peek(s) != ',')
+			return scan_fail(s, close == '}' ? "not JSON: expected ',' or '}'" : "not JSON: expected ',' or ']'");
+		s->at++;
+	}
+}
+
+static int scan_value(struct scan *s, int depth)
+{
+	skip_space(s);
+	switch (peek(s)) {
+	case '{': case '[':
+		return scan_container(s, depth);
+	case '"':
+		return scan_string(s);
+	case 't':
+		return scan_word(s, "true");
+	case 'f':
+		return scan_word(s, "false");
+	case 'n':
+		return scan_word(s, "null");
+	case -1:
+		return scan_fail(s, "not JSON: the text ends where a value is expected");
+	default:
+		return scan_number(s);
+	}
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* cJSON keeps both of two equal keys and finds the first; a reader elsewhere may find the last. */
+static int refuse_duplicates(const cJSON *value, const char *source)
+{
+	size_t count = 0, capacity = 0;
+	const char **names = NULL;
+	const cJSON *item;
+	int bad = 0;
+	cJSON_ArrayForEach(item, value) {
+		if ((cJSON_IsObject(item) || cJSON_IsArray(item)) && refuse_duplicates(item, source)) {
+			free(names);
+			return -1;
+		}
+		if (cJSON_IsObject(value)) {
+			MEM_GROW(names, count, capacity);
+			names[count++] = item->string;
+		}
+	}
+	if (count)
+		qsort(names, count, sizeof *names, by_name);
+	for (size_t i = 1; i < count && !bad; i++)
+		if (!strcmp(names[i - 1], names[i]))
+			bad = fail("%s: duplicate key \"%s\"", source, names[i]);
+	free(names);
+	return bad;
+}
+
+cJSON *json_parse(const char *text, size_t length, const char *source, const struct json_rules *rules)
+{
+	struct scan s = {text, length, 0, source, rules ? rules : &json_default_rules};
+	size_t valid = utf8_valid_prefix(text, length);
+	if (valid != length) {
+		s.at = valid;
+		scan_fail(&s, "not UTF-8");
+		return NULL;
+	}
+	if (scan_value(&s, 0))
+		return NULL;
+	skip_space(&s);
+	if (s.at != length) {
+		scan_fail(&s, "unexpected text after the JSON value");
+		return NULL;
+	}
+	cJSON *value = cJSON_ParseWithLength(text, length);
+	if (!value)
+		return fail_null("%s: cJSON cannot read it (unpaired \\u surrogate?)", source);
+	if (refuse_duplicates(value, source)) {
+		cJSON_Delete(value);
+		return NULL;
+	}
+	return value;
+}
+
+cJSON *json_read(const char *path, size_t limit)
+{
+	char *text;
+	size_t length;
+	if (file_read(path, limit, &text, &length))
+		return NULL;
+	cJSON *value = json_parse(text, length, path, NULL);
+	free(text);
+	return value;
+}
+
+const cJSON *json_member(const cJSON *object, const char *key, const char *source)
+{
+	const cJSON *item = cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, key) : NULL;
+	return item ? item : fail_null("%s: key \"%s\" is missing", source, key);
+}
+
+const char *json_string(const cJSON *object, const char *key, const char *source)
+{
+	const cJSON *item = json_member(object, key, source);
+	if (!item)
+		return NULL;
+	return cJSON_IsString(item) ? item->valuestring : fail_null("%s: \"%s\" must be a string", source, key);
+}
+
+int json_double(const cJSON *object, const char *key, const char *source, double *value)
+{
+	const cJSON *item = json_member(object, key, source);
+	if (!item)
+		return -1;
+	if (!cJSON_IsNumber(item))
+		return fail("%s: \"%s\" must be a number", source, key);
+	*value = item->valuedouble;
+	return 0;
+}
+
+int json_u64(const cJSON *object, const char *key, const char *source, uint64_t *value)
+{
+	double number;
+	if (json_double(object, key, source, &number))
+		return -1;
+	if (!(number >= 0 && number <= 0x1p53 && floor(number) == number))
+		return fail("%s: \"%s\" must be an integer from 0 to 2^53, found %g", source, key, number);
+	*value = (uint64_t)number;
+	return 0;
+}
+
+int json_bool(const cJSON *object, const char *key, const char *source, int *value)
+{
+	const cJSON *item = json_member(object, key, source);
+	if (!item)
+		return -1;
+	if (!cJSON_IsBool(item))
+		return fail("%s: \"%s\" must be true or false", source, key);
+	*value = cJSON_IsTrue(item);
+	return 0;
+}
+
+void json_number(struct strbuf *to, double value)
+{
+	char text[40];
+	assert(isfinite(value));
+	if (fabs(value) <= 0x1p53 && floor(value) == value) {
+		strbuf_addf(to, "%.0f", value == 0 ? 0.0 : value);
+		return;
+	}
+	for (int digits = 1; digits <= 17; digits++) {
+		snprintf(text, sizeof text, "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	strbuf_adds(to, text);
+}
+
+static void add_string(struct strbuf *to, const char *text)
+{
+	strbuf_addc(to, '"');
+	for (const char *p = text; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+		if (c == '"' || c == '\\')
+			strbuf_addf(to, "\\%c", c);
+		else if (c == '\n')
+			strbuf_adds(to, "\\n");
+		else if (c == '\t')
+			strbuf_adds(to, "\\t");
+		else if (c < 0x20 || c == 0x7f)
+			strbuf_addf(to, "\\u%04x", c);
+		else
+			strbuf_addc(to, (char)c);
+	}
+	strbuf_addc(to, '"');
+}
+
+static void add_scalar(struct strbuf *to, const cJSON *value)
+{
+	if (cJSON_IsString(value))
+		add_string(to, value->valuestring);
+	else if (cJSON_IsNumber(value))
+		json_number(to, value->valuedouble);
+	else if (cJSON_IsBool(value))
+		strbuf_adds(to, cJSON_IsTrue(value) ? "true" : "false");
+	else if (cJSON_IsRaw(value))
+		strbuf_adds(to, value->valuestring);
+	else
+		strbuf_adds(to, "null");
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
+}
+
+void json_canonical(struct strbuf *to, const cJSON *value)
+{
+	if (!cJSON_IsArray(value) && !cJSON_IsObject(value)) {
+		add_scalar(to, value);
+		return;
+	}
+	int object = cJSON_IsObject(value);
+	size_t count = (size_t)cJSON_GetArraySize(value), n = 0;
+	const cJSON **items = mem_array(count, sizeof *items);
+	const cJSON *item;
+	cJSON_ArrayForEach(item, value)
+		items[n++] = item;
+	if (object && count)
+		qsort(items, count, sizeof *items, by_key);
+	strbuf_addc(to, object ? '{' : '[');
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			strbuf_addc(to, ',');
+		if (object) {
+			add_string(to, items[i]->string);
+			strbuf_addc(to, ':');
+		}
+		json_canonical(to, items[i]);
+	}
+	strbuf_addc(to, object ? '}' : ']');
+	free(items);
+}
+
+static void pretty(struct strbuf *to, const cJSON *value, int level)
+{
+	if ((!cJSON_IsArray(value) && !cJSON_IsObject(value))) {
+		add_scalar(to, value);
+		return;
+	}
+	int object = cJSON_IsObject(value);
+	if (!value->child) {
+		strbuf_adds(to, object ? "{}" : "[]");
+		return;
+	}
+	const cJSON *item;
+	strbuf_addc(to, object ? '{' : '[');
+	cJSON_ArrayForEach(item, value) {
+		strbuf_addf(to, "%s\n%*s", item == value->child ? "" : ",", 2 * (level + 1), "");
+		if (object) {
+			add_string(to, item->string);
+			strbuf_adds(to, ": ");
+		}
+		pretty(to, item, level + 1);
+	}
+	strbuf_addf(to, "\n%*s%c", 2 * level, "", object ? '}' : ']');
+}
+
+void json_pretty(struct strbuf *to, const cJSON *value)
+{
+	pretty(to, value, 0);
+}

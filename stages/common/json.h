@@ -1,0 +1,47 @@
+/* JSON over cJSON, strict where cJSON is lenient, and canonical where keys are hashed.
+ *
+ * json_parse() checks before cJSON sees a byte: UTF-8, one value with nothing but white space after it, nesting depth,
+ * the number grammar, and afterwards duplicate keys. Errors name the source, line, column and byte.
+ */
+#ifndef QG_COMMON_JSON_H
+#define QG_COMMON_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/strbuf.h"
+
+struct json_rules {
+	int depth_max;      /* deepest nesting of arrays and objects allowed */
+	int integers_only;  /* refuse a number with sign, fraction or exponent: 1.0, 1e3, -1 */
+};
+
+/* Depth 64, any number. */
+extern const struct json_rules json_default_rules;
+
+/* Parses text[0..length), which need not end in '\0'. source names it in errors (a path). The caller frees with
+ * cJSON_Delete(). rules may be NULL for the default. */
+cJSON *json_parse(const char *text, size_t length, const char *source, const struct json_rules *rules);
+
+/* Reads and parses a file of at most limit bytes. */
+cJSON *json_read(const char *path, size_t limit);
+
+/* Members of an object, checked for type. source and the key appear in the error. Results are borrowed. */
+const cJSON *json_member(const cJSON *object, const char *key, const char *source);
+const char *json_string(const cJSON *object, const char *key, const char *source);
+int json_u64(const cJSON *object, const char *key, const char *source, uint64_t *value); /* <= 2^53 */
+int json_double(const cJSON *object, const char *key, const char *source, double *value);
+int json_bool(const cJSON *object, const char *key, const char *source, int *value);
+
+/* Appends the canonical form: keys sorted by byte, no spaces, UTF-8, numbers as json_number() writes them. */
+void json_canonical(struct strbuf *to, const cJSON *value);
+
+/* Shortest text that reads back as value ("8", "0.1", "1e-05"); integers up to 2^53 without point or exponent. NaN and
+ * infinities, which JSON lacks, assert. */
+void json_number(struct strbuf *to, double value);
+
+/* Appends the value with two blanks of indentation a level in insertion order, numbers as json_number() writes them. */
+void json_pretty(struct strbuf *to, const cJSON *value);
+
+#endif
