@@ -1,0 +1,109 @@
+/* The Qwen3 language model, forward and backward, over a table of operations (ops/ops.h). Text only.
+ *
+ * Work is a list of batches. A batch is a few whole sequences packed without padding; it is the unit of every product,
+ * so that a result depends on its batch alone and not on what else the process computes. The passes go layer by layer,
+ * weights of one layer loaded at a time, all batches through it (in parallel where the backend has threads), and hand
+ * each linear to a visitor together with what the batches feed it:
+ *
+ *     transformer_forward   the visitor sees x of every linear: calibration
+ *     transformer_backward  the visitor sees x, y and dL/dy of every linear: scoring. Layers come last to first, lm_head
+ *                           before them; only the input of each layer is kept on the way up, the rest is recomputed
+ *                           (qwen3_vl.md 5.8)
+ *
+ * The loss of a batch is the mean cross-entropy over its targets; the first token of a sequence is no target. Sequences
+ * do not see each other. A batch without any target (every sequence one token long) has loss 0 and zero gradients.
+ */
+#ifndef QG_MODEL_TRANSFORMER_H
+#define QG_MODEL_TRANSFORMER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/lm_config.h"
+#include "ops/ops.h"
+
+enum linear_kind { LINEAR_Q, LINEAR_K, LINEAR_V, LINEAR_O, LINEAR_GATE, LINEAR_UP, LINEAR_DOWN, LINEAR_LM_HEAD };
+
+enum { LINEARS_PER_LAYER = 7, LINEAR_NAME_MAX = 80 };
+
+/* One searchable linear. Index = 7 * layer + kind, lm_head last: 7 * layers. */
+struct linear_info {
+	char name[LINEAR_NAME_MAX]; /* module name: model.language_model.layers.0.self_attn.q_proj */
+	enum linear_kind kind;
+	size_t layer;               /* unused for lm_head */
+	size_t in, out;
+	size_t input;               /* index of the first linear that reads the same input (q for k, v; gate for up) */
+	size_t group;               /* search group: q/k/v, o, gate/up, down, lm_head in module order */
+};
+
+/* Fills info[0 .. linear_count(config)). Groups are numbered 4 * layer + {0: qkv, 1: o, 2: gate/up, 3: down}, lm_head
+ * 4 * layers. The module name of a group is its first member's. */
+size_t linear_count(const struct lm_config *config);
+size_t linear_group_count(const struct lm_config *config);
+void linear_describe(struct linear_info *info, const struct lm_config *config);
+
+/* A weight of the checkpoint in mapped memory, any alignment, borrowed for the life of the transformer. */
+struct host_tensor {
+	const void *bytes;
+	enum dtype dtype;
+	size_t count;
+};
+
+/* Every tensor of the model: canonical weights of one layer, and the rest. */
+struct layer_tensors {
+	struct host_tensor input_norm, post_norm, q_norm, k_norm;
+	struct host_tensor linear[LINEARS_PER_LAYER]; /* by enum linear_kind */
+};
+
+struct model_tensors {
+	struct host_tensor embed, final_norm;
+	struct host_tensor lm_head;        /* tied: the same bytes as embed */
+	struct layer_tensors *layer;       /* [layers] */
+};
+
+struct batch {
+	const int32_t *ids;     /* [tokens], each below vocab_size */
+	const int32_t *start;   /* [sequences + 1] */
+	size_t sequences;
+	size_t tokens;          /* start[sequences] */
+};
+
+/* Targets of a batch: tokens minus sequences. */
+size_t batch_targets(const struct batch *batch);
+
+struct transformer;
+
+/* ops, config and tensors are borrowed until transformer_close(). */
+struct transformer *transformer_open(const struct ops *ops, const struct lm_config *config,
+	const struct model_tensors *tensors);
+void transformer_close(struct transformer *model);
+
+/* One linear with what the batches first .. first+count-1 feed it. Device buffers, borrowed during the visit; arrays are
+ * indexed by batch - first. */
+struct linear_site {
+	const struct linear_info *linear;
+	size_t index;           /* of the linear */
+	const dev_weight *W;    /* [out, in] */
+	size_t first, count;    /* batches of this visit */
+	const size_t *rows;     /* [count] tokens */
+	dev_f32 *const *x;      /* [count] [rows, in] */
+	dev_f32 *const *y;      /* [count] [rows, out]; NULL in a forward pass */
+	dev_f32 *const *dy;     /* [count] [rows, out]; gradient of the batch's loss; NULL in a forward pass */
+};
+
+/* Called by the thread that called the pass, once or (to bound memory, at lm_head) several times a linear with disjoint
+ * runs of batches in rising order. It may use ops->for_each. Returns 0, or -1 after fail(), which ends the pass. */
+typedef int linear_visitor(void *context, const struct linear_site *site);
+
+/* Runs the batches up to the input of lm_head and visits every linear in index order. */
+int transformer_forward(struct transformer *model, const struct batch *batches, size_t count, linear_visitor *visit,
+	void *context);
+
+/* loss[count] (may be NULL) gets the mean cross-entropy of each batch. */
+int transformer_backward(struct transformer *model, const struct batch *batches, size_t count, double *loss,
+	linear_visitor *visit, void *context);
+
+/* Logits of one batch at its rows, [tokens, vocab_size] fp32 in host memory: for tests and checks. */
+int transformer_logits(struct transformer *model, const struct batch *batch, float *logits);
+
+#endif
