@@ -95,6 +95,9 @@ struct linear_site {
  * runs of batches in rising order. It may use ops->for_each. Returns 0, or -1 after fail(), which ends the pass. */
 typedef int linear_visitor(void *context, const struct linear_site *site);
 
+/* Visits every linear in index order with its weight alone (count 0, no batches): for what depends on weights only. */
+int transformer_weights(struct transformer *model, linear_visitor *visit, void *context);
+
 /* Runs the batches up to the input of lm_head and visits every linear in index order. */
 int transformer_forward(struct transformer *model, const struct batch *batches, size_t count, linear_visitor *visit,
 	void *context);

@@ -1,0 +1,173 @@
+/* The table of operations the model is written over, and the memory they work on.
+ *
+ * A backend is one instance of the table: the CPU (ops_cpu()) is the definition; another instance (CUDA, or the tests'
+ * CPU with memory the model cannot read) fills the same table with the same contracts. The model never looks into a
+ * buffer: its handles are pointers to incomplete types, so a dereference does not compile.
+ *
+ * Dimension letters, here and in ops/NAME.h:
+ *     T tokens (rows)   H hidden size   V vocabulary   hd head width   nh query heads   nk key/value heads
+ *     rows x cols, in x out of a linear: weight W[out, in], y[T, out] = x[T, in] . W^T
+ * Matrices are row-major and dense. Activations are fp32 (dev_f32); a weight is kept as the backend likes (dev_weight:
+ * fp32 on the CPU). Lengths are counts of elements unless they end in _bytes.
+ *
+ * Bits: an operation's result depends on its arguments alone, not on threads or neighbours. On the CPU products are
+ * OpenBLAS sgemm on one thread, and every sum that is not a product (norms, softmax, loss, scores) is fp64 in a fixed
+ * order. Threads run over independent pieces (for_each), never inside an operation.
+ *
+ * Buffers may not overlap unless an operation says so. Preconditions (sizes, non-NULL) are asserts; an operation cannot
+ * fail on the CPU. A device that can fail reports through sync().
+ */
+#ifndef QG_OPS_OPS_H
+#define QG_OPS_OPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/dtype.h"
+#include "common/pool.h"
+#include "ops/fake_quant.h"
+
+typedef struct dev_f32 dev_f32;       /* fp32 elements in device memory */
+typedef struct dev_i32 dev_i32;       /* int32 elements in device memory */
+typedef struct dev_weight dev_weight; /* weight elements, ops->weight_bytes each */
+
+/* Sums over one [rows, cols] piece of the output of a linear; all fp64. */
+struct output_sums {
+	double score;     /* sum of (g d)^2: numerics.md section 6 step 5 */
+	double error2;    /* sum of d^2 */
+	double output2;   /* sum of y^2 */
+	double cross;     /* sum of y (y + d): with the two above gives the cosine */
+	double error_max; /* max |d| */
+};
+
+/* Sums over a tensor x and its de-quantized form q: how good a quantizer is on its own. */
+struct quant_sums {
+	double error2;    /* sum of (q - x)^2 */
+	double value2;    /* sum of x^2 */
+	double cross;     /* sum of x q */
+	double quant2;    /* sum of q^2 */
+	double error_max; /* max |q - x| */
+	double count;     /* elements */
+};
+
+/* How the tokens of a packed batch are cut into sequences: sequence s has rows start[s] .. start[s+1]-1. Host memory. */
+struct packing {
+	const int32_t *start; /* [sequences + 1], start[0] = 0 */
+	size_t sequences;
+};
+
+struct ops {
+	const char *name;     /* "cpu" */
+	const char *numerics; /* class of equal results, part of action keys: "cpu-ref" */
+	size_t weight_bytes;  /* bytes of one dev_weight element */
+
+	/* Memory. alloc returns device memory of at least bytes (never NULL: out of memory ends the program). */
+	void *(*alloc)(size_t bytes);
+	void (*release)(void *device);
+	void (*upload)(void *device, const void *host, size_t bytes);
+	void (*download)(void *host, const void *device, size_t bytes);
+	/* Weight elements from a checkpoint: count elements of the given dtype at host (any alignment), kept exactly. */
+	void (*weight_load)(dev_weight *to, const void *host, enum dtype dtype, size_t count);
+
+	/* Work. Pieces must be independent; see pool.h. workers() bounds the worker argument. */
+	int (*for_each)(size_t count, pool_work *work, void *context);
+	size_t (*workers)(void);
+	/* Waits for what was started; -1 after fail() when the device failed. */
+	int (*sync)(void);
+
+	/* out[T,H] = table[ids[t]]; ids are below the table's rows (checked by the caller on the host). */
+	void (*embed)(dev_f32 *out, const dev_weight *table, const dev_i32 *ids, size_t T, size_t H);
+
+	/* y[T,out] = x[T,in] . W^T + beta y, beta 0 or 1. */
+	void (*linear)(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out, float beta);
+	/* dx[T,in] = dy[T,out] . W + beta dx, beta 0 or 1. */
+	void (*linear_backward)(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in, size_t out,
+		float beta);
+
+	/* y = w * x / sqrt(mean(x^2) + eps), rows of length n; y may be x. */
+	void (*rmsnorm)(dev_f32 *y, const dev_f32 *x, const dev_weight *w, double eps, size_t rows, size_t n);
+	/* dx = d(rmsnorm)(x) . dy + beta dx, beta 0 or 1; qwen3_vl.md 5.3. dx may be dy when beta is 0. */
+	void (*rmsnorm_backward)(dev_f32 *dx, const dev_f32 *dy, const dev_f32 *x, const dev_weight *w, double eps,
+		size_t rows, size_t n, float beta);
+
+	/* Rotates x[T, heads, hd] in place by angle position[t] * theta^(-2i/hd), pairs (i, i + hd/2); direction +1, or -1
+	 * for the backward pass. Angles in fp64. */
+	void (*rope)(dev_f32 *x, const dev_i32 *position, double theta, size_t T, size_t heads, size_t hd, int direction);
+
+	/* Causal attention inside each sequence: q[T,nh,hd], k,v[T,nk,hd] -> o[T,nh,hd], lse[T,nh] (log-sum-exp of the
+	 * scaled scores, for the backward pass). Query head h reads key head h / (nh/nk); scale hd^-1/2. */
+	void (*attention)(dev_f32 *o, dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v,
+		struct packing packing, size_t nh, size_t nk, size_t hd);
+	/* qwen3_vl.md 5.5; writes (does not add to) dq, dk, dv. */
+	void (*attention_backward)(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, const dev_f32 *dO, const dev_f32 *o,
+		const dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, struct packing packing,
+		size_t nh, size_t nk, size_t hd);
+
+	/* a = silu(g) * u, elementwise over n. */
+	void (*swiglu)(dev_f32 *a, const dev_f32 *g, const dev_f32 *u, size_t n);
+	void (*swiglu_backward)(dev_f32 *dg, dev_f32 *du, const dev_f32 *da, const dev_f32 *g, const dev_f32 *u, size_t n);
+
+	/* y += x over n. */
+	void (*add)(dev_f32 *y, const dev_f32 *x, size_t n);
+
+	/* Cross-entropy of logits[T,V] against label[t] (< 0: no target). dlogits (may be logits) = scale (softmax -
+	 * onehot), 0 in rows without a target. Returns the sum over targets of -log softmax(logits)[label], unscaled. */
+	double (*cross_entropy)(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T,
+		size_t V);
+
+	/* Largest |x| of count elements. */
+	float (*amax)(const dev_f32 *x, size_t count);
+	/* Largest |W| a tensor, row, column or block of W[out,in], as granularity and block say (fake_quant.h gives the
+	 * layout of amax). amax is host memory. */
+	void (*weight_amax)(float *amax, const dev_weight *W, size_t out, size_t in, struct quantizer quantizer);
+
+	/* Activation quantizer: to = Q(x) (difference 0) or Q(x) - x (difference 1) over x[rows,cols]. amax is the static
+	 * per-tensor maximum, unused by dynamic per-token quantizers. The difference is exact in fp32 or rounded once. */
+	void (*quantize)(dev_f32 *to, const dev_f32 *x, size_t rows, size_t cols, struct quantizer quantizer, float amax,
+		int difference);
+	/* Weight quantizer over rows row0 .. row0+rows-1 of a weight of in columns; W and to point at row0, amax (host) at
+	 * the maxima of the whole weight. difference as above. */
+	void (*quantize_weight)(dev_weight *to, const dev_weight *W, size_t row0, size_t rows, size_t in,
+		struct quantizer quantizer, const float *amax, int difference);
+
+	/* Adds the sums over x[count] and its quantized form q to *sums. */
+	void (*quant_error)(struct quant_sums *sums, const dev_f32 *q, const dev_f32 *x, size_t count);
+	/* The same for weights. */
+	void (*weight_error)(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count);
+
+	/* Adds the sums over d[T,cols] (rows dense), with the gradient g and the output y taken at columns col0 ..
+	 * col0+cols-1 of [T,stride] matrices. */
+	void (*output_error)(struct output_sums *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
+		size_t cols, size_t stride, size_t col0);
+};
+
+/* The CPU instance. Plain memory, OpenBLAS, threads by pool.h. */
+const struct ops *ops_cpu(void);
+
+/* Element number n of a buffer. */
+static inline dev_f32 *f32_at(dev_f32 *p, size_t n)
+{
+	return (dev_f32 *)((char *)p + n * sizeof(float));
+}
+
+static inline const dev_f32 *f32_at_const(const dev_f32 *p, size_t n)
+{
+	return (const dev_f32 *)((const char *)p + n * sizeof(float));
+}
+
+static inline dev_weight *weight_at(const struct ops *ops, dev_weight *p, size_t n)
+{
+	return (dev_weight *)((char *)p + n * ops->weight_bytes);
+}
+
+static inline const dev_weight *weight_at_const(const struct ops *ops, const dev_weight *p, size_t n)
+{
+	return (const dev_weight *)((const char *)p + n * ops->weight_bytes);
+}
+
+static inline dev_f32 *f32_alloc(const struct ops *ops, size_t count)
+{
+	return ops->alloc(count * sizeof(float));
+}
+
+#endif

@@ -1,0 +1,64 @@
+/* From config to quantizers: what a quant_pair under a granularity overlay computes, what it is called, what it costs.
+ *
+ * A quantizer has a short code, the one of numerics.md 3.3, used in keys, job files and reports:
+ *
+ *     weights      N16 N32 ...    FP4 E2M1 with E4M3 scales on blocks of 16, 32, ...
+ *                  F8t F8r F8c    FP8 E4M3 per tensor / row (output channel) / column (input channel)
+ *                  F8g64 ...      FP8 on static blocks of 64 ...
+ *                  I8... I4...    INT8, INT4 with the same suffixes
+ *     activations  f8t i8t i4t    static per tensor;   f8k i8k i4k   dynamic per token;   -  none
+ */
+#ifndef QG_QUANT_QUANTIZER_H
+#define QG_QUANT_QUANTIZER_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+#include "ops/fake_quant.h"
+
+enum { QUANTIZER_CODE_MAX = 16 };
+
+struct quantizer_pair {
+	struct quantizer weight;
+	struct quantizer activation; /* element ELEMENT_NONE: activations stay as they are */
+};
+
+int quantizer_equal(struct quantizer a, struct quantizer b);
+
+/* Writes the code, with '\0', into code[QUANTIZER_CODE_MAX]. A weight code is upper case, an activation code lower case. */
+void quantizer_weight_code(char *code, struct quantizer q);
+void quantizer_activation_code(char *code, struct quantizer q);
+
+/* The reverse; -1 after fail() naming the text and what is allowed. */
+int quantizer_weight_parse(const char *code, struct quantizer *q);
+int quantizer_activation_parse(const char *code, struct quantizer *q);
+
+enum resolve_result {
+	RESOLVE_OK = 0,
+	RESOLVE_INVALID = 1, /* a cell that cannot exist (FP4 with an axis); error_text() says why. A grid skips it */
+	RESOLVE_ERROR = -1,  /* the config is wrong (unknown attribute, axis beside block_sizes) */
+};
+
+/* Base quantizers of quant_pair.weight / .activation ("fp4", "fp8", "int4", "int8"; "fp16" for activations only) and
+ * format_name (wfp4_afp8's W4A8_NVFP4_FP8_CFG has blocks of 32), then the overlay by the merge rules of numerics.md 3.2.
+ * overrides is quant_granularity.quant_cfg_overrides as JSON, with integer keys as strings ({"*weight_quantizer":
+ * {"block_sizes": {"-1": 64}}}); NULL or {} for none. */
+enum resolve_result quantizer_resolve(struct quantizer_pair *pair, const char *weight, const char *activation,
+	const char *format_name, const cJSON *overrides);
+
+/* The merged attributes that numerics.md 9.2 calls effective_quantizer_summary (type, axis, block_sizes per quantizer);
+ * the caller frees. NULL after fail(). */
+cJSON *quantizer_summary(const char *weight, const char *activation, const char *format_name, const cJSON *overrides);
+
+/* Bits a weight by ModelOpt's rule up to 0.45: the minimum over the enabled quantizers, activations included. */
+double quantizer_search_bits(struct quantizer_pair pair);
+
+/* Bits a weight really stores, scales included (numerics.md section 8), for a weight [out, in]. */
+double quantizer_cost_bits(struct quantizer weight, size_t out, size_t in);
+
+/* The base recipe's name as a preset or "CUSTOM_0" (numerics.md 3.1, last column but two, under an overlay by the rule
+ * of the same section). Borrowed, static. */
+const char *quantizer_recipe_name(const char *format_name, const char *weight, const char *activation,
+	const cJSON *overrides);
+
+#endif
