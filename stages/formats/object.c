@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -310,7 +311,7 @@ static int check_arrays(struct object *o, size_t payload, size_t description)
 
 int object_open(struct object *o, const char *path, const char *kind, const struct digest *expected)
 {
-	size_t payload, description;
+	size_t payload = 0, description = 0;
 	*o = (struct object){0};
 	if (file_map_open(&o->map, path))
 		return -1;

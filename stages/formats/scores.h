@@ -1,0 +1,50 @@
+/* Scores: the sensitivity of every linear to one format, per batch. See scores.md.
+ *
+ * Sums are kept per linear (group member) and per batch, because confidence intervals and prefixes come from them; the
+ * score of a group is the sum over its members and batches (scores_group).
+ */
+#ifndef QG_FORMATS_SCORES_H
+#define QG_FORMATS_SCORES_H
+
+#include <stddef.h>
+
+#include "formats/object.h"
+#include "ops/ops.h"
+#include "quant/quantizer.h"
+
+enum { SCORES_LINEARS_MAX = 1 << 16, SCORES_BATCHES_MAX = 1 << 20 };
+
+struct scores_linear {
+	const char *name;     /* module name */
+	size_t group;         /* search group index, see linear_describe */
+	size_t in, out;
+};
+
+struct scores {
+	struct quantizer_pair pair;
+	const char *method;             /* "gradient" */
+	size_t batch_size;              /* sequences a batch was made of */
+	size_t linear_count, batch_count;
+	struct scores_linear *linears;  /* [linear_count] in linear_describe order */
+	const struct output_sums *sums; /* [linear_count][batch_count] */
+	const size_t *batch_sequences;  /* [batch_count] */
+	const size_t *batch_tokens;     /* [batch_count] */
+	const size_t *batch_targets;    /* [batch_count] */
+	const double *batch_loss;       /* [batch_count] mean cross-entropy of the unquantized model */
+	struct object object;           /* owner of everything when read; zero when made by hand */
+};
+
+int scores_write(const struct scores *s, const char *path, struct digest *content, struct digest *identity, size_t *size);
+int scores_open(struct scores *s, const char *path, const struct digest *expected);
+void scores_close(struct scores *s);
+
+size_t scores_group_count(const struct scores *s);
+
+/* The raw score of a group: sum over members and batches, members outer, in order. */
+double scores_group(const struct scores *s, size_t group);
+
+/* The batch-independent form: sum over batches of N_t^2 s_t divided by sum of N_t, N_t the targets of batch t
+ * (numerics.md section 6). 0 without targets. */
+double scores_group_normalised(const struct scores *s, size_t group);
+
+#endif
