@@ -5,7 +5,8 @@
  * windows, biases, quantized weights), is refused with a message that names file, line, column, key, what was found and
  * what is supported. Keys without a bearing on the computation are ignored.
  *
- * The RoPE keys are taken in all three spellings: text_config.rope_theta beside rope_scaling, rope_parameters, and flat.
+ * The RoPE keys are taken in all three spellings: rope_theta beside rope_scaling in text_config, rope_parameters there,
+ * and flat.
  */
 #ifndef QG_MODEL_LM_CONFIG_H
 #define QG_MODEL_LM_CONFIG_H
