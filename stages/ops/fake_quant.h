@@ -54,6 +54,12 @@ size_t quantizer_amax_count(struct quantizer quantizer, size_t out, size_t in);
 /* count floats of one set that share one scale (not FP4): to = Q(x). Any scale field. */
 void fake_quant_run(float *to, const float *x, size_t count, enum element element, float amax);
 
+/* The same with a maximum of its own for each element (the columns of a row). */
+void fake_quant_each(float *to, const float *x, size_t count, enum element element, const float *amax);
+
+/* Largest |x|; 0 of none. A NaN anywhere makes it NaN. */
+float fake_quant_amax(const float *x, size_t count);
+
 /* count consecutive elements of one row cut into FP4 blocks; A is the tensor's amax. */
 void fake_quant_fp4(float *to, const float *x, size_t count, size_t block, float A);
 

@@ -6,7 +6,10 @@
  *                  F8t F8r F8c    FP8 E4M3 per tensor / row (output channel) / column (input channel)
  *                  F8g64 ...      FP8 on static blocks of 64 ...
  *                  I8... I4...    INT8, INT4 with the same suffixes
- *     activations  f8t i8t i4t    static per tensor;   f8k i8k i4k   dynamic per token;   -  none
+ *     activations  f8t i8t i4t    static per tensor;   f8k i8k i4k   dynamic per token
+ *     either       -              not quantized
+ *
+ * quantizer.c has codes and costs, recipe.c the way from config to quantizers.
  */
 #ifndef QG_QUANT_QUANTIZER_H
 #define QG_QUANT_QUANTIZER_H
@@ -16,7 +19,7 @@
 
 #include "ops/fake_quant.h"
 
-enum { QUANTIZER_CODE_MAX = 16 };
+enum { QUANTIZER_CODE_MAX = 16, QUANTIZER_BLOCK_MAX = 1 << 20 };
 
 struct quantizer_pair {
 	struct quantizer weight;
@@ -25,7 +28,7 @@ struct quantizer_pair {
 
 int quantizer_equal(struct quantizer a, struct quantizer b);
 
-/* Writes the code, with '\0', into code[QUANTIZER_CODE_MAX]. A weight code is upper case, an activation code lower case. */
+/* Writes the code, with '\0', into code[QUANTIZER_CODE_MAX]. Weight codes are upper case, activation codes lower. */
 void quantizer_weight_code(char *code, struct quantizer q);
 void quantizer_activation_code(char *code, struct quantizer q);
 
@@ -36,11 +39,12 @@ int quantizer_activation_parse(const char *code, struct quantizer *q);
 enum resolve_result {
 	RESOLVE_OK = 0,
 	RESOLVE_INVALID = 1, /* a cell that cannot exist (FP4 with an axis); error_text() says why. A grid skips it */
-	RESOLVE_ERROR = -1,  /* the config is wrong (unknown attribute, axis beside block_sizes) */
+	RESOLVE_ERROR = -1,  /* the config is wrong (unknown attribute, axis beside block_sizes) or asks for what is not
+	                      * supported (a static axis on activations); found before RESOLVE_INVALID */
 };
 
-/* Base quantizers of quant_pair.weight / .activation ("fp4", "fp8", "int4", "int8"; "fp16" for activations only) and
- * format_name (wfp4_afp8's W4A8_NVFP4_FP8_CFG has blocks of 32), then the overlay by the merge rules of numerics.md 3.2.
+/* The base recipe is format_name's, which must be one of quant_pair.weight ("fp4", "fp8", "int4", "int8") and
+ * .activation (these without fp4, and "fp16"); then comes the overlay by the merge rules of numerics.md 3.2.
  * overrides is quant_granularity.quant_cfg_overrides as JSON, with integer keys as strings ({"*weight_quantizer":
  * {"block_sizes": {"-1": 64}}}); NULL or {} for none. */
 enum resolve_result quantizer_resolve(struct quantizer_pair *pair, const char *weight, const char *activation,
@@ -53,11 +57,12 @@ cJSON *quantizer_summary(const char *weight, const char *activation, const char 
 /* Bits a weight by ModelOpt's rule up to 0.45: the minimum over the enabled quantizers, activations included. */
 double quantizer_search_bits(struct quantizer_pair pair);
 
-/* Bits a weight really stores, scales included (numerics.md section 8), for a weight [out, in]. */
+/* Bits a weight really stores, scales included (numerics.md section 8), for a weight [out, in]. Scales have 16 bits,
+ * those of FP4 blocks 8; a single one for the whole tensor is not counted. */
 double quantizer_cost_bits(struct quantizer weight, size_t out, size_t in);
 
-/* The base recipe's name as a preset or "CUSTOM_0" (numerics.md 3.1, last column but two, under an overlay by the rule
- * of the same section). Borrowed, static. */
+/* What the original prints for the recipe: the preset's name when the merged attributes equal a registered preset's,
+ * word by word, else "CUSTOM_0" (numerics.md 3.1). Borrowed, static. */
 const char *quantizer_recipe_name(const char *format_name, const char *weight, const char *activation,
 	const cJSON *overrides);
 

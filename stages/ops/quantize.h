@@ -1,0 +1,22 @@
+/* The quantizer operations of the table (ops.h says what each computes); the CPU instance.
+ *
+ * On the CPU dev_f32 and dev_weight are arrays of float. The element functions are those of fake_quant.h; here is which
+ * elements share a maximum, and the sums over what quantization changed.
+ */
+#ifndef QG_OPS_QUANTIZE_H
+#define QG_OPS_QUANTIZE_H
+
+#include "ops/ops.h"
+
+float cpu_amax(const dev_f32 *x, size_t count);
+void cpu_weight_amax(float *amax, const dev_weight *W, size_t out, size_t in, struct quantizer quantizer);
+void cpu_quantize(dev_f32 *to, const dev_f32 *x, size_t rows, size_t cols, struct quantizer quantizer, float amax,
+	int difference);
+void cpu_quantize_weight(dev_weight *to, const dev_weight *W, size_t row0, size_t rows, size_t in,
+	struct quantizer quantizer, const float *amax, int difference);
+void cpu_quant_error(struct quant_sums *sums, const dev_f32 *q, const dev_f32 *x, size_t count);
+void cpu_weight_error(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count);
+void cpu_output_error(struct output_sums *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
+	size_t cols, size_t stride, size_t col0);
+
+#endif

@@ -1,0 +1,211 @@
+#include "ops/quantize.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Sums run in LANES interleaved fp64 accumulators, added in order at the end: a fixed order that vectors can do.
+ * With 8 gcc 12 unrolls the loop over them before it looks for vectors, and the sums take four times as long. */
+enum { LANES = 16 };
+
+typedef double lanes[LANES];
+
+static double lanes_sum(const lanes a)
+{
+	double sum = 0;
+	for (size_t k = 0; k < LANES; k++)
+		sum += a[k];
+	return sum;
+}
+
+float cpu_amax(const dev_f32 *x, size_t count)
+{
+	return fake_quant_amax((const float *)x, count);
+}
+
+static void column_amax(float *restrict amax, const float *restrict W, size_t out, size_t in)
+{
+	memset(amax, 0, in * sizeof *amax);
+	for (size_t r = 0; r < out; r++, W += in)
+		for (size_t c = 0; c < in; c++) {
+			/* The bits of magnitudes order as they do; see fake_quant_amax. */
+			int32_t old, new;
+			memcpy(&old, &amax[c], sizeof old);
+			memcpy(&new, &W[c], sizeof new);
+			new &= 0x7fffffff;
+			old = new > old ? new : old;
+			memcpy(&amax[c], &old, sizeof old);
+		}
+}
+
+static void block_amax(float *amax, const float *W, size_t out, size_t in, size_t block)
+{
+	for (size_t r = 0; r < out; r++, W += in)
+		for (size_t c = 0; c < in; c += block)
+			*amax++ = fake_quant_amax(W + c, in - c < block ? in - c : block);
+}
+
+void cpu_weight_amax(float *amax, const dev_weight *W, size_t out, size_t in, struct quantizer quantizer)
+{
+	const float *w = (const float *)W;
+	if (quantizer.element == ELEMENT_NONE)
+		return;
+	if (quantizer.scale == SCALE_TENSOR || quantizer.element == ELEMENT_FP4)
+		amax[0] = fake_quant_amax(w, out * in);
+	else if (quantizer.scale == SCALE_ROW)
+		block_amax(amax, w, out, in, in);
+	else if (quantizer.scale == SCALE_COLUMN)
+		column_amax(amax, w, out, in);
+	else if (quantizer.scale == SCALE_BLOCK)
+		block_amax(amax, w, out, in, quantizer.block);
+	else
+		assert(!"weights have no tokens");
+}
+
+static void subtract(float *restrict to, const float *restrict x, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		to[i] -= x[i];
+}
+
+void cpu_quantize(dev_f32 *to, const dev_f32 *x, size_t rows, size_t cols, struct quantizer quantizer, float amax,
+	int difference)
+{
+	float *t = (float *)to;
+	const float *v = (const float *)x;
+	assert(quantizer.scale == SCALE_TENSOR || quantizer.scale == SCALE_TOKEN || quantizer.element == ELEMENT_NONE);
+	for (size_t r = 0; r < rows; r++, t += cols, v += cols) {
+		float a = quantizer.scale == SCALE_TOKEN ? fake_quant_amax(v, cols) : amax;
+		fake_quant_run(t, v, cols, quantizer.element, a);
+		if (difference)
+			subtract(t, v, cols);
+	}
+}
+
+static void quantize_blocks(float *to, const float *x, size_t count, struct quantizer quantizer, const float *amax)
+{
+	for (size_t i = 0; i < count; i += quantizer.block) {
+		size_t n = count - i < quantizer.block ? count - i : quantizer.block;
+		fake_quant_run(to + i, x + i, n, quantizer.element, *amax++);
+	}
+}
+
+/* One row of a weight; amax holds the maxima of the whole weight. */
+static void quantize_row(float *to, const float *x, size_t row, size_t in, struct quantizer quantizer,
+	const float *amax)
+{
+	if (quantizer.element == ELEMENT_NONE)
+		fake_quant_run(to, x, in, ELEMENT_NONE, 0);
+	else if (quantizer.element == ELEMENT_FP4)
+		fake_quant_fp4(to, x, in, quantizer.block, amax[0]);
+	else if (quantizer.scale == SCALE_COLUMN)
+		fake_quant_each(to, x, in, quantizer.element, amax);
+	else if (quantizer.scale == SCALE_BLOCK)
+		quantize_blocks(to, x, in, quantizer, amax + row * ((in + quantizer.block - 1) / quantizer.block));
+	else
+		fake_quant_run(to, x, in, quantizer.element, amax[quantizer.scale == SCALE_ROW ? row : 0]);
+}
+
+void cpu_quantize_weight(dev_weight *to, const dev_weight *W, size_t row0, size_t rows, size_t in,
+	struct quantizer quantizer, const float *amax, int difference)
+{
+	float *t = (float *)to;
+	const float *w = (const float *)W;
+	assert(quantizer.scale != SCALE_TOKEN || quantizer.element == ELEMENT_NONE);
+	for (size_t r = 0; r < rows; r++, t += in, w += in) {
+		quantize_row(t, w, row0 + r, in, quantizer, amax);
+		if (difference)
+			subtract(t, w, in);
+	}
+}
+
+/* What one element adds to the sums over a tensor and its quantized form. */
+struct quant_lanes {
+	lanes error2, value2, cross, quant2;
+	float error_max[LANES];
+};
+
+static inline float larger(float a, float b)
+{
+	return a > b ? a : b;
+}
+
+static inline float absolute(float x)
+{
+	return x < 0 ? -x : x;
+}
+
+static inline void quant_add(struct quant_lanes *s, size_t k, float q, float x)
+{
+	double e = (double)q - x;
+	s->error2[k] += e * e;
+	s->value2[k] += (double)x * x;
+	s->cross[k] += (double)x * q;
+	s->quant2[k] += (double)q * q;
+	s->error_max[k] = larger(absolute(q - x), s->error_max[k]);
+}
+
+static void quant_error(struct quant_sums *sums, const float *q, const float *x, size_t count)
+{
+	struct quant_lanes s = {0};
+	size_t i = 0;
+	for (; i + LANES <= count; i += LANES)
+		for (size_t k = 0; k < LANES; k++)
+			quant_add(&s, k, q[i + k], x[i + k]);
+	for (; i < count; i++)
+		quant_add(&s, i % LANES, q[i], x[i]);
+	sums->error2 += lanes_sum(s.error2);
+	sums->value2 += lanes_sum(s.value2);
+	sums->cross += lanes_sum(s.cross);
+	sums->quant2 += lanes_sum(s.quant2);
+	for (size_t k = 0; k < LANES; k++)
+		sums->error_max = s.error_max[k] > sums->error_max ? s.error_max[k] : sums->error_max;
+	sums->count += (double)count;
+}
+
+void cpu_quant_error(struct quant_sums *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
+{
+	quant_error(sums, (const float *)q, (const float *)x, count);
+}
+
+void cpu_weight_error(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count)
+{
+	quant_error(sums, (const float *)q, (const float *)W, count);
+}
+
+struct output_lanes {
+	lanes score, error2, output2, cross;
+	float error_max[LANES];
+};
+
+static inline void output_add(struct output_lanes *s, size_t k, float d, float g, float y)
+{
+	double e = d, v = y, weighted = (double)g * e;
+	s->score[k] += weighted * weighted;
+	s->error2[k] += e * e;
+	s->output2[k] += v * v;
+	s->cross[k] += v * (v + e);
+	s->error_max[k] = larger(absolute(d), s->error_max[k]);
+}
+
+void cpu_output_error(struct output_sums *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
+	size_t cols, size_t stride, size_t col0)
+{
+	struct output_lanes s = {0};
+	for (size_t t = 0; t < T; t++) {
+		const float *dt = (const float *)d + t * cols;
+		const float *gt = (const float *)g + t * stride + col0, *yt = (const float *)y + t * stride + col0;
+		size_t i = 0;
+		for (; i + LANES <= cols; i += LANES)
+			for (size_t k = 0; k < LANES; k++)
+				output_add(&s, k, dt[i + k], gt[i + k], yt[i + k]);
+		for (; i < cols; i++)
+			output_add(&s, i % LANES, dt[i], gt[i], yt[i]);
+	}
+	sums->score += lanes_sum(s.score);
+	sums->error2 += lanes_sum(s.error2);
+	sums->output2 += lanes_sum(s.output2);
+	sums->cross += lanes_sum(s.cross);
+	for (size_t k = 0; k < LANES; k++)
+		sums->error_max = s.error_max[k] > sums->error_max ? s.error_max[k] : sums->error_max;
+}
