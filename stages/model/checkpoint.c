@@ -107,7 +107,7 @@ static int gather_headers(struct selection *s)
 	return 0;
 }
 
-/* The index decides what exists. What only a header knows is left out, with a warning: the index may be the older one. */
+/* The index decides what exists. What only a header knows is left out, with a warning: the index may be the older. */
 static void apply_index(struct selection *s)
 {
 	struct stored *listed = mem_array(s->list.entry_count, sizeof *listed);
@@ -128,8 +128,8 @@ static void apply_index(struct selection *s)
 			unlisted = s->stored[i].name;
 	}
 	if (unlisted)
-		warn("%s: %zu tensors in the shards are not listed in %s and are ignored, \"%.160s\" first", s->to->dir,
-			s->count - known, CHECKPOINT_INDEX, unlisted);
+		warn("%s: %s lists %zu tensor%s fewer than the shards hold; what it does not list is ignored, \"%.160s\" first",
+			s->to->dir, CHECKPOINT_INDEX, s->count - known, s->count - known > 1 ? "s" : "", unlisted);
 	free(s->stored);
 	s->stored = listed;
 	s->count = s->list.entry_count;
@@ -223,8 +223,9 @@ static int check_leftovers(const struct selection *s, char *const *wanted, size_
 		bad = fail("%s: the checkpoint is quantized, expected weights in BF16, F16 or F32; found %s", s->to->dir,
 			names_text(&quantized));
 	else if (others.count)
-		bad = fail("%s: %zu tensors belong neither to a %s language model of %zu layers nor to its vision tower: %s",
-			s->to->dir, others.count, s->to->config.model_type, s->to->config.layers, names_text(&others));
+		bad = fail("%s: neither part of a %s language model of %zu layers nor of its vision tower: %zu tensor%s, %s",
+			s->to->dir, s->to->config.model_type, s->to->config.layers, others.count, others.count > 1 ? "s" : "",
+			names_text(&others));
 	strbuf_release(&others.text);
 	strbuf_release(&quantized.text);
 	return bad;
@@ -242,9 +243,9 @@ static int report_missing(const struct selection *s, const char *first, struct n
 		fail("%s: tensor \"%s\" is not in shard \"%.160s\", where %s places it", s->to->dir, first,
 			s->to->shards[listed->shard].name, CHECKPOINT_INDEX);
 	else
-		fail("%s: %zu tensors of the language model are missing: %s%s%s%s", s->to->dir, missing->count,
-			names_text(missing), nearest ? "; nearest to the first is \"" : "", nearest ? nearest : "",
-			nearest ? "\"" : "");
+		fail("%s: missing of the language model: %zu tensor%s, %s%s%s%s", s->to->dir, missing->count,
+			missing->count > 1 ? "s" : "", names_text(missing), nearest ? "; nearest to the first is \"" : "",
+			nearest ? nearest : "", nearest ? "\"" : "");
 	free(words);
 	return -1;
 }
