@@ -107,8 +107,8 @@ struct ops {
 	void (*swiglu)(dev_f32 *a, const dev_f32 *g, const dev_f32 *u, size_t n);
 	void (*swiglu_backward)(dev_f32 *dg, dev_f32 *du, const dev_f32 *da, const dev_f32 *g, const dev_f32 *u, size_t n);
 
-	/* y += x over n. */
-	void (*add)(dev_f32 *y, const dev_f32 *x, size_t n);
+	/* y = a + b over n; y may be a or b. */
+	void (*add)(dev_f32 *y, const dev_f32 *a, const dev_f32 *b, size_t n);
 
 	/* Cross-entropy of logits[T,V] against label[t] (< 0: no target). dlogits (may be logits) = scale (softmax -
 	 * onehot), 0 in rows without a target. Returns the sum over targets of -log softmax(logits)[label], unscaled. */

@@ -1,0 +1,10 @@
+/* Cross-entropy and its gradient (ops.h says what it computes). The CPU instance is fp64 inside; a gradient is rounded
+ * once. */
+#ifndef QG_OPS_CROSS_ENTROPY_H
+#define QG_OPS_CROSS_ENTROPY_H
+
+#include "ops/ops.h"
+
+double cpu_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T, size_t V);
+
+#endif

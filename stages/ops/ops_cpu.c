@@ -1,0 +1,94 @@
+#include <cblas.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/memory.h"
+#include "ops/attention.h"
+#include "ops/cross_entropy.h"
+#include "ops/elementwise.h"
+#include "ops/linear.h"
+#include "ops/ops.h"
+#include "ops/quantize.h"
+#include "ops/rmsnorm.h"
+#include "ops/rope.h"
+
+/* A cache line; also what the widest vectors want. */
+enum { ALIGNMENT = 64 };
+
+static void *cpu_alloc(size_t bytes)
+{
+	void *p;
+	if (posix_memalign(&p, ALIGNMENT, bytes ? bytes : ALIGNMENT))
+		return mem_array(bytes, 1); /* says how much was asked for, and ends the program */
+	return p;
+}
+
+static void cpu_release(void *device)
+{
+	free(device);
+}
+
+static void cpu_copy(void *to, const void *from, size_t bytes)
+{
+	if (bytes)
+		memcpy(to, from, bytes);
+}
+
+static void cpu_weight_load(dev_weight *to, const void *host, enum dtype dtype, size_t count)
+{
+	dtype_widen(dtype, host, count, (float *)to);
+}
+
+static int cpu_sync(void)
+{
+	return 0;
+}
+
+static const struct ops table = {
+	.name = "cpu",
+	.numerics = "cpu-ref",
+	.weight_bytes = sizeof(float),
+	.alloc = cpu_alloc,
+	.release = cpu_release,
+	.upload = cpu_copy,
+	.download = cpu_copy,
+	.weight_load = cpu_weight_load,
+	.for_each = pool_run,
+	.workers = pool_threads,
+	.sync = cpu_sync,
+	.embed = cpu_embed,
+	.linear = cpu_linear,
+	.linear_backward = cpu_linear_backward,
+	.rmsnorm = cpu_rmsnorm,
+	.rmsnorm_backward = cpu_rmsnorm_backward,
+	.rope = cpu_rope,
+	.attention = cpu_attention,
+	.attention_backward = cpu_attention_backward,
+	.swiglu = cpu_swiglu,
+	.swiglu_backward = cpu_swiglu_backward,
+	.add = cpu_add,
+	.cross_entropy = cpu_cross_entropy,
+	.amax = cpu_amax,
+	.weight_amax = cpu_weight_amax,
+	.quantize = cpu_quantize,
+	.quantize_weight = cpu_quantize_weight,
+	.quant_error = cpu_quant_error,
+	.weight_error = cpu_weight_error,
+	.output_error = cpu_output_error,
+};
+
+/* The threads of pool.h call the BLAS from many sides; threads of its own would change bits with their number, and fight
+ * with ours for the processors. */
+static void blas_one_thread(void)
+{
+	openblas_set_num_threads(1);
+}
+
+const struct ops *ops_cpu(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, blas_one_thread);
+	return &table;
+}
