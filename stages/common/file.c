@@ -112,13 +112,13 @@ static int write_all(int fd, const char *from, size_t length)
 	return 0;
 }
 
-int file_write(const char *path, const void *bytes, size_t length, int mode)
+static int write_aside(const char *path, const void *bytes, size_t length, int durable)
 {
 	char *aside = mem_printf("%s.%ld.tmp", path, (long)getpid());
-	int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	int bad = fd < 0;
 	if (!bad) {
-		bad = write_all(fd, bytes, length) || fchmod(fd, (mode_t)mode) || fsync(fd);
+		bad = write_all(fd, bytes, length) || (durable && fsync(fd));
 		int saved = errno;
 		if (close(fd) && !bad)
 			bad = 1;
@@ -133,6 +133,16 @@ int file_write(const char *path, const void *bytes, size_t length, int mode)
 	}
 	free(aside);
 	return bad ? -1 : 0;
+}
+
+int file_write(const char *path, const void *bytes, size_t length)
+{
+	return write_aside(path, bytes, length, 0);
+}
+
+int file_write_durable(const char *path, const void *bytes, size_t length)
+{
+	return write_aside(path, bytes, length, 1);
 }
 
 int file_write_if_changed(const char *path, const void *bytes, size_t length, int *changed)
@@ -151,7 +161,7 @@ int file_write_if_changed(const char *path, const void *bytes, size_t length, in
 	}
 	if (changed)
 		*changed = 1;
-	return file_write(path, bytes, length, 0644);
+	return file_write(path, bytes, length);
 }
 
 int dir_make(const char *path)

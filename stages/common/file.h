@@ -18,9 +18,11 @@ struct file_map {
 int file_map_open(struct file_map *map, const char *path);
 void file_map_close(struct file_map *map);
 
-/* Writes path through a temporary file beside it: the old content stays until the new one is whole and flushed.
- * mode as for chmod. */
-int file_write(const char *path, const void *bytes, size_t length, int mode);
+/* Writes path through a temporary file beside it: the old content stays until the new one is whole. */
+int file_write(const char *path, const void *bytes, size_t length);
+
+/* As file_write, and the content has reached the disk before the file gets its name. */
+int file_write_durable(const char *path, const void *bytes, size_t length);
 
 /* As file_write, but leaves an equal file alone. *changed (may be NULL) tells which. */
 int file_write_if_changed(const char *path, const void *bytes, size_t length, int *changed);

@@ -30,6 +30,9 @@ struct calib {
 	struct object object;          /* owner of names and arrays when read; zero when made by hand */
 };
 
+/* Makes the object to write; names and arrays stay borrowed by w, which the caller releases. The program commits it. */
+void calib_describe(const struct calib *c, struct object_writer *w);
+
 int calib_write(const struct calib *c, const char *path, struct digest *content, struct digest *identity, size_t *size);
 int calib_open(struct calib *c, const char *path, const struct digest *expected);
 void calib_close(struct calib *c);

@@ -34,6 +34,9 @@ struct scores {
 	struct object object;           /* owner of everything when read; zero when made by hand */
 };
 
+/* Makes the object to write; names and arrays stay borrowed by w, which the caller releases. The program commits it. */
+void scores_describe(const struct scores *s, struct object_writer *w);
+
 int scores_write(const struct scores *s, const char *path, struct digest *content, struct digest *identity, size_t *size);
 int scores_open(struct scores *s, const char *path, const struct digest *expected);
 void scores_close(struct scores *s);

@@ -15,15 +15,19 @@ enum { TOKENS_MAX = 1 << 30, SEQUENCES_MAX = 1 << 24 };
 
 struct tokens {
 	const int32_t *ids;      /* [count], all >= 0 and < id_limit */
-	const int32_t *start;    /* [sequences + 1], start[0] = 0, rising (a sequence may be empty of targets, not of tokens) */
+	const int32_t *start;    /* [sequences + 1], start[0] = 0, rising: no sequence is empty */
 	size_t sequences;
 	size_t count;            /* start[sequences] */
 	size_t asked;            /* sequences asked for; more than sequences when the captions file was shorter */
+	size_t truncated;        /* sequences that were cut at the length limit */
 	int32_t id_limit;        /* one more than the largest id present; 0 without tokens */
 	struct object object;    /* owner of the arrays when read; zero when made by hand */
 };
 
-/* Writes t (object unused). Digests and size as object_write. */
+/* Makes the object to write out of t, whose arrays stay borrowed by w. The caller releases w. */
+void tokens_describe(const struct tokens *t, struct object_writer *w);
+
+/* Writes t. Digests and size as object_write. */
 int tokens_write(const struct tokens *t, const char *path, struct digest *content, struct digest *identity, size_t *size);
 
 /* Opens and checks everything said above. expected may be NULL. */

@@ -21,7 +21,7 @@ struct weight_calibration {
 
 struct activation_calibration {
 	struct quantizer quantizer;   /* in: not ELEMENT_NONE */
-	const size_t *batch;          /* in: [batches] rising indices of the set's batches */
+	const size_t *batch;          /* in: [batches] distinct indices of the set's batches, summed over in this order */
 	size_t batches;
 	float *amax;                  /* out: [linears] largest |x|, also for dynamic quantizers */
 	struct quant_sums *sums;      /* out: [linears] */

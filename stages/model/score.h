@@ -19,7 +19,7 @@ struct score_request {
 	struct quantizer_pair pair;
 	float *const *weight_amax;    /* [linears][quantizer_amax_count()]; from calibration */
 	const float *activation_amax; /* [linears]; NULL when activations are not quantized or dynamic */
-	const size_t *batch;          /* [batches] rising indices of the batches it is scored on */
+	const size_t *batch;          /* [batches] distinct indices of the batches it is scored on */
 	size_t batches;
 	struct output_sums *sums;     /* out: [linears][batches], the caller's memory, overwritten */
 };

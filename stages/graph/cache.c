@@ -1,0 +1,198 @@
+#include "graph/cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/memory.h"
+#include "graph/fault.h"
+
+enum { ENTRY_BYTES_MAX = 16 << 20, FAILURE_BYTES_MAX = 1 << 20 };
+
+static char *entry_path(const char *root, const struct digest *action, const char *extension)
+{
+	return mem_printf("%s/ac/%.2s/%s.%s", root, action->hex, action->hex, extension);
+}
+
+char *cache_object_path(const char *root, const struct cache_result *result)
+{
+	return mem_printf("%s/cas/%.2s/%s.%s", root, result->content.hex, result->content.hex, result->kind);
+}
+
+int cache_prepare(const char *root)
+{
+	static const char *const folders[] = {"cas", "ac", "locks", "tmp"};
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		char *path = path_join(root, folders[i]);
+		int bad = dir_make(path);
+		free(path);
+		if (bad)
+			return fail_context("cache");
+	}
+	return 0;
+}
+
+static int read_entry(const cJSON *entry, const char *path, struct cache_result *result)
+{
+	uint64_t size;
+	const char *content = json_string(entry, "content", path), *identity = json_string(entry, "identity", path);
+	const char *kind = json_string(entry, "kind", path);
+	if (digest_parse(content, &result->content) || digest_parse(identity, &result->identity) || !kind ||
+		strlen(kind) >= sizeof result->kind || json_u64(entry, "size", path, &size))
+		return -1;
+	snprintf(result->kind, sizeof result->kind, "%s", kind);
+	result->size = (size_t)size;
+	return 0;
+}
+
+static int object_present(const char *root, const struct cache_result *result)
+{
+	struct stat s;
+	char *path = cache_object_path(root, result);
+	int present = !stat(path, &s) && S_ISREG(s.st_mode) && (size_t)s.st_size == result->size;
+	free(path);
+	return present;
+}
+
+int cache_find(const char *root, const struct digest *action, const char *ingredients, struct cache_result *result)
+{
+	int found = 0;
+	char *path = entry_path(root, action, "json");
+	cJSON *entry = file_exists(path) ? json_read(path, ENTRY_BYTES_MAX) : NULL;
+	*result = (struct cache_result){.action = *action};
+	if (entry && !read_entry(entry, path, result)) {
+		const char *kept = json_string(entry, "ingredients", path);
+		if (kept && strcmp(kept, ingredients))
+			found = fail("%s: two actions share the key %s; please report this", path, action->hex);
+		else
+			found = kept && object_present(root, result);
+	}
+	cJSON_Delete(entry);
+	free(path);
+	return found;
+}
+
+/* The object being written, for cache_interrupt(): a handler can do no more than unlink a name it finds ready. */
+static char being_written[4096];
+
+void cache_interrupt(void)
+{
+	if (being_written[0])
+		unlink(being_written);
+}
+
+static int put_object(const char *root, const struct object_writer *w, struct cache_result *result)
+{
+	int bad = snprintf(being_written, sizeof being_written, "%s/tmp/%s.%ld", root, result->action.hex, (long)getpid()) >=
+		(int)sizeof being_written;
+	if (bad) {
+		being_written[0] = '\0';
+		return fail("%s: path is too long", root);
+	}
+	snprintf(result->kind, sizeof result->kind, "%s", w->kind);
+	bad = object_write(w, being_written, &result->content, &result->identity, &result->size);
+	if (!bad) {
+		char *path = cache_object_path(root, result);
+		fault_point("before-cas");
+		bad = dir_make_parents(path);
+		if (!bad && rename(being_written, path))
+			bad = fail("%s: cannot rename %s: %s", path, being_written, strerror(errno));
+		free(path);
+	}
+	if (bad)
+		unlink(being_written);
+	being_written[0] = '\0';
+	return bad;
+}
+
+static int put_entry(const char *root, const char *ingredients, const cJSON *provenance, const struct cache_result *result)
+{
+	struct strbuf text;
+	cJSON *entry = cJSON_CreateObject();
+	cJSON_AddStringToObject(entry, "format", "quantgrid-action/1");
+	cJSON_AddStringToObject(entry, "action", result->action.hex);
+	cJSON_AddStringToObject(entry, "kind", result->kind);
+	cJSON_AddStringToObject(entry, "content", result->content.hex);
+	cJSON_AddStringToObject(entry, "identity", result->identity.hex);
+	cJSON_AddNumberToObject(entry, "size", (double)result->size);
+	cJSON_AddStringToObject(entry, "ingredients", ingredients);
+	if (provenance)
+		cJSON_AddItemReferenceToObject(entry, "provenance", (cJSON *)(uintptr_t)provenance);
+	strbuf_init(&text);
+	json_pretty(&text, entry);
+	strbuf_addc(&text, '\n');
+	char *path = entry_path(root, &result->action, "json");
+	int bad = dir_make_parents(path) || file_write_durable(path, text.s, text.length);
+	free(path);
+	strbuf_release(&text);
+	cJSON_Delete(entry);
+	return bad ? -1 : 0;
+}
+
+int cache_store(const char *root, const struct digest *action, const char *ingredients, const struct object_writer *w,
+	const cJSON *provenance, struct cache_result *result)
+{
+	*result = (struct cache_result){.action = *action};
+	if (put_object(root, w, result))
+		return -1;
+	fault_point("after-cas");
+	if (put_entry(root, ingredients, provenance, result))
+		return -1;
+	fault_point("after-ac");
+	cache_failure_forget(root, action);
+	return 0;
+}
+
+int cache_lock(const char *root, const struct digest *action)
+{
+	char *path = mem_printf("%s/locks/%s", root, action->hex);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (fd < 0)
+		fail("%s: cannot create: %s", path, strerror(errno));
+	while (fd >= 0 && flock(fd, LOCK_EX)) {
+		if (errno == EINTR)
+			continue;
+		fail("%s: cannot lock: %s", path, strerror(errno));
+		close(fd);
+		fd = -1;
+	}
+	free(path);
+	return fd;
+}
+
+void cache_unlock(int lock)
+{
+	if (lock >= 0)
+		close(lock);
+}
+
+int cache_failure_note(const char *root, const struct digest *action, const char *text)
+{
+	char *path = entry_path(root, action, "fail");
+	int bad = dir_make_parents(path) || file_write(path, text, strlen(text));
+	free(path);
+	return bad ? -1 : 0;
+}
+
+int cache_failure_find(const char *root, const struct digest *action, char **text)
+{
+	char *path = entry_path(root, action, "fail");
+	int found = file_exists(path) && !file_read(path, FAILURE_BYTES_MAX, text, NULL);
+	free(path);
+	return found;
+}
+
+void cache_failure_forget(const char *root, const struct digest *action)
+{
+	char *path = entry_path(root, action, "fail");
+	unlink(path);
+	free(path);
+}

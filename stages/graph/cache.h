@@ -1,0 +1,56 @@
+/* cache/: results by action key. Always safe to delete.
+ *
+ *     cas/ab/abcd...KIND    an object (formats/object.h), named by its content digest, mode 0444
+ *     ac/12/1234....json    action key -> ingredients, content, identity, size, provenance
+ *     ac/12/1234....fail    why the last attempt at this action failed (said once by the cell's own edge)
+ *     locks/1234...         one process computes an action at a time
+ *     tmp/                  objects being written; same file system as cas/
+ *     leafdb                memo of leaf digests (leaf.h)
+ *
+ * A result appears in the order object, then action entry, then (graph/stage.h) reference file, each by rename. A crash
+ * leaves orphans, never half a result. The entry holds the exact ingredients, compared on every hit, so that not even a
+ * hash collision is served.
+ */
+#ifndef QG_GRAPH_CACHE_H
+#define QG_GRAPH_CACHE_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+#include "common/hash.h"
+#include "formats/object.h"
+
+struct cache_result {
+	struct digest action, content, identity;
+	char kind[OBJECT_KIND_MAX]; /* of the object: tokens, lm, calib, scores */
+	size_t size;                /* of the object's file in bytes */
+};
+
+/* Creates the folders that are missing. */
+int cache_prepare(const char *root);
+
+/* 1 when action is cached, its ingredients are these and its object is there; 0 when not; -1 after fail(). An entry
+ * that cannot be read counts as absent: it will be written anew. */
+int cache_find(const char *root, const struct digest *action, const char *ingredients, struct cache_result *result);
+
+/* Writes the object and the action entry. provenance (may be NULL) is kept for people: times, versions, log. */
+int cache_store(const char *root, const struct digest *action, const char *ingredients, const struct object_writer *w,
+	const cJSON *provenance, struct cache_result *result);
+
+/* The object's file; the caller frees. */
+char *cache_object_path(const char *root, const struct cache_result *result);
+
+/* Waits for, and holds, the right to compute action; returns a descriptor for cache_unlock, or -1 after fail(). */
+int cache_lock(const char *root, const struct digest *action);
+void cache_unlock(int lock);
+
+/* Failure of the last attempt: noted by the process that computed a group, found (1, *text for the caller to free) or
+ * not (0), and forgotten. */
+int cache_failure_note(const char *root, const struct digest *action, const char *text);
+int cache_failure_find(const char *root, const struct digest *action, char **text);
+void cache_failure_forget(const char *root, const struct digest *action);
+
+/* Removes the object being written, if any: for signal handlers. */
+void cache_interrupt(void);
+
+#endif

@@ -1,0 +1,239 @@
+#include "graph/job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/memory.h"
+
+enum { JOB_BYTES_MAX = 64 << 20, REF_BYTES_MAX = 1 << 16, INPUTS_MAX = 64, DEPTH_MAX = 16 };
+
+static int read_files(struct job_input *input, const cJSON *files, const char *path)
+{
+	const cJSON *item;
+	input->files = mem_zeroed((size_t)cJSON_GetArraySize(files), sizeof *input->files);
+	cJSON_ArrayForEach(item, files) {
+		struct job_file *file = &input->files[input->file_count++];
+		file->name = item->string;
+		file->path = json_string(item, "path", path);
+		if (!file->path || digest_parse(json_string(item, "digest", path), &file->digest))
+			return fail("%s: input \"%s\": file \"%s\" needs \"path\" and \"digest\"", path, input->name, item->string);
+	}
+	return 0;
+}
+
+static int read_inputs(struct job *job)
+{
+	const cJSON *item, *inputs = json_member(job->root, "inputs", job->path);
+	if (!inputs || !cJSON_IsObject(inputs) || cJSON_GetArraySize(inputs) > INPUTS_MAX)
+		return fail("%s: \"inputs\" must be an object of at most %d members", job->path, INPUTS_MAX);
+	job->inputs = mem_zeroed((size_t)cJSON_GetArraySize(inputs), sizeof *job->inputs);
+	cJSON_ArrayForEach(item, inputs) {
+		struct job_input *input = &job->inputs[job->input_count++];
+		const cJSON *files = cJSON_GetObjectItemCaseSensitive(item, "files");
+		input->name = item->string;
+		if (files && cJSON_IsObject(files)) {
+			if (read_files(input, files, job->path))
+				return -1;
+		} else if (!(input->job = json_string(item, "job", job->path))) {
+			return fail_context("input \"%s\"", input->name);
+		}
+	}
+	return 0;
+}
+
+int job_open(struct job *job, const char *path)
+{
+	uint64_t version;
+	*job = (struct job){.path = mem_strdup(path), .root = json_read(path, JOB_BYTES_MAX)};
+	if (!job->root)
+		goto bad;
+	const char *format = json_string(job->root, "format", path);
+	if (!format || strcmp(format, "quantgrid-job/1")) {
+		fail("%s: not a job file (format \"quantgrid-job/1\" expected)", path);
+		goto bad;
+	}
+	job->stage = json_string(job->root, "stage", path);
+	job->cell = json_string(job->root, "cell", path);
+	job->key = json_string(job->root, "key", path);
+	job->cache = json_string(job->root, "cache", path);
+	job->ref = json_string(job->root, "ref", path);
+	job->params = json_member(job->root, "params", path);
+	job->unhashed = json_member(job->root, "unhashed", path);
+	if (!job->stage || !job->cell || !job->key || !job->cache || !job->ref || !job->params || !job->unhashed ||
+		json_u64(job->root, "version", path, &version) || read_inputs(job))
+		goto bad;
+	return 0;
+bad:
+	job_close(job);
+	return -1;
+}
+
+void job_close(struct job *job)
+{
+	for (size_t i = 0; i < job->input_count; i++)
+		free(job->inputs[i].files);
+	free(job->inputs);
+	free(job->ingredients);
+	free(job->path);
+	cJSON_Delete(job->root);
+	*job = (struct job){0};
+}
+
+char *job_ingredients(const char *stage, int version, const char *numerics, const cJSON *params, const cJSON *inputs)
+{
+	struct strbuf text;
+	cJSON *all = cJSON_CreateObject();
+	cJSON_AddStringToObject(all, "stage", stage);
+	cJSON_AddNumberToObject(all, "version", version);
+	if (numerics)
+		cJSON_AddStringToObject(all, "numerics", numerics);
+	cJSON_AddItemReferenceToObject(all, "params", (cJSON *)(uintptr_t)params);
+	cJSON_AddItemReferenceToObject(all, "inputs", (cJSON *)(uintptr_t)inputs);
+	strbuf_init(&text);
+	json_canonical(&text, all);
+	cJSON_Delete(all);
+	return text.s;
+}
+
+/* What a job's result is without its reference file: its action looked up in the cache. */
+static int find_by_action(const char *job_path, int depth, struct cache_result *result);
+
+static int resolve(struct job *job, int depth)
+{
+	cJSON *inputs = cJSON_CreateObject();
+	int found = 1;
+	for (size_t i = 0; found > 0 && i < job->input_count; i++) {
+		struct job_input *input = &job->inputs[i];
+		if (!input->job) {
+			cJSON *files = cJSON_AddObjectToObject(inputs, input->name);
+			for (size_t f = 0; f < input->file_count; f++)
+				cJSON_AddStringToObject(files, input->files[f].name, input->files[f].digest.hex);
+			continue;
+		}
+		found = find_by_action(input->job, depth + 1, &input->result);
+		if (found > 0)
+			cJSON_AddStringToObject(inputs, input->name, input->result.identity.hex);
+		else
+			fail_context("%s: input \"%s\"", job->cell, input->name);
+	}
+	if (found > 0) {
+		const cJSON *numerics = cJSON_GetObjectItemCaseSensitive(job->root, "numerics");
+		int version = (int)cJSON_GetObjectItemCaseSensitive(job->root, "version")->valuedouble;
+		free(job->ingredients);
+		job->ingredients = job_ingredients(job->stage, version, cJSON_IsString(numerics) ? numerics->valuestring : NULL,
+			job->params, inputs);
+		job->action = hash_bytes(job->ingredients, strlen(job->ingredients));
+	}
+	cJSON_Delete(inputs);
+	return found;
+}
+
+static int find_by_action(const char *job_path, int depth, struct cache_result *result)
+{
+	struct job job;
+	if (depth > DEPTH_MAX)
+		return fail("%s: jobs depend on one another in a circle", job_path);
+	if (job_open(&job, job_path))
+		return -1;
+	int found = ref_read(job.ref, job.cache, result);
+	if (!found) {
+		found = resolve(&job, depth);
+		if (found > 0)
+			found = cache_find(job.cache, &job.action, job.ingredients, result);
+		if (!found)
+			fail("%s of %s has no result yet", job.stage, job.cell);
+	}
+	job_close(&job);
+	return found;
+}
+
+int job_resolve(struct job *job)
+{
+	return resolve(job, 0);
+}
+
+const struct job_input *job_input_find(const struct job *job, const char *name)
+{
+	for (size_t i = 0; i < job->input_count; i++)
+		if (!strcmp(job->inputs[i].name, name))
+			return &job->inputs[i];
+	return NULL;
+}
+
+char *job_input_path(const struct job *job, const struct job_input *input)
+{
+	return cache_object_path(job->cache, &input->result);
+}
+
+const char *job_param_string(const struct job *job, const char *name)
+{
+	return json_string(job->params, name, job->path);
+}
+
+int job_param_size(const struct job *job, const char *name, size_t *value)
+{
+	uint64_t number;
+	if (json_u64(job->params, name, job->path, &number))
+		return -1;
+	*value = (size_t)number;
+	return 0;
+}
+
+const char *job_unhashed_string(const struct job *job, const char *name)
+{
+	return json_string(job->unhashed, name, job->path);
+}
+
+int ref_write(const struct job *job, const struct cache_result *result)
+{
+	struct strbuf text;
+	cJSON *ref = cJSON_CreateObject();
+	cJSON_AddStringToObject(ref, "format", "quantgrid-ref/1");
+	cJSON_AddStringToObject(ref, "stage", job->stage);
+	cJSON_AddStringToObject(ref, "key", job->key);
+	cJSON_AddStringToObject(ref, "action", result->action.hex);
+	cJSON_AddStringToObject(ref, "kind", result->kind);
+	cJSON_AddStringToObject(ref, "content", result->content.hex);
+	cJSON_AddStringToObject(ref, "identity", result->identity.hex);
+	cJSON_AddNumberToObject(ref, "size", (double)result->size);
+	strbuf_init(&text);
+	json_pretty(&text, ref);
+	strbuf_addc(&text, '\n');
+	int bad = dir_make_parents(job->ref) || file_write_if_changed(job->ref, text.s, text.length, NULL);
+	strbuf_release(&text);
+	cJSON_Delete(ref);
+	return bad ? -1 : 0;
+}
+
+int ref_read(const char *path, const char *cache, struct cache_result *result)
+{
+	struct stat s;
+	uint64_t size;
+	*result = (struct cache_result){0};
+	if (!file_exists(path))
+		return 0;
+	cJSON *ref = json_read(path, REF_BYTES_MAX);
+	if (!ref)
+		return -1;
+	const char *kind = json_string(ref, "kind", path);
+	int bad = !kind || strlen(kind) >= sizeof result->kind || json_u64(ref, "size", path, &size) ||
+		digest_parse(json_string(ref, "action", path), &result->action) ||
+		digest_parse(json_string(ref, "content", path), &result->content) ||
+		digest_parse(json_string(ref, "identity", path), &result->identity);
+	if (!bad) {
+		snprintf(result->kind, sizeof result->kind, "%s", kind);
+		result->size = (size_t)size;
+	}
+	cJSON_Delete(ref);
+	if (bad)
+		return fail("%s: damaged reference file; delete it and run ninja again", path);
+	char *object = cache_object_path(cache, result);
+	int present = !stat(object, &s) && (size_t)s.st_size == result->size;
+	free(object);
+	return present;
+}

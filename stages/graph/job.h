@@ -1,0 +1,78 @@
+/* Job files: all that one run of a stage is told, written by the generator.
+ *
+ *     {"format": "quantgrid-job/1", "stage": "score-layers", "version": 1, "numerics": "cpu-ref",
+ *      "cell": "qwen3_vl_demo.wfp8_afp8.default.small", "key": "<K>",
+ *      "params": {...},              what may change the result: part of both keys
+ *      "unhashed": {...},            paths, device, verbosity: handed over, in no key
+ *      "inputs": {"lm": {"job": "build/jobs/extract-lm/....json"},
+ *                 "captions": {"files": {"captions_small.txt": {"path": "...", "digest": "..."}}}},
+ *      "cache": "cache", "ref": "build/ref/score-layers/....ref"}
+ *
+ * Recipe key K (generation time): hash of stage, version, numerics, params and the inputs' K or leaf digests; it names
+ * job and reference file. Action key A (run time): the same with the identity digests of what the inputs turned out to
+ * be; it names the result in the cache. Both are XXH3-128 of canonical JSON, the "ingredients".
+ */
+#ifndef QG_GRAPH_JOB_H
+#define QG_GRAPH_JOB_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+#include "common/hash.h"
+#include "graph/cache.h"
+
+struct job_file {
+	const char *name;        /* as in the key: without folder */
+	const char *path;
+	struct digest digest;    /* when the graph was generated */
+};
+
+struct job_input {
+	const char *name;
+	const char *job;              /* path of the job that makes it; NULL for leaves */
+	struct job_file *files;       /* leaves */
+	size_t file_count;
+	struct cache_result result;   /* after job_resolve(), of inputs made by a job */
+};
+
+struct job {
+	char *path;
+	cJSON *root;                  /* owner of all borrowed strings */
+	const char *stage, *cell, *key, *cache, *ref;
+	const cJSON *params, *unhashed;
+	struct job_input *inputs;
+	size_t input_count;
+	char *ingredients;            /* canonical JSON, after job_resolve() */
+	struct digest action;
+};
+
+/* Reads and checks the file. */
+int job_open(struct job *job, const char *path);
+void job_close(struct job *job);
+
+/* Finds what the inputs turned out to be (their reference files, or failing that the cache) and computes ingredients and
+ * action. 1 when done, 0 after fail() when an input has no result yet, -1 after fail(). */
+int job_resolve(struct job *job);
+
+/* The input of that name; NULL when the job has none. Borrowed. */
+const struct job_input *job_input_find(const struct job *job, const char *name);
+
+/* Path of an input's object; the caller frees. The input must exist and be resolved. */
+char *job_input_path(const struct job *job, const struct job_input *input);
+
+/* The canonical ingredients of a key, in new memory: inputs is an object of name -> digest text or {file: digest}. Used
+ * for K by the generator and for A by job_resolve(). */
+char *job_ingredients(const char *stage, int version, const char *numerics, const cJSON *params, const cJSON *inputs);
+
+/* Params by name, checked; -1 / NULL after fail() naming the job file. */
+const char *job_param_string(const struct job *job, const char *name);
+int job_param_size(const struct job *job, const char *name, size_t *value);
+const char *job_unhashed_string(const struct job *job, const char *name);
+
+/* Reference files: where Ninja looks. Written only when the content differs. */
+int ref_write(const struct job *job, const struct cache_result *result);
+
+/* 1 and the result, 0 when there is none or its object is gone, -1 after fail(). */
+int ref_read(const char *path, const char *cache, struct cache_result *result);
+
+#endif

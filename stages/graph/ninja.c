@@ -1,0 +1,316 @@
+#include "graph/ninja.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/memory.h"
+#include "common/strbuf.h"
+
+static const char banner[] = "# Written by build/bin/generate from rules/ and conf/. Edits are lost.\n\n";
+
+/* A path in a build line: Ninja gives '$', ' ' and ':' a meaning. */
+static void add_path(struct strbuf *to, const char *path)
+{
+	for (const char *p = path; *p; p++) {
+		if (*p == '$' || *p == ' ' || *p == ':')
+			strbuf_addc(to, '$');
+		strbuf_addc(to, *p);
+	}
+}
+
+/* A value in "name = value": only '$' needs care. */
+static void add_value(struct strbuf *to, const char *name, const char *value)
+{
+	strbuf_addf(to, "  %s = ", name);
+	for (const char *p = value; *p; p++) {
+		if (*p == '$')
+			strbuf_addc(to, '$');
+		strbuf_addc(to, *p);
+	}
+	strbuf_addc(to, '\n');
+}
+
+/* "score-layers" -> "score_layers", as rule names have it. */
+static void add_rule_name(struct strbuf *to, const char *stage)
+{
+	for (const char *p = stage; *p; p++)
+		strbuf_addc(to, *p == '-' ? '_' : *p);
+}
+
+static void write_stage_rule(struct strbuf *to, const struct rule *rule)
+{
+	strbuf_addf(to, "# %s\nrule stage_", rule->about);
+	add_rule_name(to, rule->stage);
+	strbuf_addf(to, "\n  command = build/bin/%s $job%s\n", rule->stage, rule->group_by.count ? " --stamp $stamp" : "");
+	strbuf_adds(to, "  description = $words\n  restat = 1\n");
+	if (!rule->publish)
+		strbuf_adds(to, "  generator = 1\n");
+	if (rule->pool)
+		strbuf_addf(to, "  pool = %s\n", rule->pool);
+	if (rule->group_by.count) {
+		strbuf_adds(to, "\nrule group_");
+		add_rule_name(to, rule->stage);
+		strbuf_addf(to, "\n  command = build/bin/%s --group $job --stamp $out\n", rule->stage);
+		strbuf_adds(to, "  description = $words\n  restat = 1\n  generator = 1\n");
+		if (rule->pool)
+			strbuf_addf(to, "  pool = %s\n", rule->pool);
+	}
+	strbuf_addc(to, '\n');
+}
+
+static int write_stages(const struct plan *plan, const struct ninja_grid *grid)
+{
+	struct strbuf text;
+	strbuf_init(&text);
+	strbuf_adds(&text, banner);
+	/* compute: one process at a time uses all processors (or a GPU); disk: one checkpoint at a time is read. */
+	strbuf_addf(&text, "pool compute\n  depth = %zu\npool disk\n  depth = 1\n\n", grid->slots);
+	for (size_t i = 0; i < plan->rules->count; i++)
+		write_stage_rule(&text, &plan->rules->rules[i]);
+	strbuf_adds(&text, "rule overview\n  command = build/bin/render-report --overview $grid\n  description = OVERVIEW $words\n"
+		"  restat = 1\n\n");
+	strbuf_adds(&text, "rule cell\n  command = build/bin/quantize-calibrate $calib && build/bin/score-layers $scores && "
+		"build/bin/render-report $report && : >$out\n  description = CELL $words\n  pool = compute\n");
+	char *path = path_join(plan->build_dir, "stages.ninja");
+	int bad = file_write_if_changed(path, text.s, text.length, NULL);
+	free(path);
+	strbuf_release(&text);
+	return bad;
+}
+
+static const struct plan_group *group_of(const struct plan *plan, const struct plan_job *job)
+{
+	return job->group == PLAN_NO_GROUP ? NULL : &plan->groups[job->group];
+}
+
+static void add_program(struct strbuf *to, const struct rule *rule)
+{
+	strbuf_addf(to, " build/bin/%s", rule->stage);
+}
+
+static void write_job(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
+{
+	const struct plan_group *group = group_of(plan, job);
+	strbuf_adds(to, "build ");
+	add_path(to, job->ref_path);
+	strbuf_adds(to, ": stage_");
+	add_rule_name(to, job->rule->stage);
+	strbuf_adds(to, " |");
+	for (size_t i = 0; i < job->input_count; i++) {
+		if (job->inputs[i].is_leaf)
+			continue;
+		strbuf_addc(to, ' ');
+		add_path(to, plan->jobs[job->inputs[i].job].ref_path);
+	}
+	strbuf_adds(to, " ||");
+	if (group) {
+		strbuf_addc(to, ' ');
+		add_path(to, group->stamp_path);
+	}
+	add_program(to, job->rule);
+	strbuf_addc(to, '\n');
+	add_value(to, "job", job->job_path);
+	add_value(to, "words", job->describe);
+	if (group)
+		add_value(to, "stamp", group->stamp_path);
+}
+
+static int seen_before(const char *const *list, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i] == text)
+			return 1;
+	return 0;
+}
+
+static void write_group(struct strbuf *to, const struct plan *plan, const struct plan_group *group)
+{
+	/* Inputs of hundreds of jobs are few distinct files: remember pointers, which the plan shares. */
+	enum { INPUTS_MAX = 4096 };
+	const char **inputs = mem_array(INPUTS_MAX, sizeof *inputs);
+	size_t count = 0;
+	strbuf_adds(to, "build ");
+	add_path(to, group->stamp_path);
+	strbuf_adds(to, ": group_");
+	add_rule_name(to, group->rule->stage);
+	strbuf_adds(to, " |");
+	for (size_t i = 0; i < group->count; i++) {
+		const struct plan_job *job = &plan->jobs[group->jobs[i]];
+		for (size_t k = 0; k < job->input_count; k++) {
+			if (job->inputs[k].is_leaf)
+				continue;
+			const struct plan_job *from = &plan->jobs[job->inputs[k].job];
+			const struct plan_group *upstream = group_of(plan, from);
+			const char *path = upstream ? upstream->stamp_path : from->ref_path;
+			if (seen_before(inputs, count, path) || count == INPUTS_MAX)
+				continue;
+			inputs[count++] = path;
+			strbuf_addc(to, ' ');
+			add_path(to, path);
+		}
+	}
+	strbuf_adds(to, " ||");
+	add_program(to, group->rule);
+	strbuf_addc(to, '\n');
+	add_value(to, "job", group->path);
+	char *words = mem_printf("%s of %zu cells in one process", group->rule->stage, group->count);
+	add_value(to, "words", words);
+	free(words);
+	free(inputs);
+}
+
+static size_t input_job(const struct plan_job *job, const char *name)
+{
+	for (size_t i = 0; i < job->input_count; i++)
+		if (!strcmp(job->inputs[i].name, name))
+			return job->inputs[i].job;
+	return PLAN_NO_GROUP;
+}
+
+/* The cell by itself: its stages one after the other, without the group. */
+static void write_solo(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell)
+{
+	const struct plan_job *report = &plan->jobs[cell->report], *score = &plan->jobs[cell->score];
+	size_t calib = input_job(report, "calib");
+	char *done = mem_printf("%s/ref/cell/%s-%.16s.done", plan->build_dir, report->label, report->key.hex);
+	strbuf_adds(to, "build ");
+	add_path(to, done);
+	strbuf_adds(to, ": cell |");
+	for (size_t k = 0; k < report->input_count; k++) {
+		if (report->inputs[k].is_leaf || group_of(plan, &plan->jobs[report->inputs[k].job]))
+			continue;
+		strbuf_addc(to, ' ');
+		add_path(to, plan->jobs[report->inputs[k].job].ref_path);
+	}
+	size_t tokens = input_job(score, "tokens");
+	if (tokens != PLAN_NO_GROUP && tokens != input_job(report, "tokens")) {
+		strbuf_addc(to, ' ');
+		add_path(to, plan->jobs[tokens].ref_path);
+	}
+	strbuf_adds(to, " || $programs\n");
+	add_value(to, "calib", plan->jobs[calib].job_path);
+	add_value(to, "scores", score->job_path);
+	add_value(to, "report", report->job_path);
+	add_value(to, "words", cell->name);
+	strbuf_adds(to, "build cells/");
+	add_path(to, cell->name);
+	strbuf_adds(to, ": phony ");
+	add_path(to, done);
+	strbuf_addc(to, '\n');
+	free(done);
+}
+
+static int write_report(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell, int report_only,
+	ninja_report_files *report_files)
+{
+	const struct plan_job *job = &plan->jobs[cell->report];
+	char **files;
+	size_t count;
+	if (report_files(plan, cell, &files, &count))
+		return -1;
+	strbuf_adds(to, "build");
+	for (size_t i = 0; i < count; i++) {
+		strbuf_addc(to, ' ');
+		add_path(to, files[i]);
+		free(files[i]);
+	}
+	free(files);
+	strbuf_adds(to, ": stage_");
+	add_rule_name(to, job->rule->stage);
+	for (size_t i = 0; i < job->input_count && !report_only; i++) {
+		strbuf_adds(to, i ? " " : " | ");
+		add_path(to, plan->jobs[job->inputs[i].job].ref_path);
+	}
+	strbuf_adds(to, " ||");
+	add_program(to, job->rule);
+	strbuf_addc(to, '\n');
+	add_value(to, "job", job->job_path);
+	add_value(to, "words", job->describe);
+	return 0;
+}
+
+static void write_overview(struct strbuf *to, const struct plan *plan, const struct ninja_grid *grid)
+{
+	const struct rule *published = NULL;
+	if (!grid->overview_count)
+		return;
+	strbuf_adds(to, "build");
+	for (size_t i = 0; i < grid->overview_count; i++) {
+		strbuf_addc(to, ' ');
+		add_path(to, grid->overview[i]);
+	}
+	strbuf_adds(to, ": overview | ");
+	add_path(to, grid->path);
+	/* The groups' stamps, not the cells' files: the overview must come out when cells failed. */
+	for (size_t g = 0; g < plan->group_count && !grid->report_only; g++) {
+		strbuf_addc(to, ' ');
+		add_path(to, plan->groups[g].stamp_path);
+	}
+	for (size_t i = 0; i < plan->rules->count; i++)
+		if (plan->rules->rules[i].publish)
+			published = &plan->rules->rules[i];
+	strbuf_adds(to, " ||");
+	if (published)
+		add_program(to, published);
+	strbuf_addc(to, '\n');
+	add_value(to, "grid", grid->path);
+	add_value(to, "words", grid->overview[0]);
+}
+
+static void write_targets(struct strbuf *to, const struct ninja_grid *grid)
+{
+	strbuf_adds(to, "\nbuild report: run ALWAYS | build/bin/render-report\n  what = build/bin/render-report --present ");
+	strbuf_adds(to, grid->path);
+	strbuf_adds(to, "\n  words = REPORT of what is there\n");
+	strbuf_adds(to, "\nbuild clean: run ALWAYS\n"
+		"  what = rm -rf build/obj build/san build/tests build/bench build/bin build/ref build/jobs build/leaf\n"
+		"  words = CLEAN (cache/ and published reports stay)\n");
+}
+
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_report_files *report_files)
+{
+	struct strbuf text;
+	int bad = 0;
+	strbuf_init(&text);
+	strbuf_adds(&text, banner);
+	for (size_t i = 0; i < plan->job_count && !grid->report_only; i++)
+		if (plan->jobs[i].ref_path)
+			write_job(&text, plan, &plan->jobs[i]);
+	for (size_t g = 0; g < plan->group_count && !grid->report_only; g++)
+		write_group(&text, plan, &plan->groups[g]);
+	for (size_t c = 0; c < plan->cell_count && !bad; c++) {
+		bad = write_report(&text, plan, &plan->cells[c], grid->report_only, report_files);
+		if (!bad && !grid->report_only)
+			write_solo(&text, plan, &plan->cells[c]);
+	}
+	write_overview(&text, plan, grid);
+	strbuf_adds(&text, "\nbuild grid: phony");
+	for (size_t c = 0; c < plan->cell_count && !bad; c++) {
+		char **files;
+		size_t count;
+		bad = report_files(plan, &plan->cells[c], &files, &count);
+		for (size_t i = 0; !bad && i < count; i++) {
+			if (!i) {
+				strbuf_addc(&text, ' ');
+				add_path(&text, files[i]);
+			}
+			free(files[i]);
+		}
+		if (!bad)
+			free(files);
+	}
+	for (size_t i = 0; i < grid->overview_count; i++) {
+		strbuf_addc(&text, ' ');
+		add_path(&text, grid->overview[i]);
+	}
+	strbuf_adds(&text, "\ndefault grid\n");
+	write_targets(&text, grid);
+	char *path = path_join(plan->build_dir, "cells.ninja");
+	if (!bad)
+		bad = write_stages(plan, grid) || file_write_if_changed(path, text.s, text.length, NULL);
+	free(path);
+	strbuf_release(&text);
+	return bad ? -1 : 0;
+}

@@ -1,0 +1,35 @@
+/* The Ninja files of a plan: build/stages.ninja, one rule a stage, and build/cells.ninja, one edge a unit of work.
+ *
+ * A grouped stage becomes one group edge, which fills the cache for all its jobs in one process, and a commit edge a job,
+ * ordered after it, which turns the cached result into a reference file or reports that job's failure:
+ *
+ *     build build/ref/group/score-layers-<G16>.stamp: group_score_layers | refs and stamps of the inputs || programs
+ *     build build/ref/score-layers/<label>-<K16>.ref: stage_score_layers | refs of the inputs || stamp programs
+ *
+ * The stamp is order-only: a changed group never dirties a finished cell. A group waits for the stamps of grouped inputs,
+ * not for their reference files, so that one failed calibration does not hold up the others.
+ *
+ * Cached stages have restat and generator set: their output paths contain the recipe key, so neither a changed command
+ * line nor a lost .ninja_log may make them run. No edge has a depfile: Ninja deletes outputs of those on Ctrl-C.
+ * A missing output after exit 0 would count as unchanged, so stages never exit 0 without their output. Nothing newer
+ * than Ninja 1.8 is used.
+ */
+#ifndef QG_GRAPH_NINJA_H
+#define QG_GRAPH_NINJA_H
+
+#include "graph/plan.h"
+
+struct ninja_grid {
+	const char *path;             /* build/grid.json, which overview and report read */
+	const char *const *overview;  /* [overview_count] files the overview writes */
+	size_t overview_count;
+	int report_only;              /* render edges only */
+	size_t slots;                 /* depth of pool compute: processes that each use all processors; at least 1 */
+};
+
+/* Files of a report, by cell: the caller frees each and the array. */
+typedef int ninja_report_files(const struct plan *plan, const struct plan_cell *cell, char ***files, size_t *count);
+
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_report_files *report_files);
+
+#endif

@@ -1,0 +1,95 @@
+/* From cells to jobs: which runs of which stages the grid needs, each once, with its recipe key.
+ *
+ * A cell is given as its view: a JSON object of everything rules may name, by section: the composed config and beside it
+ * what the generator derived (quantizer.weight, dataset.num_samples, cell.name ...). A job is a stage with the params
+ * its rule declares and the jobs or leaves that are its inputs; two cells whose projections agree share the job, which is
+ * how cells come to share calibrations, tokens and scores.
+ */
+#ifndef QG_GRAPH_PLAN_H
+#define QG_GRAPH_PLAN_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+#include "common/hash.h"
+#include "graph/leaf.h"
+#include "graph/rules.h"
+
+struct plan_file {
+	char *name, *path;
+	struct digest digest;
+};
+
+struct plan_input {
+	const char *name;      /* borrowed from the rule */
+	int is_leaf;
+	size_t job;            /* index into plan.jobs, unless a leaf */
+	struct plan_file *files;
+	size_t file_count;
+};
+
+struct plan_job {
+	const struct rule *rule;
+	struct digest key;             /* K */
+	char *label, *describe;
+	char *job_path, *ref_path;     /* below build_dir; ref_path is NULL for a published stage */
+	cJSON *params, *unhashed;
+	struct plan_input *inputs;
+	size_t input_count;
+	size_t group;                  /* index into plan.groups, or PLAN_NO_GROUP */
+};
+
+#define PLAN_NO_GROUP ((size_t)-1)
+
+struct plan_group {
+	const struct rule *rule;
+	char *by;                      /* canonical JSON of what its jobs have in common */
+	size_t *jobs;
+	size_t count, capacity;
+	struct digest key;             /* G: hash of the sorted K of its jobs */
+	char *path, *stamp_path;
+};
+
+struct plan_cell {
+	char *name;
+	cJSON *view;
+	size_t report;                 /* job of the published stage */
+	size_t score;                  /* its input job named "scores" */
+	char *output_dir;
+};
+
+/* Lists the files of a folder leaf; checkpoint_files() and the like. The caller frees names and array. */
+typedef int plan_lister(const char *dir, char ***names, size_t *count);
+
+struct plan {
+	const struct rules *rules;
+	const char *build_dir, *cache_dir;    /* borrowed */
+	const char *numerics;                 /* class of the backend */
+	plan_lister *(*lister)(const char *name);
+	struct leaf_memo *memo;
+	struct plan_job *jobs;
+	size_t job_count, job_capacity;
+	size_t *buckets, bucket_count;        /* jobs by key */
+	struct plan_group *groups;
+	size_t group_count, group_capacity;
+	struct plan_cell *cells;
+	size_t cell_count, cell_capacity;
+	struct plan_file *leaves;             /* every leaf digest once */
+	size_t leaf_count, leaf_capacity;
+};
+
+void plan_init(struct plan *plan, const struct rules *rules, const char *build_dir, const char *cache_dir,
+	const char *numerics, plan_lister *(*lister)(const char *name));
+void plan_release(struct plan *plan);
+
+/* Adds a cell and the jobs it needs; takes view over. output_dir is where its report goes. Fails when a leaf is missing
+ * or a value a rule names is not in the view. */
+int plan_add_cell(struct plan *plan, const char *name, cJSON *view, const char *output_dir);
+
+/* After the last cell: makes the groups' keys and paths. */
+void plan_finish(struct plan *plan);
+
+/* Writes job and group files that differ from what is there. */
+int plan_write_jobs(const struct plan *plan);
+
+#endif

@@ -1,0 +1,296 @@
+#include "graph/stage.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/memory.h"
+#include "graph/fault.h"
+#include "graph/leaf.h"
+
+enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20 };
+
+struct stage_slot {
+	enum { SLOT_OPEN, SLOT_DONE, SLOT_FAILED } state;
+	int lock;
+	struct timespec started;
+};
+
+struct options {
+	const char *job, *group, *stamp;
+};
+
+static void on_signal(int number)
+{
+	(void)number;
+	cache_interrupt();
+	_exit(143);
+}
+
+void stage_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+void stage_trace(const char *stage, const char *cell)
+{
+	const char *path = getenv("QUANTGRID_TRACE");
+	if (!path)
+		return;
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return;
+	/* One write, so that lines of processes side by side do not mix. */
+	char *line = mem_printf("%s %s\n", stage, cell);
+	if (write(fd, line, strlen(line)) < 0)
+		warn("%s: cannot write the trace", path);
+	free(line);
+	close(fd);
+}
+
+int stage_write_stamp(const char *path, const char *text)
+{
+	return dir_make_parents(path) || file_write(path, text, strlen(text)) ? -1 : 0;
+}
+
+/* Leaves must be what they were when the graph was made, before they are read and after. */
+static int check_leaves(const struct job *job)
+{
+	struct leaf_memo *memo = leaf_memo_open(job->cache);
+	int bad = 0;
+	for (size_t i = 0; i < job->input_count && !bad; i++) {
+		for (size_t f = 0; f < job->inputs[i].file_count && !bad; f++) {
+			const struct job_file *file = &job->inputs[i].files[f];
+			struct digest now;
+			bad = leaf_digest(memo, file->path, &now);
+			if (!bad && !digest_equal(&now, &file->digest))
+				bad = fail("%s: changed since the graph was made; run ninja again", file->path);
+		}
+	}
+	leaf_memo_close(memo);
+	return bad;
+}
+
+static cJSON *provenance(const struct job *job, const struct stage_slot *slot)
+{
+	struct timespec now;
+	cJSON *p = cJSON_CreateObject();
+	clock_gettime(CLOCK_REALTIME, &now);
+	double seconds = (double)(now.tv_sec - slot->started.tv_sec) + 1e-9 * (double)(now.tv_nsec - slot->started.tv_nsec);
+	cJSON_AddStringToObject(p, "cell", job->cell);
+	cJSON_AddStringToObject(p, "key", job->key);
+	cJSON_AddNumberToObject(p, "finished_unix", (double)now.tv_sec);
+	cJSON_AddNumberToObject(p, "seconds_since_start", seconds);
+	return p;
+}
+
+int stage_commit(struct stage_run *run, size_t index, const struct object_writer *w)
+{
+	struct job *job = run->jobs[index];
+	struct stage_slot *slot = &run->slots[index];
+	struct cache_result result;
+	if (fault_check("compute", job->cell) || check_leaves(job))
+		return -1;
+	cJSON *made = provenance(job, slot);
+	int bad = cache_store(job->cache, &job->action, job->ingredients, w, made, &result);
+	cJSON_Delete(made);
+	if (bad)
+		return -1;
+	slot->state = SLOT_DONE;
+	stage_trace(job->stage, job->cell);
+	cache_unlock(slot->lock);
+	slot->lock = -1;
+	return 0;
+}
+
+void stage_failed(struct stage_run *run, size_t index)
+{
+	struct job *job = run->jobs[index];
+	run->slots[index].state = SLOT_FAILED;
+	/* Of a single job the caller reports the same message. */
+	if (run->count > 1)
+		fprintf(stderr, "%s: error: %s: %s\n", program_name(), job->cell, error_text());
+	if (cache_failure_note(job->cache, &job->action, error_text()))
+		warn("%s", error_text());
+}
+
+/* Locks the jobs, drops those that another process finished meanwhile, computes the rest. Returns the number of jobs
+ * that failed, or -1 after fail() when all did. */
+static int compute(const struct stage *stage, struct job **jobs, size_t count)
+{
+	struct stage_run run = {.jobs = mem_array(count, sizeof *run.jobs), .slots = mem_zeroed(count, sizeof *run.slots)};
+	int failed = 0, bad = 0;
+	for (size_t i = 0; i < count && !bad; i++) {
+		struct cache_result result;
+		struct stage_slot *slot = &run.slots[run.count];
+		slot->lock = cache_lock(jobs[i]->cache, &jobs[i]->action);
+		bad = slot->lock < 0;
+		if (bad || cache_find(jobs[i]->cache, &jobs[i]->action, jobs[i]->ingredients, &result) > 0) {
+			cache_unlock(slot->lock);
+			continue;
+		}
+		clock_gettime(CLOCK_REALTIME, &slot->started);
+		run.jobs[run.count++] = jobs[i];
+	}
+	for (size_t i = 0; i < run.count && !bad; i++)
+		bad = check_leaves(run.jobs[i]);
+	if (!bad && run.count)
+		bad = stage->compute(&run);
+	for (size_t i = 0; i < run.count; i++) {
+		if (bad && run.slots[i].state == SLOT_OPEN && run.count > 1)
+			stage_failed(&run, i);
+		failed += run.slots[i].state != SLOT_DONE;
+		cache_unlock(run.slots[i].lock);
+	}
+	int all = run.count && failed == (int)run.count;
+	free(run.jobs);
+	free(run.slots);
+	return bad || all ? -1 : failed;
+}
+
+static int by_action(const void *a, const void *b)
+{
+	const struct job *x = *(struct job *const *)a, *y = *(struct job *const *)b;
+	return strcmp(x->action.hex, y->action.hex);
+}
+
+/* The jobs of a group whose inputs are there and whose result is not, one for each action, in an order that makes two
+ * processes lock in the same sequence. */
+static int missing_jobs(struct job *jobs, size_t count, struct job **missing, size_t *missing_count)
+{
+	struct cache_result result;
+	size_t n = 0, kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		int found = job_resolve(&jobs[i]);
+		if (found < 0)
+			return -1;
+		if (!found) {
+			fprintf(stderr, "%s: left out: %s\n", program_name(), error_text());
+			continue;
+		}
+		found = cache_find(jobs[i].cache, &jobs[i].action, jobs[i].ingredients, &result);
+		if (found < 0)
+			return -1;
+		if (!found)
+			missing[n++] = &jobs[i];
+	}
+	if (n)
+		qsort(missing, n, sizeof *missing, by_action);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || !digest_equal(&missing[kept - 1]->action, &missing[i]->action))
+			missing[kept++] = missing[i];
+	*missing_count = kept;
+	return 0;
+}
+
+static int check_stage(const struct stage *stage, const struct job *job)
+{
+	if (strcmp(job->stage, stage->name))
+		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage->name);
+	return cache_prepare(job->cache);
+}
+
+static int run_group(const struct stage *stage, const char *path, const char *stamp)
+{
+	const cJSON *item;
+	cJSON *group = json_read(path, GROUP_BYTES_MAX);
+	const cJSON *list = group ? json_member(group, "jobs", path) : NULL;
+	size_t count = list ? (size_t)cJSON_GetArraySize(list) : 0, opened = 0, missing_count = 0;
+	int bad = !list;
+	if (!bad && (!cJSON_IsArray(list) || !count || count > GROUP_JOBS_MAX))
+		bad = fail("%s: \"jobs\" must list 1 to %d job files", path, GROUP_JOBS_MAX);
+	struct job *jobs = mem_zeroed(count, sizeof *jobs);
+	struct job **missing = mem_zeroed(count, sizeof *missing);
+	cJSON_ArrayForEach(item, list) {
+		if (bad)
+			break;
+		bad = !cJSON_IsString(item) ? fail("%s: \"jobs\" must hold paths", path) : job_open(&jobs[opened], item->valuestring);
+		if (!bad)
+			bad = check_stage(stage, &jobs[opened++]);
+	}
+	if (!bad)
+		bad = missing_jobs(jobs, count, missing, &missing_count);
+	if (!bad && missing_count)
+		bad = compute(stage, missing, missing_count) < 0;
+	if (!bad)
+		bad = stage_write_stamp(stamp, "done\n");
+	for (size_t i = 0; i < opened; i++)
+		job_close(&jobs[i]);
+	free(jobs);
+	free(missing);
+	cJSON_Delete(group);
+	return bad ? error_report(1) : 0;
+}
+
+static int run_job(const struct stage *stage, const char *path, const char *stamp)
+{
+	struct job job;
+	struct job *one = &job;
+	struct cache_result result;
+	char *reason;
+	if (job_open(&job, path))
+		return error_report(1);
+	int bad = check_stage(stage, &job) || job_resolve(&job) <= 0;
+	int found = bad ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
+	if (found == 0 && stamp && cache_failure_find(job.cache, &job.action, &reason)) {
+		fail("%s: %s", job.cell, reason);
+		free(reason);
+		unlink(stamp);
+		found = -1;
+	} else if (found == 0) {
+		found = compute(stage, &one, 1) ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
+		if (found == 0)
+			found = fail("%s: computed, but not found in the cache", job.cell);
+	}
+	bad = found < 0 || ref_write(&job, &result);
+	job_close(&job);
+	return bad ? error_report(1) : 0;
+}
+
+static int usage(const struct stage *stage, int status)
+{
+	FILE *to = status ? stderr : stdout;
+	fprintf(to, "usage: %s JOB [--stamp FILE]\n"
+		"       %s --group GROUP --stamp FILE\n\n%s\n\n"
+		"JOB and GROUP are files that ./configure wrote below build/jobs/. ninja runs this program; to run it by hand,\n"
+		"take a command from \"ninja -t commands\".\n"
+		"Environment: QUANTGRID_THREADS (default: all processors), QUANTGRID_TRACE, QUANTGRID_FAULT (for tests).\n",
+		stage->name, stage->name, stage->about);
+	return status;
+}
+
+int stage_main(int argc, char **argv, const struct stage *stage)
+{
+	struct options o = {0};
+	program_name_set(stage->name);
+	for (int i = 1; i < argc; i++) {
+		int more = i + 1 < argc;
+		if (!strcmp(argv[i], "--help"))
+			return usage(stage, 0);
+		else if (!strcmp(argv[i], "--group") && more)
+			o.group = argv[++i];
+		else if (!strcmp(argv[i], "--stamp") && more)
+			o.stamp = argv[++i];
+		else if (argv[i][0] != '-' && !o.job)
+			o.job = argv[i];
+		else {
+			fprintf(stderr, "%s: error: unexpected argument \"%s\"\n", stage->name, argv[i]);
+			return usage(stage, 2);
+		}
+	}
+	if (!o.job == !o.group || (o.group && !o.stamp))
+		return usage(stage, 2);
+	stage_signals();
+	return o.group ? run_group(stage, o.group, o.stamp) : run_job(stage, o.job, o.stamp);
+}

@@ -1,0 +1,56 @@
+/* The part that all stage programs share: read job files, look in the cache, compute what is missing, commit.
+ *
+ *     STAGE JOB [--stamp FILE]           ensures the result of one job and writes its reference file. When the group's
+ *                                        process noted a failure, prints it, removes the group's stamp FILE so that the
+ *                                        next ninja tries the group again, and fails.
+ *     STAGE --group GROUP --stamp FILE   fills the cache for all jobs of a group in one process and writes the stamp
+ *     STAGE --help
+ *
+ * A stage program is a struct stage and one call of stage_main(). Its compute function gets the jobs without a cached
+ * result (distinct actions, locked, inputs resolved) and commits each with stage_commit() as soon as it is done, or says
+ * with stage_failed() that this one failed and goes on.
+ *
+ * Exit status: 0 done, 1 failed, 2 wrong usage, 143 after SIGTERM, SIGINT or SIGHUP (never 130, which Ninja takes for
+ * Ctrl-C). When $QUANTGRID_TRACE names a file, each computation appends a line "STAGE CELL" to it: tests compare what
+ * ran, not what was said.
+ */
+#ifndef QG_GRAPH_STAGE_H
+#define QG_GRAPH_STAGE_H
+
+#include <stddef.h>
+
+#include "formats/object.h"
+#include "graph/job.h"
+
+struct stage_run {
+	struct job **jobs;      /* [count] to compute */
+	size_t count;
+	struct stage_slot *slots; /* private: what became of each */
+};
+
+struct stage {
+	const char *name;
+	const char *about;      /* for --help: what it reads, does and writes, a few lines */
+	/* Returns 0, or -1 after fail() when none of the uncommitted jobs can be done. */
+	int (*compute)(struct stage_run *run);
+};
+
+int stage_main(int argc, char **argv, const struct stage *stage);
+
+/* Puts the object of jobs[index] into the cache. -1 after fail(). The leaves of the job are checked once more: when one
+ * changed meanwhile nothing is committed. */
+int stage_commit(struct stage_run *run, size_t index, const struct object_writer *w);
+
+/* Notes error_text() as the reason why jobs[index] failed. */
+void stage_failed(struct stage_run *run, size_t index);
+
+/* Appends "STAGE CELL" to the trace file, if one is asked for. */
+void stage_trace(const char *stage, const char *cell);
+
+/* Writes FILE anew (content and mtime), creating its folder. */
+int stage_write_stamp(const char *path, const char *text);
+
+/* SIGPIPE ignored; SIGTERM, SIGINT, SIGHUP remove the half-written object and exit 143. */
+void stage_signals(void);
+
+#endif

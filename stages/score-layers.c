@@ -1,0 +1,202 @@
+/* score-layers: lm + tokens + calib -> scores. See rules/score-layers.yaml.
+ *
+ * All jobs of a group have the same language model, method and batch_size, hence one baseline: the unquantized model's
+ * forward and backward run once over all their batches, and every job's format is scored on the way (model/score.h).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/memory.h"
+#include "formats/calib.h"
+#include "formats/scores.h"
+#include "graph/stage.h"
+#include "model/batches.h"
+#include "model/loaded_model.h"
+#include "model/score.h"
+
+struct cell {
+	struct calib calib;
+	struct batch_list list;
+	float **weight_amax;       /* [linears] borrowed from calib */
+	float *activation_amax;    /* [linears] */
+	struct output_sums *sums;  /* [linears][list.count] */
+};
+
+struct scoring {
+	struct loaded_model model;
+	struct batch_set batches;
+	size_t batch_size;
+	struct cell *cells;                /* [jobs] */
+	struct score_request *requests;    /* [jobs] */
+	double *loss;                      /* [batches.count] */
+};
+
+static int read_calib(struct cell *cell, const struct job *job, const struct loaded_model *m)
+{
+	const struct job_input *input = job_input_find(job, "calib");
+	if (!input)
+		return fail("%s: there is no input \"calib\"", job->path);
+	char *path = job_input_path(job, input);
+	int bad = calib_open(&cell->calib, path, &input->result.content);
+	if (!bad && cell->calib.linear_count != m->linear_count)
+		bad = fail("%s: %zu linears, the model has %zu", path, cell->calib.linear_count, m->linear_count);
+	for (size_t i = 0; i < m->linear_count && !bad; i++) {
+		const struct calib_linear *c = &cell->calib.linears[i];
+		const struct linear_info *info = &m->linears[i];
+		if (strcmp(c->name, info->name) || c->in != info->in || c->out != info->out)
+			bad = fail("%s: linear %zu is %s [%zu, %zu], expected %s [%zu, %zu]", path, i, c->name, c->out, c->in,
+				info->name, info->out, info->in);
+	}
+	free(path);
+	return bad;
+}
+
+static int read_tokens(struct scoring *s, struct cell *cell, const struct job *job)
+{
+	const struct job_input *input = job_input_find(job, "tokens");
+	struct tokens tokens;
+	if (!input)
+		return fail("%s: there is no input \"tokens\"", job->path);
+	char *path = job_input_path(job, input);
+	int bad = tokens_open(&tokens, path, &input->result.content);
+	free(path);
+	if (bad)
+		return -1;
+	bad = batch_set_add(&s->batches, &tokens, s->batch_size, &s->model.lm.config, &cell->list);
+	tokens_close(&tokens);
+	return bad;
+}
+
+static int check_params(const struct scoring *s, const struct cell *cell, const struct job *job)
+{
+	struct quantizer_pair pair;
+	size_t batch_size;
+	const char *weight = job_param_string(job, "quantizer.weight");
+	const char *activation = job_param_string(job, "quantizer.activation");
+	const char *method = job_param_string(job, "autoquant.method");
+	if (!weight || !activation || !method || job_param_size(job, "autoquant.batch_size", &batch_size) ||
+		quantizer_weight_parse(weight, &pair.weight) || quantizer_activation_parse(activation, &pair.activation))
+		return -1;
+	if (strcmp(method, "gradient"))
+		return fail("method \"%s\": this version computes gradient scores only", method);
+	if (batch_size != s->batch_size)
+		return fail("%s: batch size %zu in a group of %zu", job->path, batch_size, s->batch_size);
+	if (!quantizer_equal(pair.weight, cell->calib.pair.weight) ||
+		!quantizer_equal(pair.activation, cell->calib.pair.activation))
+		return fail("%s: its calib was made for another format", job->path);
+	return 0;
+}
+
+static int read_cell(struct scoring *s, size_t index, const struct job *job)
+{
+	struct cell *cell = &s->cells[index];
+	size_t linears = s->model.linear_count;
+	if (read_calib(cell, job, &s->model) || check_params(s, cell, job) || read_tokens(s, cell, job))
+		return -1;
+	cell->weight_amax = mem_array(linears, sizeof *cell->weight_amax);
+	cell->activation_amax = mem_array(linears, sizeof *cell->activation_amax);
+	cell->sums = mem_zeroed(linears * cell->list.count, sizeof *cell->sums);
+	for (size_t i = 0; i < linears; i++) {
+		cell->weight_amax[i] = (float *)(uintptr_t)cell->calib.linears[i].weight_amax;
+		cell->activation_amax[i] = cell->calib.linears[i].activation_amax;
+	}
+	s->requests[index] = (struct score_request){
+		.pair = cell->calib.pair,
+		.weight_amax = cell->weight_amax,
+		.activation_amax = cell->activation_amax,
+		.batch = cell->list.index,
+		.batches = cell->list.count,
+		.sums = cell->sums,
+	};
+	return 0;
+}
+
+static int commit(const struct scoring *s, struct stage_run *run, size_t index)
+{
+	const struct cell *cell = &s->cells[index];
+	size_t linears = s->model.linear_count, batches = cell->list.count;
+	size_t *sequences = mem_array(3 * batches, sizeof *sequences), *tokens = sequences + batches, *targets = tokens + batches;
+	double *loss = mem_array(batches, sizeof *loss);
+	struct scores_linear *named = mem_array(linears, sizeof *named);
+	struct object_writer w;
+	for (size_t t = 0; t < batches; t++) {
+		const struct batch *b = &s->batches.batches[cell->list.index[t]];
+		sequences[t] = b->sequences;
+		tokens[t] = b->tokens;
+		targets[t] = batch_targets(b);
+		loss[t] = s->loss[cell->list.index[t]];
+	}
+	for (size_t i = 0; i < linears; i++) {
+		const struct linear_info *info = &s->model.linears[i];
+		named[i] = (struct scores_linear){.name = info->name, .group = info->group, .in = info->in, .out = info->out};
+	}
+	struct scores scores = {
+		.pair = cell->calib.pair,
+		.method = "gradient",
+		.batch_size = s->batch_size,
+		.linear_count = linears,
+		.batch_count = batches,
+		.linears = named,
+		.sums = cell->sums,
+		.batch_sequences = sequences,
+		.batch_tokens = tokens,
+		.batch_targets = targets,
+		.batch_loss = loss,
+	};
+	scores_describe(&scores, &w);
+	int bad = stage_commit(run, index, &w);
+	object_writer_release(&w);
+	free(named);
+	free(loss);
+	free(sequences);
+	return bad;
+}
+
+static void release(struct scoring *s, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct cell *cell = &s->cells[i];
+		free(cell->sums);
+		free(cell->activation_amax);
+		free(cell->weight_amax);
+		batch_list_release(&cell->list);
+		calib_close(&cell->calib);
+	}
+	batch_set_release(&s->batches);
+	loaded_model_close(&s->model);
+	free(s->cells);
+	free(s->requests);
+	free(s->loss);
+}
+
+static int compute(struct stage_run *run)
+{
+	size_t n = run->count;
+	struct scoring s = {.cells = mem_zeroed(n, sizeof *s.cells), .requests = mem_zeroed(n, sizeof *s.requests)};
+	int bad = job_param_size(run->jobs[0], "autoquant.batch_size", &s.batch_size) ||
+		loaded_model_open(&s.model, run->jobs[0]);
+	for (size_t i = 0; i < n && !bad; i++)
+		if ((bad = read_cell(&s, i, run->jobs[i])))
+			fail_context("%s", run->jobs[i]->cell);
+	s.loss = mem_zeroed(s.batches.count, sizeof *s.loss);
+	if (!bad)
+		bad = score_run(s.model.transformer, s.model.ops, s.model.linears, s.model.linear_count, s.batches.batches,
+			s.batches.count, s.requests, n, s.loss);
+	for (size_t i = 0; i < n && !bad; i++)
+		if (commit(&s, run, i))
+			stage_failed(run, i);
+	release(&s, n);
+	return bad;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct stage stage = {
+		.name = "score-layers",
+		.about = "Reads the language model, tokens and calib, writes the sensitivity of every linear to the cell's format:\n"
+			"sum over tokens and outputs of (gradient x output error)^2, per batch.",
+		.compute = compute,
+	};
+	return stage_main(argc, argv, &stage);
+}

@@ -1,0 +1,87 @@
+/* tokenize-calib: captions + tokenizer files -> tokens. See rules/tokenize-calib.yaml. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/memory.h"
+#include "formats/tokens.h"
+#include "graph/stage.h"
+#include "model/calib_tokens.h"
+
+static const char *input_path(const struct job *job, const char *input, const char *file)
+{
+	const struct job_input *in = job_input_find(job, input);
+	for (size_t i = 0; in && i < in->file_count; i++)
+		if (!file || !strcmp(in->files[i].name, file))
+			return in->files[i].path;
+	return NULL;
+}
+
+static struct tokenizer *open_tokenizer(const struct job *job)
+{
+	return tokenizer_open_files(input_path(job, "tokenizer", "tokenizer.json"), input_path(job, "tokenizer", "vocab.json"),
+		input_path(job, "tokenizer", "merges.txt"), input_path(job, "tokenizer", "tokenizer_config.json"));
+}
+
+static int tokenize(const struct job *job, struct calib_tokens *tokens, size_t *asked)
+{
+	size_t length_max;
+	struct captions captions;
+	const char *path = input_path(job, "captions", NULL);
+	if (!path)
+		return fail("%s: no captions file among the inputs", job->path);
+	if (job_param_size(job, "dataset.num_samples", asked) || job_param_size(job, "dataset.calib_seq_len", &length_max))
+		return -1;
+	struct tokenizer *tokenizer = open_tokenizer(job);
+	if (!tokenizer)
+		return -1;
+	int bad = captions_read(&captions, path, *asked);
+	if (!bad) {
+		bad = calib_tokens_encode(tokens, tokenizer, &captions, path, length_max);
+		captions_release(&captions);
+	}
+	tokenizer_close(tokenizer);
+	return bad;
+}
+
+static int compute_one(struct stage_run *run, size_t index)
+{
+	struct calib_tokens made;
+	struct object_writer w;
+	size_t asked;
+	if (tokenize(run->jobs[index], &made, &asked))
+		return -1;
+	struct tokens tokens = {
+		.ids = made.ids,
+		.start = made.start,
+		.sequences = made.sequences,
+		.count = made.tokens,
+		.asked = asked,
+		.truncated = made.truncated,
+	};
+	if (tokens.sequences < asked)
+		warn("%s: %zu captions asked for, the file has %zu: all are used", run->jobs[index]->cell, asked, tokens.sequences);
+	tokens_describe(&tokens, &w);
+	int bad = stage_commit(run, index, &w);
+	object_writer_release(&w);
+	calib_tokens_release(&made);
+	return bad;
+}
+
+static int compute(struct stage_run *run)
+{
+	for (size_t i = 0; i < run->count; i++)
+		if (compute_one(run, i))
+			stage_failed(run, i);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct stage stage = {
+		.name = "tokenize-calib",
+		.about = "Reads captions (one a line) and the tokenizer of a checkpoint, writes token ids without padding.",
+		.compute = compute,
+	};
+	return stage_main(argc, argv, &stage);
+}

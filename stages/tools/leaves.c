@@ -1,0 +1,49 @@
+/* leaves: has anything the graph was made from changed? Ninja runs it first, every time.
+ *
+ *     build/bin/leaves [BUILD_DIR [CACHE_DIR]]      (default build, cache)
+ *
+ * BUILD_DIR/leaf/list, written by the generator, names files and folders, one a line. The stamp BUILD_DIR/leaf/stamp holds
+ * the hash over their contents (of a folder: its names) and is rewritten only when that differs, whatever the times of the
+ * files say. A file that is missing is a difference like any other: the generator says what it means.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/memory.h"
+#include "common/strbuf.h"
+#include "graph/leaf.h"
+
+enum { LIST_BYTES_MAX = 64 << 20 };
+
+static void add_digests(struct strbuf *to, char *list, const char *cache)
+{
+	struct leaf_memo *memo = leaf_memo_open(cache);
+	for (char *line = strtok(list, "\n"); line; line = strtok(NULL, "\n")) {
+		struct digest d = leaf_digest_any(memo, line);
+		strbuf_addf(to, "%s %s\n", d.hex, line);
+	}
+	leaf_memo_close(memo);
+}
+
+int main(int argc, char **argv)
+{
+	const char *build = argc > 1 ? argv[1] : "build", *cache = argc > 2 ? argv[2] : "cache";
+	char *list_path = path_join(build, "leaf/list"), *stamp_path = path_join(build, "leaf/stamp"), *list = NULL;
+	struct strbuf digests;
+	program_name_set("leaves");
+	strbuf_init(&digests);
+	int bad = file_exists(list_path) && file_read(list_path, LIST_BYTES_MAX, &list, NULL);
+	if (!bad) {
+		if (list)
+			add_digests(&digests, list, cache);
+		struct digest all = hash_bytes(digests.s, digests.length);
+		bad = dir_make_parents(stamp_path) || file_write_if_changed(stamp_path, all.hex, DIGEST_HEX, NULL);
+	}
+	free(list);
+	free(list_path);
+	free(stamp_path);
+	strbuf_release(&digests);
+	return bad ? error_report(1) : 0;
+}
