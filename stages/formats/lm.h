@@ -1,8 +1,8 @@
 /* lm: the language model of a checkpoint, as a table. See lm.md. The weights stay in the checkpoint.
  *
  * The identity of the object covers config, tensors (name, dtype, shape, content) and vision linears, but not where in
- * which shard a tensor lies, nor what else the shards hold: a checkpoint that was only cut into other shards leads to the
- * same results.
+ * which shard a tensor lies, nor what else the shards hold: a checkpoint that was only cut into other shards leads to
+ * the same results.
  */
 #ifndef QG_FORMATS_LM_H
 #define QG_FORMATS_LM_H
@@ -62,7 +62,7 @@ int lm_write(const struct lm *lm, const char *path, struct digest *content, stru
 /* Opens and checks everything said above. expected may be NULL. Names are borrowed until lm_close(). */
 int lm_open(struct lm *lm, const char *path, const struct digest *expected);
 
-/* Frees what lm_open() made; may be called on a zeroed structure. */
+/* Frees what lm_open() or lm_extract() made; may be called on a zeroed structure. */
 void lm_close(struct lm *lm);
 
 #endif

@@ -1,0 +1,24 @@
+/* The weights that an lm object describes, mapped from the checkpoint folder at hand.
+ *
+ * The folder may have moved since the object was written, and the files in it may have changed: sizes are checked, and
+ * every tensor is hashed again (by all threads, at the speed of memory) before anyone computes with it.
+ */
+#ifndef QG_MODEL_LM_WEIGHTS_H
+#define QG_MODEL_LM_WEIGHTS_H
+
+#include "common/file.h"
+#include "formats/lm.h"
+
+struct lm_weights {
+	const struct lm *lm;      /* borrowed */
+	struct file_map *maps;    /* [lm->shard_count]; a shard without tensors of the language model is not mapped */
+};
+
+/* dir is the checkpoint folder; lm is borrowed until lm_weights_close(). On failure nothing is held. */
+int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char *dir);
+void lm_weights_close(struct lm_weights *weights);
+
+/* First byte of lm->tensors[index]; borrowed until lm_weights_close(). Any alignment: read it through common/dtype.h. */
+const void *lm_weights_bytes(const struct lm_weights *weights, size_t index);
+
+#endif
