@@ -1,0 +1,65 @@
+/* Composition: a preset, its defaults list and overrides become one config (Hydra 1.3; pipeline.md 8.1).
+ *
+ *     struct composer *composer = composer_new("conf");
+ *     struct composition c;
+ *     if (compose(composer, "preset/qwen3_lm_sensitivity", overrides, count, &c)) ...
+ *     if (resolve(c.root, ...) || schema_check(c.root, &c)) ...
+ *     composition_release(&c);
+ *
+ * A composer keeps the files it has read, so that composing thousands of cells reads each once. Differences from Hydra
+ * are listed in deviations.md.
+ */
+#ifndef QG_CONFIG_COMPOSE_H
+#define QG_CONFIG_COMPOSE_H
+
+#include "config/node.h"
+#include "config/override.h"
+
+struct composer;
+
+/* One option chosen: {"quant_pair", "wfp8_afp8"}. */
+struct choice {
+	char *group;          /* as an override names it: "quant_pair", "g@one" */
+	char *option;         /* NULL: no choice (null) */
+};
+
+/* A file that the composition used, and where it was asked for. */
+struct composed_file {
+	const char *path;               /* "conf/quant_pair/wfp8_afp8.yaml"; borrowed from the composer */
+	const struct source *source;    /* borrowed from the composer */
+	struct origin from;             /* the defaults list or override that named it; no source for the first file */
+};
+
+struct composition {
+	struct node *root;              /* unresolved: interpolations are still text */
+	struct choice *choices;         /* in the order of the defaults list */
+	size_t choice_count;
+	struct composed_file *files;    /* in order of merging */
+	size_t file_count;
+};
+
+struct composer *composer_new(const char *conf_dir);
+void composer_free(struct composer *composer);
+
+/* Composes config (a path below conf_dir without ".yaml") with overrides, none of which may be a sweep. */
+int compose(struct composer *composer, const char *config, const struct override *overrides, size_t count,
+	struct composition *c);
+void composition_release(struct composition *c);
+
+/* The chosen option of a group; NULL when there is none. */
+const char *composition_choice(const struct composition *c, const char *group);
+
+/* Whether a folder of that name is below conf_dir. */
+int composer_is_group(struct composer *composer, const char *group);
+
+/* The options of a group, sorted; borrowed from the composer. An unknown group has none. */
+size_t composer_options(struct composer *composer, const char *group, const char *const **options);
+
+/* Every file read and every group folder looked into so far, sorted: what a generator must watch. Borrowed. */
+size_t composer_files(struct composer *composer, const char *const **paths);
+size_t composer_folders(struct composer *composer, const char *const **paths);
+
+/* What a user should be told once ("conf/x.yaml:3:1: hydra: is skipped"). Borrowed. */
+size_t composer_notes(struct composer *composer, const char *const **notes);
+
+#endif

@@ -1,0 +1,15 @@
+/* Interpolation: ${a.b}, ${.x}, ${..x}, ${a[0]}, ${a.${b}}, and the resolvers oc.env, oc.select, oc.decode, oc.create,
+ * oc.dict.keys, oc.dict.values, hydra:runtime.choices.GROUP and hydra:runtime.cwd (pipeline.md 8.1).
+ *
+ * A whole value keeps its type, inside text values print as Python prints them. \${ is a literal ${. Cycles, missing
+ * keys, "???" targets, now: and hydra:job.num fail with the full key and the place.
+ */
+#ifndef QG_CONFIG_RESOLVE_H
+#define QG_CONFIG_RESOLVE_H
+
+#include "config/compose.h"
+
+/* A resolved copy of root. choices may be NULL when count is 0. NULL after fail(). */
+struct node *resolve(const struct node *root, const struct choice *choices, size_t count);
+
+#endif

@@ -1,0 +1,24 @@
+/* What a config may hold: a table of paths, types, ranges and words (schema.c), with one line of explanation each.
+ *
+ * An unknown key, a missing one, a wrong type, a value out of range or not among the words is reported with its place,
+ * the line, a caret, the file that asked for it and the nearest valid word; up to 20 of them at once, in the order of the
+ * files. Words that are valid but not supported yet (kl_div, coverage full) are refused with what is.
+ */
+#ifndef QG_CONFIG_SCHEMA_H
+#define QG_CONFIG_SCHEMA_H
+
+#include "config/compose.h"
+
+/* Checks a resolved config and makes ints floats where floats are declared. c (may be NULL) tells which file asked for
+ * which. -1 after fail() with all that was found, one a paragraph. */
+int schema_check(struct node *config, const struct composition *c);
+
+/* One row a key, for --help and documentation. */
+struct schema_line {
+	const char *path;   /* "autoquant.batch_size"; a part may be "*" */
+	const char *type;   /* "int", "string or null", "gradient|kl_div" */
+	const char *about;
+};
+size_t schema_lines(const struct schema_line **lines);
+
+#endif
