@@ -7,6 +7,7 @@
 #ifndef QG_OPS_EXP_H
 #define QG_OPS_EXP_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -16,8 +17,8 @@ static inline double exp_double(double x)
 	 * ln 2 in two parts, the first with enough zero bits that k times it is exact. */
 	const double shift = 0x1.8p52, log2_e = 0x1.71547652b82fep0, ln2_high = 0x1.62e42fefa0000p-1;
 	const double ln2_low = 0x1.cf79abc9e3b3ap-40;
-	double limited = x > 700.0 ? 700.0 : x;
-	limited = limited < -700.0 ? -700.0 : limited;
+	double magnitude = fabs(x); /* two comparisons, one after the other, would make the compiler branch */
+	double limited = copysign(magnitude > 700.0 ? 700.0 : magnitude, x);
 	double shifted = limited * log2_e + shift;
 	double k = shifted - shift;
 	double r = (limited - k * ln2_high) - k * ln2_low;
