@@ -3,8 +3,8 @@
  *     ids    the first min(length, max_tokens) ids of each caption, one after the other
  *     start  sequence i is ids[start[i] .. start[i + 1])
  *
- * One caption is one sequence, in file order, so that a prefix of the captions gives a prefix of the tokens. No sequence
- * is empty. One of a single token has no target to predict, which is legal.
+ * One caption is one sequence, in file order, so that a prefix of the captions gives a prefix of the tokens. No
+ * sequence is empty. One of a single token has no target to predict, which is legal.
  */
 #ifndef QG_MODEL_CALIB_TOKENS_H
 #define QG_MODEL_CALIB_TOKENS_H

@@ -1,8 +1,8 @@
 /* The character classes that cut text into pieces (pretokenize.h) and strip captions (captions.h).
  *
- * Letters and numbers are the Unicode general categories L* and N* as utf8proc knows them; a mark (M*) is neither. White
- * is the property White_Space, 25 code points written out here: the C library's classes depend on the locale, and
- * regular-expression libraries disagree about U+180E, which is not white.
+ * Letters and numbers are the Unicode general categories L* and N* as utf8proc knows them; a mark (M*) is neither.
+ * White is the property White_Space, 25 code points written out in char_class.c: the C library's classes depend on the
+ * locale, and regular-expression libraries disagree about U+180E, which is not white.
  */
 #ifndef QG_MODEL_CHAR_CLASS_H
 #define QG_MODEL_CHAR_CLASS_H

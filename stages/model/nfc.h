@@ -1,7 +1,7 @@
 /* Unicode normalization form C, the form the tokenizer's vocabulary was made for.
  *
- * Over utf8proc, with one thing done here: the ordering of combining marks. utf8proc_map() swaps neighbours, which takes
- * quadratic time on a line that is one long run of marks (a minute for 10^6 of them); here a run is sorted by counting.
+ * Over utf8proc, with one thing done here: the ordering of combining marks. utf8proc_map() swaps neighbours, which
+ * takes quadratic time on a line that is one long run of marks; here such a run is sorted by counting.
  */
 #ifndef QG_MODEL_NFC_H
 #define QG_MODEL_NFC_H

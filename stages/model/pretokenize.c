@@ -49,8 +49,8 @@ static size_t contraction_end(const char *text, size_t length, size_t at)
 	return first == 0xc5 && second == 0xbf ? at + 3 : 0;
 }
 
-/* \s*[\r\n]+|\s+(?!\S)|\s+ at a white character: through the last newline of the run if it has one; else all but its last
- * character, which goes with what follows; the whole run when it is one character or ends the text. */
+/* \s*[\r\n]+|\s+(?!\S)|\s+ at a white character: through the last newline of the run if it has one; else all but its
+ * last character, which goes with what follows; the whole run when it is one character or ends the text. */
 static size_t white_end(const char *text, size_t length, size_t at)
 {
 	size_t end = at, last = at, after_newline = 0, width;

@@ -113,7 +113,7 @@ static int read_merges_text(struct bpe *bpe, const char *text, size_t length, co
 		if (end > at && text[end - 1] == '\r')
 			end--;
 		line++;
-		int header = line == 1 && end - at >= 8 && !memcmp(text, "#version", 8);
+		int header = line == 1 && end - at >= 8 && !memcmp(text + at, "#version", 8);
 		int blank_end = end == at && next == length;
 		if (!header && !blank_end)
 			bad = add_merge_line(bpe, text + at, end - at, scratch);
@@ -211,7 +211,8 @@ static int check_pre_tokenizer(const cJSON *object)
 	static const struct field byte_level[] = {{"type", FIELD_NEEDED}, {"add_prefix_space", FIELD_FALSE},
 		{"trim_offsets", FIELD_BOOL}, {"use_regex", FIELD_FALSE}};
 	static const char first_at[] = "pre_tokenizer.pretokenizers[0].", second_at[] = "pre_tokenizer.pretokenizers[1].";
-	if (FIELDS_CHECK(object, "pre_tokenizer.", sequence) || field_check_string(object, "pre_tokenizer.", "type", "Sequence"))
+	if (FIELDS_CHECK(object, "pre_tokenizer.", sequence)
+		|| field_check_string(object, "pre_tokenizer.", "type", "Sequence"))
 		return -1;
 	const cJSON *list = cJSON_GetObjectItemCaseSensitive(object, "pretokenizers");
 	if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) != 2)
@@ -224,7 +225,9 @@ static int check_pre_tokenizer(const cJSON *object)
 	if (FIELDS_CHECK(regex, "pre_tokenizer.pretokenizers[0].pattern.", pattern)
 		|| field_check_string(regex, "pre_tokenizer.pretokenizers[0].pattern.", "Regex", PRETOKENIZE_PATTERN))
 		return -1;
-	return field_check_string(second, second_at, "type", "ByteLevel") || FIELDS_CHECK(second, second_at, byte_level) ? -1 : 0;
+	if (field_check_string(second, second_at, "type", "ByteLevel") || FIELDS_CHECK(second, second_at, byte_level))
+		return -1;
+	return 0;
 }
 
 /* post_processor and decoder: absent, null, or of a type that leaves ids alone. */
@@ -270,8 +273,6 @@ static int check_top(const cJSON *top)
 
 static int read_top(struct tokenizer_parts *parts, const cJSON *top)
 {
-	if (!cJSON_IsObject(top))
-		return fail("the file must be an object");
 	if (check_top(top))
 		return -1;
 	const cJSON *model = cJSON_GetObjectItemCaseSensitive(top, "model");

@@ -16,7 +16,7 @@ struct tokenizer_parts {
 	struct added_tokens *added;
 };
 
-/* Fill *parts, all zero before; after a failure it may be half filled. tokenizer_parts_release() frees in either case. */
+/* Fill *parts, all zero before; after a failure it may be half filled. tokenizer_parts_release() frees either way. */
 int tokenizer_read_json(struct tokenizer_parts *parts, const char *path);
 int tokenizer_read_merges(struct tokenizer_parts *parts, const char *vocab_json, const char *merges_txt,
 	const char *tokenizer_config);

@@ -88,7 +88,9 @@ static char *pieces_of(const char *text, size_t length)
 			strbuf_addc(&b, '|');
 		strbuf_add(&b, text + at, end - at);
 	}
-	return strbuf_take(&b);
+	char *taken = strbuf_take(&b);
+	strbuf_release(&b);
+	return taken;
 }
 
 static void test_table(void)
@@ -179,7 +181,9 @@ static char *pieces_by_pcre2(const pcre2_code *code, pcre2_match_data *match, co
 		strbuf_add(&b, text + at, end - at);
 		at = end;
 	}
-	return strbuf_take(&b);
+	char *taken = strbuf_take(&b);
+	strbuf_release(&b);
+	return taken;
 }
 
 /* Fixed seed, so that every run sees the same strings. */
