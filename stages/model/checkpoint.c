@@ -33,7 +33,7 @@ static const struct variant {
 	{"", "lm_head.weight", {NULL}},
 };
 
-struct selection {
+struct opening {
 	struct checkpoint *to;
 	const struct variant *variant;
 	struct shard_list list;
@@ -46,7 +46,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct stored *)a)->name, ((const struct stored *)b)->name);
 }
 
-static const struct stored *find_stored(const struct selection *s, const char *name)
+static const struct stored *find_stored(const struct opening *s, const char *name)
 {
 	struct stored key = {.name = name};
 	return s->count ? bsearch(&key, s->stored, s->count, sizeof key, by_name) : NULL;
@@ -63,7 +63,7 @@ static int ends_with(const char *text, const char *end)
 	return n >= m && !strcmp(text + n - m, end);
 }
 
-static int open_shards(struct selection *s)
+static int open_shards(struct opening *s)
 {
 	struct checkpoint *c = s->to;
 	size_t tensors = 0;
@@ -86,7 +86,7 @@ static int open_shards(struct selection *s)
 }
 
 /* Every tensor of every shard, sorted; a name in two shards is refused, since either could be meant. */
-static int gather_headers(struct selection *s)
+static int gather_headers(struct opening *s)
 {
 	const struct checkpoint *c = s->to;
 	size_t total = 0;
@@ -108,7 +108,7 @@ static int gather_headers(struct selection *s)
 }
 
 /* The index decides what exists. What only a header knows is left out, with a warning: the index may be the older. */
-static void apply_index(struct selection *s)
+static void apply_index(struct opening *s)
 {
 	struct stored *listed = mem_array(s->list.entry_count, sizeof *listed);
 	size_t known = 0;
@@ -135,7 +135,7 @@ static void apply_index(struct selection *s)
 	s->count = s->list.entry_count;
 }
 
-static int choose_variant(struct selection *s)
+static int choose_variant(struct opening *s)
 {
 	for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
 		char *name = mem_printf("%sembed_tokens.weight", variants[i].lm);
@@ -153,7 +153,7 @@ static int choose_variant(struct selection *s)
 }
 
 /* The name under which the file holds the tensor of a canonical name; the caller frees. */
-static char *stored_name(const struct selection *s, const char *canonical)
+static char *stored_name(const struct opening *s, const char *canonical)
 {
 	if (starts_with(canonical, LM_PREFIX))
 		return mem_printf("%s%s", s->variant->lm, canonical + strlen(LM_PREFIX));
@@ -179,7 +179,7 @@ static const char *names_text(struct names *names)
 	return names->text.s;
 }
 
-static int is_vision(const struct selection *s, const char *name)
+static int is_vision(const struct opening *s, const char *name)
 {
 	return starts_with(name, s->variant->vision[0]) || starts_with(name, s->variant->vision[1]);
 }
@@ -204,7 +204,7 @@ static int by_text(const void *a, const void *b)
 
 /* wanted[]: the stored names of the language model, sorted. A stored lm_head is wanted or, when tied, ignored; so are
  * the rotary tables that old files carry. */
-static int check_leftovers(const struct selection *s, char *const *wanted, size_t count)
+static int check_leftovers(const struct opening *s, char *const *wanted, size_t count)
 {
 	struct names others = {.count = 0}, quantized = {.count = 0};
 	int bad = 0;
@@ -231,7 +231,7 @@ static int check_leftovers(const struct selection *s, char *const *wanted, size_
 	return bad;
 }
 
-static int report_missing(const struct selection *s, const char *first, struct names *missing)
+static int report_missing(const struct opening *s, const char *first, struct names *missing)
 {
 	const char **words = mem_array(s->count, sizeof *words);
 	for (size_t i = 0; i < s->count; i++)
@@ -250,7 +250,7 @@ static int report_missing(const struct selection *s, const char *first, struct n
 	return -1;
 }
 
-static int check_missing(const struct selection *s, char *const *wanted, size_t count)
+static int check_missing(const struct opening *s, char *const *wanted, size_t count)
 {
 	struct names missing = {.count = 0};
 	const char *first = NULL;
@@ -275,7 +275,7 @@ static void shape_text(struct strbuf *to, unsigned rank, const uint64_t *shape)
 	strbuf_addc(to, ']');
 }
 
-static int wrong_shape(const struct selection *s, const struct stored *found, const struct lm_tensor_spec *spec)
+static int wrong_shape(const struct opening *s, const struct stored *found, const struct lm_tensor_spec *spec)
 {
 	struct strbuf is, wanted;
 	const uint64_t shape[2] = {spec->shape[0], spec->shape[1]};
@@ -290,7 +290,7 @@ static int wrong_shape(const struct selection *s, const struct stored *found, co
 	return -1;
 }
 
-static int take_tensor(struct selection *s, const char *name, const struct lm_tensor_spec *spec)
+static int take_tensor(struct opening *s, const char *name, const struct lm_tensor_spec *spec)
 {
 	const struct stored *found = find_stored(s, name);
 	const struct safetensors_tensor *t = found->tensor;
@@ -310,7 +310,7 @@ static int take_tensor(struct selection *s, const char *name, const struct lm_te
 	return 0;
 }
 
-static int select_tensors(struct selection *s)
+static int select_tensors(struct opening *s)
 {
 	struct checkpoint *c = s->to;
 	struct lm_tensor_spec spec;
@@ -336,7 +336,7 @@ static int select_tensors(struct selection *s)
 	return bad ? -1 : 0;
 }
 
-static void select_vision(struct selection *s)
+static void select_vision(struct opening *s)
 {
 	struct checkpoint *c = s->to;
 	size_t capacity = 0;
@@ -356,7 +356,7 @@ static void select_vision(struct selection *s)
 	vision_list_sort(c->vision, c->vision_count);
 }
 
-static int open_all(struct selection *s)
+static int open_all(struct opening *s)
 {
 	struct checkpoint *c = s->to;
 	char *path = path_join(c->dir, CHECKPOINT_CONFIG);
@@ -375,7 +375,7 @@ static int open_all(struct selection *s)
 int checkpoint_open(struct checkpoint *checkpoint, const char *dir)
 {
 	*checkpoint = (struct checkpoint){.dir = mem_strdup(dir)};
-	struct selection s = {.to = checkpoint};
+	struct opening s = {.to = checkpoint};
 	int bad = open_all(&s);
 	shard_list_free(&s.list);
 	free(s.stored);

@@ -11,14 +11,14 @@
 
 struct lm_weights {
 	const struct lm *lm;      /* borrowed */
-	struct file_map *maps;    /* [lm->shard_count]; a shard without tensors of the language model is not mapped */
+	struct file_map *maps;    /* [lm->shard_count]; only shards with tensors of the language model are mapped */
 };
 
 /* dir is the checkpoint folder; lm is borrowed until lm_weights_close(). On failure nothing is held. */
 int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char *dir);
 void lm_weights_close(struct lm_weights *weights);
 
-/* First byte of lm->tensors[index]; borrowed until lm_weights_close(). Any alignment: read it through common/dtype.h. */
+/* First byte of lm->tensors[index]; borrowed until lm_weights_close(). Any alignment: read it through dtype.h. */
 const void *lm_weights_bytes(const struct lm_weights *weights, size_t index);
 
 #endif

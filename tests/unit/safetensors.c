@@ -307,6 +307,51 @@ static void test_long_and_wild_names(void)
 	strbuf_release(&b);
 }
 
+/* What safetensors_open promises of a file it accepts. */
+static void check_promises(const struct safetensors *file, unsigned seed)
+{
+	uint64_t total = 0;
+	for (size_t i = 0; i < file->count; i++) {
+		const struct safetensors_tensor *t = &file->tensors[i];
+		uint64_t bits = dtype_bits(t->dtype);
+		for (unsigned d = 0; d < t->rank; d++)
+			bits *= t->shape[d];
+		CHECK(t->begin <= t->end && t->end <= file->map.length && bits == 8 * (t->end - t->begin), "seed %u: extent",
+			seed);
+		CHECK(!i || strcmp(file->tensors[i - 1].name, t->name) < 0, "seed %u: order of names", seed);
+		total += t->end - t->begin;
+	}
+	CHECK(total <= file->map.length - 8, "seed %u: the tensors overlap", seed);
+}
+
+/* A good file with a few bytes of its header replaced by bytes that mean something in it. */
+static void test_mutations(void)
+{
+	static const char header[] = "{\"__metadata__\":{\"k\":\"v\"}," T("a", "U8", "[2]", "[0,2]") ","
+		T("b\\u00e9", "BF16", "[1,3]", "[2,8]") "," T("c", "F4", "[0]", "[8,8]") "}";
+	static const char alphabet[] = "\"\\{}[]:,0123456789-.eEutrfn \n\xc3\xa9\xff";
+	enum { SEEDS = 3000 };
+	int kept = 0;
+	for (unsigned seed = 1; seed <= SEEDS; seed++) {
+		char changed[sizeof header];
+		struct safetensors file;
+		uint64_t state = seed * 0x9e3779b97f4a7c15u;
+		memcpy(changed, header, sizeof header);
+		for (unsigned i = 0; i <= seed % 4; i++) {
+			state = state * 6364136223846793005u + 1442695040888963407u;
+			changed[(state >> 33) % (sizeof header - 1)] = alphabet[(state >> 20 & 0x1fff) % (sizeof alphabet - 1)];
+		}
+		char *path = write_file(changed, sizeof header - 1, SAME, 8);
+		if (!safetensors_open(&file, path)) {
+			check_promises(&file, seed);
+			kept++;
+		}
+		safetensors_close(&file);
+		free(path);
+	}
+	CHECK(kept > 10 && kept < SEEDS / 2, "%d of %d accepted: the mutations do not bite", kept, SEEDS);
+}
+
 int main(void)
 {
 	TEST(test_refused);
@@ -319,5 +364,6 @@ int main(void)
 	TEST(test_many_overlapping);
 	TEST(test_content);
 	TEST(test_long_and_wild_names);
+	TEST(test_mutations);
 	return check_done();
 }

@@ -1,0 +1,79 @@
+#include "model/lm_extract.h"
+
+#include <math.h>
+
+#include "common/error.h"
+#include "common/memory.h"
+#include "common/pool.h"
+
+/* Hash and search go together over pieces that stay in the processor's cache, so memory is read once. */
+enum { PIECE_BYTES = 256 << 10 };
+
+struct extraction {
+	struct lm *lm;
+	const struct checkpoint *checkpoint;
+};
+
+static int not_finite(const struct checkpoint *c, const struct checkpoint_tensor *t, uint64_t element)
+{
+	uint64_t byte = t->offset + element * (dtype_bits(t->dtype) / 8);
+	float value;
+	dtype_widen(t->dtype, checkpoint_bytes(c, t) + (byte - t->offset), 1, &value);
+	return fail("%s: byte %llu: tensor \"%s\": element %llu (row %llu, column %llu) is %s; expected finite weights",
+		c->shards[t->shard].file.path, (unsigned long long)byte, t->stored_name, (unsigned long long)element,
+		(unsigned long long)(element / t->shape[1]), (unsigned long long)(element % t->shape[1]),
+		isnan(value) ? "NaN" : value < 0 ? "-infinity" : "infinity");
+}
+
+static int read_tensor(void *context, size_t index, size_t worker)
+{
+	struct extraction *e = context;
+	const struct checkpoint_tensor *t = &e->checkpoint->tensors[index];
+	const unsigned char *bytes = checkpoint_bytes(e->checkpoint, t);
+	const unsigned element = dtype_bits(t->dtype) / 8;
+	struct hasher *h = hasher_new();
+	int bad = 0;
+	(void)worker;
+	for (uint64_t at = 0; at < t->bytes && !bad; at += PIECE_BYTES) {
+		uint64_t n = t->bytes - at < PIECE_BYTES ? t->bytes - at : PIECE_BYTES;
+		size_t found = dtype_find_nonfinite(t->dtype, bytes + at, (size_t)n / element);
+		if (found != n / element)
+			bad = not_finite(e->checkpoint, t, at / element + found);
+		hasher_update(h, bytes + at, (size_t)n);
+	}
+	e->lm->tensors[index].digest = hasher_digest(h);
+	hasher_free(h);
+	return bad;
+}
+
+static void copy_tables(struct lm *lm, const struct checkpoint *c, const struct digest *shard_digests)
+{
+	lm->config = c->config;
+	lm->tensor_count = c->tensor_count;
+	lm->vision_count = c->vision_count;
+	lm->shard_count = c->shard_count;
+	lm->tensors = mem_zeroed(c->tensor_count, sizeof *lm->tensors);
+	lm->vision = mem_zeroed(c->vision_count, sizeof *lm->vision);
+	lm->shards = mem_zeroed(c->shard_count, sizeof *lm->shards);
+	for (size_t i = 0; i < c->tensor_count; i++) {
+		const struct checkpoint_tensor *t = &c->tensors[i];
+		lm->tensors[i] = (struct lm_tensor){.name = t->name, .dtype = t->dtype, .rank = t->rank,
+			.shape = {t->shape[0], t->shape[1]}, .shard = t->shard, .offset = t->offset, .bytes = t->bytes};
+	}
+	for (size_t i = 0; i < c->vision_count; i++)
+		lm->vision[i] = (struct lm_vision){c->vision[i].name, c->vision[i].kind, c->vision[i].out_features,
+			c->vision[i].in_features};
+	for (size_t i = 0; i < c->shard_count; i++)
+		lm->shards[i] = (struct lm_shard){c->shards[i].name, c->shards[i].size, shard_digests[i]};
+}
+
+int lm_extract(struct lm *lm, const struct checkpoint *checkpoint, const struct digest *shard_digests)
+{
+	struct extraction e = {.lm = lm, .checkpoint = checkpoint};
+	*lm = (struct lm){0};
+	copy_tables(lm, checkpoint, shard_digests);
+	if (!pool_run(checkpoint->tensor_count, read_tensor, &e))
+		return 0;
+	lm_close(lm);
+	return -1;
+}

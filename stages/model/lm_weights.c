@@ -1,0 +1,60 @@
+#include "model/lm_weights.h"
+
+#include <stdlib.h>
+
+#include "common/error.h"
+#include "common/memory.h"
+#include "common/pool.h"
+
+static int map_shard(struct lm_weights *w, const char *dir, size_t index)
+{
+	const struct lm_shard *shard = &w->lm->shards[index];
+	struct file_map *map = &w->maps[index];
+	char *path = path_join(dir, shard->name);
+	int bad = file_map_open(map, path);
+	if (!bad && map->length != shard->size)
+		bad = fail("%s: %zu bytes, expected %llu: the checkpoint changed; run ninja again", path, map->length,
+			(unsigned long long)shard->size);
+	free(path);
+	return bad;
+}
+
+static int check_tensor(void *context, size_t index, size_t worker)
+{
+	const struct lm_weights *w = context;
+	const struct lm_tensor *t = &w->lm->tensors[index];
+	struct digest now = hash_bytes(lm_weights_bytes(w, index), (size_t)t->bytes);
+	(void)worker;
+	if (digest_equal(&now, &t->digest))
+		return 0;
+	return fail("%s: tensor \"%s\" changed since it was extracted; run ninja again", w->lm->shards[t->shard].name,
+		t->name);
+}
+
+int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char *dir)
+{
+	int bad = 0;
+	*weights = (struct lm_weights){.lm = lm, .maps = mem_zeroed(lm->shard_count, sizeof *weights->maps)};
+	for (size_t i = 0; i < lm->tensor_count && !bad; i++)
+		if (!weights->maps[lm->tensors[i].shard].bytes)
+			bad = map_shard(weights, dir, lm->tensors[i].shard);
+	if (!bad && pool_run(lm->tensor_count, check_tensor, weights))
+		bad = fail_context("%s", dir);
+	if (bad)
+		lm_weights_close(weights);
+	return bad ? -1 : 0;
+}
+
+void lm_weights_close(struct lm_weights *weights)
+{
+	for (size_t i = 0; weights->maps && i < weights->lm->shard_count; i++)
+		file_map_close(&weights->maps[i]);
+	free(weights->maps);
+	*weights = (struct lm_weights){0};
+}
+
+const void *lm_weights_bytes(const struct lm_weights *weights, size_t index)
+{
+	const struct lm_tensor *t = &weights->lm->tensors[index];
+	return weights->maps[t->shard].bytes + t->offset;
+}
