@@ -299,6 +299,30 @@ static void test_maker_is_deterministic(void)
 	}
 }
 
+/* The second model of the pipeline's tests: wide heads, a head of its own, shards, the spelling of published files. */
+static void test_maker_with_tokenizer(void)
+{
+	struct checkpoint_spec spec = {.hidden = 64, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 128,
+		.intermediate = 96, .vocab = 1024, .shards = 3, .rope = ROPE_V4, .seed = 3, .outliers = 2};
+	struct checkpoint c;
+	const char *demo = demo_dir();
+	if (!demo)
+		return;
+	spec.tokenizer = demo;
+	char *dir = make(&spec), *path = path_join(dir, "tokenizer.json");
+	CHECK(file_exists(path), "no tokenizer.json");
+	if (!opens(&c, dir)) {
+		CHECK(c.config.head_dim == 128 && !c.config.tied && c.shard_count == 3 && !c.vision_count, "another model");
+		size_t norm = lm_layout_index(0, LM_INPUT_NORM);
+		CHECK(value_at(&c, norm, 0) > 8 && value_at(&c, norm, 32) > 8 && value_at(&c, norm, 1) < 2, "no outliers");
+		checkpoint_close(&c);
+	}
+	spec.vocab = 100;
+	CHECK(make_checkpoint(dir, &spec) && strstr(error_text(), "but the checkpoint only 100 rows"), "%s", error_text());
+	free(path);
+	free(dir);
+}
+
 static void test_tied_with_stored_head(void)
 {
 	struct checkpoint_spec spec = small;
@@ -565,6 +589,7 @@ int main(void)
 	TEST(test_vision_of_4b);
 	TEST(test_variants);
 	TEST(test_maker_is_deterministic);
+	TEST(test_maker_with_tokenizer);
 	TEST(test_tied_with_stored_head);
 	TEST(test_folders);
 	TEST(test_wrong_tensors);
