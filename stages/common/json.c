@@ -275,7 +275,7 @@ int json_double(const cJSON *object, const char *key, const char *source, double
 
 int json_u64(const cJSON *object, const char *key, const char *source, uint64_t *value)
 {
-	double number;
+	double number = 0;
 	if (json_double(object, key, source, &number))
 		return -1;
 	if (!(number >= 0 && number <= 0x1p53 && floor(number) == number))

@@ -1,0 +1,30 @@
+/* What rules may name of a cell: its composed config by section, and what follows from it.
+ *
+ *     quantizer.weight, quantizer.activation   codes of the resolved quantizers (quant/quantizer.h)
+ *     dataset.num_samples                      captions of this size: max_calib_samples, else size_to_max_samples[size]
+ *     autoquant.num_score_samples              captions that are scored: whole batches up to score_size, at least one
+ *     autoquant.device                         what "auto" became
+ *     cell.name                                <model>.<pair>.<granularity>.<size>[.key=value...]
+ *     config, composed_yaml                    the composed config as it was before these were added, as JSON and as text
+ *     output_dir                               where the report goes (design.md, Interface)
+ */
+#ifndef QG_GRAPH_CELL_VIEW_H
+#define QG_GRAPH_CELL_VIEW_H
+
+#include "config/sweep.h"
+#include "quant/quantizer.h"
+
+struct cell_view {
+	char *name, *output_dir;
+	cJSON *view;
+	enum resolve_result result;   /* RESOLVE_INVALID: error_text() says why, and view is NULL */
+};
+
+/* Makes the view of a cell. -1 after fail(). The caller frees the members it does not
+ * pass on. */
+int cell_view_make(struct cell_view *v, const struct grid *grid, const struct grid_cell *cell);
+
+/* Folder of the overview: the root of the published or temporary tree of the cell. The caller frees. */
+char *cell_view_root(const struct grid *grid, const struct grid_cell *cell);
+
+#endif

@@ -1,0 +1,84 @@
+#include "model/loaded_model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/memory.h"
+#include "model/lm_layout.h"
+
+static struct host_tensor host_tensor(const struct loaded_model *m, size_t index)
+{
+	const struct lm_tensor *t = &m->lm.tensors[index];
+	return (struct host_tensor){lm_weights_bytes(&m->weights, index), t->dtype, (size_t)(t->shape[0] * t->shape[1])};
+}
+
+static void find_tensors(struct loaded_model *m)
+{
+	static const enum lm_role linear_roles[LINEARS_PER_LAYER] = {
+		[LINEAR_Q] = LM_Q, [LINEAR_K] = LM_K, [LINEAR_V] = LM_V, [LINEAR_O] = LM_O,
+		[LINEAR_GATE] = LM_GATE, [LINEAR_UP] = LM_UP, [LINEAR_DOWN] = LM_DOWN,
+	};
+	const struct lm_config *config = &m->lm.config;
+	m->tensors.embed = host_tensor(m, LM_EMBED);
+	m->tensors.final_norm = host_tensor(m, lm_layout_norm(config));
+	m->tensors.lm_head = host_tensor(m, lm_layout_head(config));
+	m->tensors.layer = mem_zeroed(config->layers, sizeof *m->tensors.layer);
+	for (size_t l = 0; l < config->layers; l++) {
+		struct layer_tensors *to = &m->tensors.layer[l];
+		to->input_norm = host_tensor(m, lm_layout_index(l, LM_INPUT_NORM));
+		to->post_norm = host_tensor(m, lm_layout_index(l, LM_POST_NORM));
+		to->q_norm = host_tensor(m, lm_layout_index(l, LM_Q_NORM));
+		to->k_norm = host_tensor(m, lm_layout_index(l, LM_K_NORM));
+		for (size_t k = 0; k < LINEARS_PER_LAYER; k++)
+			to->linear[k] = host_tensor(m, lm_layout_index(l, linear_roles[k]));
+	}
+}
+
+int loaded_model_open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
+	const struct ops *ops)
+{
+	*m = (struct loaded_model){.ops = ops};
+	if (lm_open(&m->lm, lm_path, content))
+		return -1;
+	if (lm_weights_open(&m->weights, &m->lm, dir)) {
+		lm_close(&m->lm);
+		return -1;
+	}
+	find_tensors(m);
+	m->linear_count = linear_count(&m->lm.config);
+	m->linears = mem_zeroed(m->linear_count, sizeof *m->linears);
+	linear_describe(m->linears, &m->lm.config);
+	m->transformer = transformer_open(ops, &m->lm.config, &m->tensors);
+	if (m->transformer)
+		return 0;
+	loaded_model_close(m);
+	return -1;
+}
+
+int loaded_model_open(struct loaded_model *m, const struct job *job)
+{
+	const struct job_input *input = job_input_find(job, "lm");
+	const char *dir = job_unhashed_string(job, "model.path"), *device = job_unhashed_string(job, "autoquant.device");
+	*m = (struct loaded_model){0};
+	if (!dir || !device)
+		return -1;
+	if (!input)
+		return fail("%s: there is no input \"lm\"", job->path);
+	if (strcmp(device, "cpu"))
+		return fail("autoquant.device is \"%s\", and this build computes on the CPU: run ./configure again", device);
+	char *path = job_input_path(job, input);
+	int bad = loaded_model_open_with(m, path, &input->result.content, dir, ops_cpu());
+	free(path);
+	return bad;
+}
+
+void loaded_model_close(struct loaded_model *m)
+{
+	transformer_close(m->transformer);
+	lm_weights_close(&m->weights);
+	lm_close(&m->lm);
+	free(m->tensors.layer);
+	free(m->linears);
+	*m = (struct loaded_model){0};
+}

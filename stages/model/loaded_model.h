@@ -1,0 +1,31 @@
+/* The language model of a job, ready to run: the lm object it names, the weights mapped from its checkpoint, and the
+ * transformer over the backend that autoquant.device asks for. */
+#ifndef QG_MODEL_LOADED_MODEL_H
+#define QG_MODEL_LOADED_MODEL_H
+
+#include "formats/lm.h"
+#include "graph/job.h"
+#include "model/lm_weights.h"
+#include "model/transformer.h"
+
+struct loaded_model {
+	struct lm lm;
+	struct lm_weights weights;
+	struct model_tensors tensors;
+	const struct ops *ops;
+	struct linear_info *linears;   /* [linear_count] */
+	size_t linear_count;
+	struct transformer *transformer;
+};
+
+/* Uses the job's input "lm" and its unhashed model.path and autoquant.device. -1 after fail(), holding nothing. */
+int loaded_model_open(struct loaded_model *m, const struct job *job);
+
+/* The same from a path of an lm object, a checkpoint folder and a backend. */
+int loaded_model_open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
+	const struct ops *ops);
+
+/* May be called on a zeroed structure. */
+void loaded_model_close(struct loaded_model *m);
+
+#endif

@@ -1,0 +1,620 @@
+/* generate: conf/ + rules/ + overrides -> the Ninja files. Started by ./configure, and by ninja when something differs.
+ *
+ *     build/bin/generate [--summary] ARGS_FILE
+ *
+ * ARGS_FILE has one argument of ./configure a line. On success an ARGS_FILE named build/config.args.new becomes
+ * build/config.args, which ninja repeats; on any error nothing that was there is changed. With --summary the last lines
+ * tell what was found and what to type next.
+ *
+ * Exit status: 0 done, 1 the environment is wrong (missing files, disk), 2 the config is wrong.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/memory.h"
+#include "common/pool.h"
+#include "config/sweep.h"
+#include "graph/cell_view.h"
+#include "graph/job.h"
+#include "graph/ninja.h"
+#include "graph/plan.h"
+#include "graph/rules.h"
+#include "model/checkpoint.h"
+#include "model/tokenizer.h"
+#include "ops/ops.h"
+
+enum { ARGS_BYTES_MAX = 1 << 20, ARGS_MAX = 10000, STATUS_ENVIRONMENT = 1, STATUS_CONFIG = 2 };
+
+static const char build_dir[] = "build";
+static const char cache_dir[] = "cache";
+static const char grid_path[] = "build/grid.json";
+
+struct request {
+	char *text;                     /* owner of the strings */
+	const char *preset, *grid;
+	const char **overrides;
+	size_t override_count;
+	int summary, cfg, dry_run, list;
+	const char *list_group;
+};
+
+struct invalid_cell {
+	char *name, *reason;
+};
+
+struct generator {
+	struct request request;
+	struct composer *composer;
+	struct grid grid;
+	struct rules rules;
+	struct plan plan;
+	struct invalid_cell *invalid;
+	size_t invalid_count;
+	char *overview[2];              /* JSON, Markdown */
+	int fell_back;                  /* the demo model stands in for the 4B checkpoint */
+};
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Arguments */
+
+static int read_request(struct request *r, const char *path)
+{
+	if (file_read(path, ARGS_BYTES_MAX, &r->text, NULL))
+		return -1;
+	r->overrides = mem_array(ARGS_MAX, sizeof *r->overrides);
+	for (char *line = strtok(r->text, "\n"); line; line = strtok(NULL, "\n")) {
+		if (!strcmp(line, "--preset"))
+			r->preset = strtok(NULL, "\n");
+		else if (!strcmp(line, "--grid"))
+			r->grid = strtok(NULL, "\n");
+		else if (!strcmp(line, "--cfg"))
+			r->cfg = 1;
+		else if (!strcmp(line, "--dry-run"))
+			r->dry_run = 1;
+		else if (!strcmp(line, "--list"))
+			r->list = 1;
+		else if (r->list && !r->list_group && !strchr(line, '='))
+			r->list_group = line;
+		else if (r->override_count == ARGS_MAX)
+			return fail("more than %d arguments", ARGS_MAX);
+		else
+			r->overrides[r->override_count++] = line;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Cells */
+
+/* Where a published checkpoint lies in the Hugging Face hub cache, or NULL. hub is "Qwen/Qwen3-VL-4B-Instruct". */
+static char *hub_snapshot(const char *hub)
+{
+	const char *home = getenv("HF_HOME");
+	char *base = home && *home ? mem_strdup(home) : mem_printf("%s/.cache/huggingface", getenv("HOME") ? getenv("HOME") : "");
+	struct strbuf folder;
+	char *revision = NULL, *path = NULL;
+	strbuf_init(&folder);
+	strbuf_addf(&folder, "%s/hub/models--", base);
+	for (const char *p = hub; *p; p++)
+		strbuf_adds(&folder, *p == '/' ? "--" : (char[]){*p, '\0'});
+	char *ref = mem_printf("%s/refs/main", folder.s);
+	if (file_exists(ref) && !file_read(ref, 4096, &revision, NULL)) {
+		revision[strcspn(revision, " \r\n")] = '\0';
+		path = mem_printf("%s/snapshots/%s", folder.s, revision);
+		if (strchr(revision, '/') || !file_exists(path)) {
+			free(path);
+			path = NULL;
+		}
+	}
+	free(revision);
+	free(ref);
+	free(base);
+	strbuf_release(&folder);
+	return path;
+}
+
+/* The dataset that goes with a model when the user named only the model. */
+static const char *dataset_of(const char *model)
+{
+	return model && !strcmp(model, "qwen3_vl_demo") ? "dataset=demo_captions" : "dataset=vlm_coco2017_captions";
+}
+
+/* Without a word from the user the demo model runs: on a CPU the 4B model takes hours, and this version has no other
+ * backend. A model the user named is never replaced. */
+static int load_grid(struct generator *g)
+{
+	const struct request *r = &g->request;
+	const char *defaults[2] = {"model=qwen3_vl_demo", "dataset=demo_captions"};
+	struct grid_request request = {.preset = r->preset, .file = r->grid, .overrides = r->overrides,
+		.override_count = r->override_count, .defaults = defaults, .default_count = 2};
+	g->composer = composer_new("conf");
+	if (grid_load(&g->grid, g->composer, &request))
+		return -1;
+	int names_model = grid_names(&g->grid, "model"), names_dataset = grid_names(&g->grid, "dataset.captions_path") ||
+		grid_names(&g->grid, "dataset.root");
+	for (size_t i = 0; i < g->grid.named_count; i++)
+		names_dataset |= !strcmp(g->grid.named[i], "dataset");
+	g->fell_back = !names_model && !names_dataset;
+	if (g->fell_back || (names_model && names_dataset))
+		return 0;
+	/* Only one of the two was named: the other default is the one that belongs to it. */
+	const char *model = g->grid.cell_count ? grid_cell_choice(&g->grid.cells[0], "model") : NULL;
+	request.defaults = names_model ? (const char *const[]){dataset_of(model)} : (const char *const[]){"model=qwen3_vl_demo"};
+	request.default_count = 1;
+	grid_release(&g->grid);
+	return grid_load(&g->grid, g->composer, &request);
+}
+
+/* model.path as it is, or the hub's snapshot when that folder is missing and the config knows the hub's name. */
+static void find_checkpoint(struct grid_cell *cell)
+{
+	const char *path = node_string(cell->config, "model.path");
+	const char *hub = node_string_or(cell->config, "model.hub", NULL);
+	char *snapshot = hub && !file_exists(path) ? hub_snapshot(hub) : NULL;
+	if (!snapshot)
+		return;
+	struct node *node = node_at(cell->config, "model.path");
+	free(node->text);
+	node->text = snapshot;
+}
+
+static int check_lengths(const struct grid_cell *cell)
+{
+	struct lm_config config;
+	const struct node *length = node_at(cell->config, "dataset.calib_seq_len");
+	char *path = path_join(node_string(cell->config, "model.path"), "config.json");
+	int bad = lm_config_read(&config, path);
+	free(path);
+	if (!bad && length->integer > (int64_t)config.max_position_embeddings)
+		bad = origin_fail(&length->at, "dataset.calib_seq_len is %lld, the model takes at most %zu tokens",
+			(long long)length->integer, config.max_position_embeddings);
+	return bad;
+}
+
+static plan_lister *find_lister(const char *name);
+
+static int list_checkpoint(const char *dir, char ***names, size_t *count)
+{
+	if (!file_exists(dir))
+		return fail("%s: there is no such folder. Give model.path=FOLDER of a checkpoint (config.json and "
+			"*.safetensors), or leave model out for the demo model", dir);
+	return checkpoint_files(dir, names, count);
+}
+
+static int list_tokenizer(const char *dir, char ***names, size_t *count)
+{
+	const char *found[TOKENIZER_FILES_MAX];
+	if (tokenizer_files(dir, found, count))
+		return -1;
+	*names = mem_array(*count, sizeof **names);
+	for (size_t i = 0; i < *count; i++)
+		(*names)[i] = mem_strdup(found[i]);
+	return 0;
+}
+
+static plan_lister *find_lister(const char *name)
+{
+	if (!strcmp(name, "checkpoint"))
+		return list_checkpoint;
+	return !strcmp(name, "tokenizer") ? list_tokenizer : NULL;
+}
+
+static int add_cell(struct generator *g, struct grid_cell *cell)
+{
+	struct cell_view v;
+	find_checkpoint(cell);
+	int bad = cell_view_make(&v, &g->grid, cell);
+	if (!bad && v.result == RESOLVE_INVALID) {
+		if (g->grid.cell_count == 1)
+			bad = fail_context("%s cannot exist", v.name);
+		else
+			g->invalid[g->invalid_count++] = (struct invalid_cell){mem_strdup(v.name), mem_strdup(error_text())};
+	} else if (!bad) {
+		bad = plan_add_cell(&g->plan, v.name, v.view, v.output_dir);
+		v.view = NULL;
+	}
+	cJSON_Delete(v.view);
+	free(v.name);
+	free(v.output_dir);
+	return bad;
+}
+
+static const struct plan *sorted_plan;
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(sorted_plan->cells[*(const size_t *)a].name, sorted_plan->cells[*(const size_t *)b].name);
+}
+
+static int by_folder(const void *a, const void *b)
+{
+	return strcmp(sorted_plan->cells[*(const size_t *)a].output_dir, sorted_plan->cells[*(const size_t *)b].output_dir);
+}
+
+/* Two cells of one name, or with reports in one folder, would overwrite one another. */
+static int check_collisions(const struct plan *plan)
+{
+	size_t *order = mem_array(plan->cell_count, sizeof *order);
+	int bad = 0;
+	for (size_t i = 0; i < plan->cell_count; i++)
+		order[i] = i;
+	sorted_plan = plan;
+	qsort(order, plan->cell_count, sizeof *order, by_name);
+	for (size_t i = 1; i < plan->cell_count && !bad; i++)
+		if (!by_name(&order[i - 1], &order[i]))
+			bad = fail("two cells of the grid are both called %s: give them different names (quant_pair.name, ...)",
+				plan->cells[order[i]].name);
+	qsort(order, plan->cell_count, sizeof *order, by_folder);
+	for (size_t i = 1; i < plan->cell_count && !bad; i++)
+		if (!by_folder(&order[i - 1], &order[i]))
+			bad = fail("%s and %s both write their report to %s", plan->cells[order[i - 1]].name,
+				plan->cells[order[i]].name, plan->cells[order[i]].output_dir);
+	free(order);
+	return bad;
+}
+
+static int make_plan(struct generator *g)
+{
+	g->invalid = mem_zeroed(g->grid.cell_count, sizeof *g->invalid);
+	plan_init(&g->plan, &g->rules, build_dir, cache_dir, ops_cpu()->numerics, find_lister);
+	for (size_t i = 0; i < g->grid.cell_count; i++)
+		if (add_cell(g, &g->grid.cells[i]))
+			return -1;
+	if (!g->plan.cell_count)
+		return fail("no cell of the grid can exist; the first one: %s: %s", g->invalid[0].name, g->invalid[0].reason);
+	if (check_collisions(&g->plan))
+		return -1;
+	/* Cells differ in quantizers far more often than in model or length. */
+	for (size_t i = 0; i < g->grid.cell_count; i++) {
+		const struct node *c = g->grid.cells[i].config, *previous = i ? g->grid.cells[i - 1].config : NULL;
+		if (previous && !strcmp(node_string(c, "model.path"), node_string(previous, "model.path")) &&
+			node_int(c, "dataset.calib_seq_len") == node_int(previous, "dataset.calib_seq_len"))
+			continue;
+		if (check_lengths(&g->grid.cells[i]))
+			return -1;
+	}
+	plan_finish(&g->plan);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Files */
+
+static char *manifest_path(const struct plan_cell *cell)
+{
+	const cJSON *pair = cJSON_GetObjectItemCaseSensitive(cell->view, "quant_pair");
+	const cJSON *scheme = cJSON_GetObjectItemCaseSensitive(pair, "scheme_name");
+	const cJSON *name = cJSON_GetObjectItemCaseSensitive(pair, "name");
+	char *file = cJSON_IsString(scheme) ? mem_printf("%s_quant_manifest.json", scheme->valuestring)
+		: mem_printf("%s_autoquant_lm_quant_manifest.json", name->valuestring);
+	char *path = path_join(cell->output_dir, file);
+	free(file);
+	return path;
+}
+
+static int report_files(const struct plan *plan, const struct plan_cell *cell, char ***files, size_t *count)
+{
+	(void)plan;
+	*files = mem_array(4, sizeof **files);
+	*count = 4;
+	(*files)[0] = manifest_path(cell);
+	(*files)[1] = path_join(cell->output_dir, "per-layer-sensitivity.md");
+	(*files)[2] = path_join(cell->output_dir, "per-layer-sensitivity.json");
+	(*files)[3] = path_join(cell->output_dir, "composed-config.yaml");
+	return 0;
+}
+
+static const char *view_string(const cJSON *view, const char *section, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(view, section), key)->valuestring;
+}
+
+static cJSON *grid_cell_json(const struct plan *plan, const struct plan_cell *cell)
+{
+	cJSON *to = cJSON_CreateObject();
+	char *manifest = manifest_path(cell);
+	cJSON_AddStringToObject(to, "cell", cell->name);
+	cJSON_AddStringToObject(to, "model", view_string(cell->view, "model", "name"));
+	cJSON_AddStringToObject(to, "pair", view_string(cell->view, "quant_pair", "name"));
+	cJSON_AddStringToObject(to, "weight", view_string(cell->view, "quant_pair", "weight"));
+	cJSON_AddStringToObject(to, "activation", view_string(cell->view, "quant_pair", "activation"));
+	cJSON_AddStringToObject(to, "granularity", view_string(cell->view, "quant_granularity", "name"));
+	cJSON_AddStringToObject(to, "size", view_string(cell->view, "dataset", "size"));
+	cJSON_AddStringToObject(to, "weight_code", view_string(cell->view, "quantizer", "weight"));
+	cJSON_AddStringToObject(to, "activation_code", view_string(cell->view, "quantizer", "activation"));
+	cJSON_AddStringToObject(to, "report", plan->jobs[cell->report].job_path);
+	cJSON_AddStringToObject(to, "manifest", manifest);
+	free(manifest);
+	return to;
+}
+
+static int write_grid_json(const struct generator *g)
+{
+	struct strbuf text;
+	cJSON *grid = cJSON_CreateObject();
+	cJSON_AddStringToObject(grid, "format", "quantgrid-grid/1");
+	cJSON_AddStringToObject(grid, "grid", g->grid.name);
+	cJSON_AddStringToObject(grid, "overview_json", g->overview[0] ? g->overview[0] : "");
+	cJSON_AddStringToObject(grid, "overview_md", g->overview[1] ? g->overview[1] : "");
+	cJSON *cells = cJSON_AddArrayToObject(grid, "cells");
+	for (size_t i = 0; i < g->plan.cell_count; i++)
+		cJSON_AddItemToArray(cells, grid_cell_json(&g->plan, &g->plan.cells[i]));
+	cJSON *invalid = cJSON_AddArrayToObject(grid, "invalid");
+	for (size_t i = 0; i < g->invalid_count; i++) {
+		cJSON *one = cJSON_CreateObject();
+		cJSON_AddStringToObject(one, "cell", g->invalid[i].name);
+		cJSON_AddStringToObject(one, "reason", g->invalid[i].reason);
+		cJSON_AddItemToArray(invalid, one);
+	}
+	strbuf_init(&text);
+	json_pretty(&text, grid);
+	strbuf_addc(&text, '\n');
+	int bad = file_write_if_changed(grid_path, text.s, text.length, NULL);
+	strbuf_release(&text);
+	cJSON_Delete(grid);
+	return bad;
+}
+
+static void add_folder_names(struct strbuf *list, const char *folder)
+{
+	char **names;
+	size_t count;
+	struct stat s;
+	strbuf_addf(list, "%s\n", folder);
+	if (dir_list(folder, &names, &count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		char *path = path_join(folder, names[i]);
+		if (!stat(path, &s) && S_ISDIR(s.st_mode))
+			strbuf_addf(list, "%s\n", path);
+		free(path);
+		free(names[i]);
+	}
+	free(names);
+}
+
+/* Everything the graph was made from, for build/bin/leaves to watch. */
+static int write_leaf_list(const struct generator *g)
+{
+	struct strbuf list;
+	const char *const *paths;
+	size_t count;
+	const char *last = "";
+	strbuf_init(&list);
+	count = composer_files(g->composer, &paths);
+	for (size_t i = 0; i < count; i++)
+		strbuf_addf(&list, "%s\n", paths[i]);
+	count = composer_folders(g->composer, &paths);
+	for (size_t i = 0; i < count; i++)
+		strbuf_addf(&list, "%s\n", paths[i]);
+	if (g->request.grid)
+		strbuf_addf(&list, "%s\n", g->request.grid);
+	strbuf_adds(&list, "rules\n");
+	for (size_t i = 0; i < g->rules.count; i++)
+		strbuf_addf(&list, "%s\n", g->rules.rules[i].path);
+	/* A source file that comes or goes changes build/sources.ninja. */
+	add_folder_names(&list, "stages");
+	add_folder_names(&list, "tests");
+	for (size_t i = 0; i < g->plan.cell_count; i++) {
+		const char *path = view_string(g->plan.cells[i].view, "model", "path");
+		if (strcmp(path, last))
+			strbuf_addf(&list, "%s\n", path);
+		last = path;
+	}
+	for (size_t i = 0; i < g->plan.leaf_count; i++)
+		strbuf_addf(&list, "%s\n", g->plan.leaves[i].path);
+	int bad = dir_make("build/leaf") || file_write_if_changed("build/leaf/list", list.s, list.length, NULL);
+	strbuf_release(&list);
+	return bad ? -1 : 0;
+}
+
+static void name_overview(struct generator *g)
+{
+	char *root = cell_view_root(&g->grid, &g->grid.cells[0]);
+	if (g->grid.cell_count > 1 || g->request.grid) {
+		g->overview[0] = mem_printf("%s/%s.json", root, g->grid.name);
+		g->overview[1] = mem_printf("%s/%s.md", root, g->grid.name);
+	}
+	free(root);
+}
+
+static int write_files(struct generator *g)
+{
+	struct ninja_grid grid = {.path = grid_path, .overview = (const char *const *)g->overview, .slots = 1,
+		.overview_count = g->overview[0] ? 2 : 0,
+		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
+	return plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
+		ninja_write(&g->plan, &grid, report_files) ? -1 : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * What the user sees */
+
+static int by_number(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	return (x > y) - (x < y);
+}
+
+static size_t distinct_scores(const struct plan *plan)
+{
+	size_t *scores = mem_array(plan->cell_count, sizeof *scores), n = 0;
+	for (size_t i = 0; i < plan->cell_count; i++)
+		scores[i] = plan->cells[i].score;
+	qsort(scores, plan->cell_count, sizeof *scores, by_number);
+	for (size_t i = 0; i < plan->cell_count; i++)
+		n += !i || scores[i] != scores[i - 1];
+	free(scores);
+	return n;
+}
+
+static int is_cached(const struct plan *plan, const struct plan_cell *cell)
+{
+	struct job job;
+	struct cache_result result;
+	if (job_open(&job, plan->jobs[cell->score].job_path))
+		return 0;
+	int cached = ref_read(job.ref, job.cache, &result) > 0;
+	if (!cached)
+		cached = job_resolve(&job) > 0 && cache_find(job.cache, &job.action, job.ingredients, &result) > 0;
+	job_close(&job);
+	return cached;
+}
+
+static void print_invalid(const struct generator *g)
+{
+	enum { SHOWN = 20 };
+	for (size_t i = 0; i < g->invalid_count && i < SHOWN; i++)
+		printf("    %s: %s\n", g->invalid[i].name, g->invalid[i].reason);
+	if (g->invalid_count > SHOWN)
+		printf("    ... and %zu more (build/grid.json lists all)\n", g->invalid_count - SHOWN);
+}
+
+static void print_found(void)
+{
+	char *text;
+	if (file_read("build/toolchain", ARGS_BYTES_MAX, &text, NULL))
+		return;
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (!strncmp(line, "# ", 2))
+			puts(line + 2);
+	free(text);
+}
+
+static void print_summary(const struct generator *g)
+{
+	const struct plan *plan = &g->plan;
+	const struct node *first = g->grid.cells[0].config;
+	const char *const *notes;
+	size_t cached = 0, note_count = composer_notes(g->composer, &notes);
+	for (size_t i = 0; i < plan->cell_count; i++)
+		cached += (size_t)is_cached(plan, &plan->cells[i]);
+	puts("found");
+	print_found();
+	puts("\nrun");
+	printf("  %-10s %s (%s)\n", "model", node_string(first, "model.name"), node_string(first, "model.path"));
+	if (g->fell_back)
+		printf("  %-10s %s\n", "", "the demo model: no model was named, and on a CPU the 4B checkpoint takes hours.\n"
+			"             Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
+	printf("  %-10s %s\n", "captions", node_string(first, "dataset.captions_path"));
+	printf("  %-10s cpu, %zu threads\n", "device", pool_threads());
+	printf("  %-10s %s: %zu cell%s, %zu distinct, %zu already cached, %zu to compute\n", "grid", g->grid.name,
+		plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct_scores(plan), cached, plan->cell_count - cached);
+	if (g->invalid_count) {
+		printf("  %-10s %zu cells that cannot exist are left out:\n", "", g->invalid_count);
+		print_invalid(g);
+	}
+	printf("  %-10s %s\n", "reports", plan->cell_count == 1 ? plan->cells[0].output_dir : g->overview[1]);
+	for (size_t i = 0; i < note_count; i++)
+		printf("  %-10s %s\n", "note", notes[i]);
+	puts("\nNow type:  ninja");
+}
+
+static void print_cells(const struct generator *g)
+{
+	for (size_t i = 0; i < g->plan.cell_count; i++)
+		printf("%-7s %s\n", is_cached(&g->plan, &g->plan.cells[i]) ? "cached" : "to run", g->plan.cells[i].name);
+	print_invalid(g);
+}
+
+static int print_list(struct generator *g)
+{
+	const char *const *options;
+	char **names;
+	size_t count;
+	struct composer *composer = g->composer = composer_new("conf");
+	if (g->request.list_group) {
+		count = composer_options(composer, g->request.list_group, &options);
+		for (size_t i = 0; i < count; i++)
+			puts(options[i]);
+		return count ? 0 : fail("conf/%s: no such group; ./configure --list shows them", g->request.list_group);
+	}
+	if (dir_list("conf", &names, &count))
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		size_t n = composer_is_group(composer, names[i]) ? composer_options(composer, names[i], &options) : 0;
+		if (n)
+			printf("%-18s %zu options\n", names[i], n);
+		free(names[i]);
+	}
+	free(names);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+static void release(struct generator *g)
+{
+	plan_release(&g->plan);
+	rules_release(&g->rules);
+	grid_release(&g->grid);
+	composer_free(g->composer);
+	for (size_t i = 0; i < g->invalid_count; i++) {
+		free(g->invalid[i].name);
+		free(g->invalid[i].reason);
+	}
+	free(g->invalid);
+	free(g->overview[0]);
+	free(g->overview[1]);
+	free(g->request.overrides);
+	free(g->request.text);
+}
+
+/* Returns an exit status. */
+static int run(struct generator *g)
+{
+	if (g->request.list)
+		return print_list(g) ? error_report(STATUS_CONFIG) : 0;
+	if (load_grid(g))
+		return error_report(STATUS_CONFIG);
+	if (g->request.cfg) {
+		struct strbuf yaml;
+		strbuf_init(&yaml);
+		node_to_yaml(&yaml, g->grid.cells[0].config);
+		fputs(yaml.s, stdout);
+		strbuf_release(&yaml);
+		return 0;
+	}
+	if (rules_read(&g->rules, "rules") || make_plan(g))
+		return error_report(STATUS_CONFIG);
+	name_overview(g);
+	if (cache_prepare(cache_dir))
+		return error_report(STATUS_ENVIRONMENT);
+	if (g->request.dry_run) {
+		if (plan_write_jobs(&g->plan))
+			return error_report(STATUS_ENVIRONMENT);
+		print_cells(g);
+		return 0;
+	}
+	return write_files(g) ? error_report(STATUS_ENVIRONMENT) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const char fresh[] = "build/config.args.new", kept[] = "build/config.args";
+	struct generator g = {0};
+	const char *args = argc > 1 ? argv[argc - 1] : NULL;
+	program_name_set("configure");
+	g.request.summary = argc == 3 && !strcmp(argv[1], "--summary");
+	if (!args || argc > 3 || (argc == 3 && !g.request.summary)) {
+		fprintf(stderr, "usage: generate [--summary] ARGS_FILE\n");
+		return 2;
+	}
+	int status = read_request(&g.request, args) ? error_report(STATUS_ENVIRONMENT) : run(&g);
+	int looked = g.request.list || g.request.cfg || g.request.dry_run;
+	if (!status && !looked && !strcmp(args, fresh) && rename(fresh, kept)) {
+		fail("%s: cannot rename %s: %s", kept, fresh, strerror(errno));
+		status = error_report(STATUS_ENVIRONMENT);
+	}
+	if (!status && !looked && g.request.summary)
+		print_summary(&g);
+	release(&g);
+	return status;
+}
