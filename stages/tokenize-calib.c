@@ -6,7 +6,7 @@
 #include "common/memory.h"
 #include "formats/tokens.h"
 #include "graph/stage.h"
-#include "model/calib_tokens.h"
+#include "tokenizer/calib_tokens.h"
 
 static const char *input_path(const struct job *job, const char *input, const char *file)
 {

@@ -27,7 +27,7 @@
 #include "graph/plan.h"
 #include "graph/rules.h"
 #include "model/checkpoint.h"
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 #include "ops/ops.h"
 
 enum { ARGS_BYTES_MAX = 1 << 20, ARGS_MAX = 10000, STATUS_ENVIRONMENT = 1, STATUS_CONFIG = 2 };

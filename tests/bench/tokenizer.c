@@ -11,7 +11,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 enum { ROUND_BYTES = 8000000, RUNS_MAX = 101 };
 

@@ -1,5 +1,5 @@
 /* Matching of added tokens in raw text. */
-#include "model/added_tokens.h"
+#include "tokenizer/added_tokens.h"
 
 #include <stdlib.h>
 

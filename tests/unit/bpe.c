@@ -1,5 +1,5 @@
 /* Byte-pair merges on made-up vocabularies, against the definition taken word by word. */
-#include "model/bpe.h"
+#include "tokenizer/bpe.h"
 
 #include <stdint.h>
 #include <stdlib.h>

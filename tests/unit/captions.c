@@ -1,5 +1,5 @@
 /* Reading captions, and turning them into calibration tokens. */
-#include "model/captions.h"
+#include "tokenizer/captions.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
-#include "model/calib_tokens.h"
+#include "tokenizer/calib_tokens.h"
 
 static char dir[] = "/tmp/quantgrid-captions-XXXXXX";
 static char *path;

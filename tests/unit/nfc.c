@@ -1,5 +1,5 @@
 /* NFC: known strings, and the ordering of marks against the library's own slow one. */
-#include "model/nfc.h"
+#include "tokenizer/nfc.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The scanner that cuts text into pieces, and its character classes: by hand, and against a regular-expression engine
  * running the pattern the scanner stands for. */
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "model/pretokenize.h"
+#include "tokenizer/pretokenize.h"
 
 #include <pcre2.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@
 #include "check.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
-#include "model/char_class.h"
+#include "tokenizer/char_class.h"
 
 /* text: pieces joined by '|', which no text here contains. */
 static const struct {

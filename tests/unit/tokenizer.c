@@ -4,7 +4,7 @@
  * tests/golden/tokenizer_added.jsonl: the Qwen vocabulary with the added tokens of qwen_tokenizer_config.json.
  * The Qwen vocabulary (4.5 MB) is not part of the project; what needs it is skipped where it is absent.
  */
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #include <stdlib.h>
 

@@ -9,8 +9,8 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
-#include "model/pretokenize.h"
-#include "model/tokenizer.h"
+#include "tokenizer/pretokenize.h"
+#include "tokenizer/tokenizer.h"
 
 static char dir[] = "/tmp/quantgrid-tokenizer-XXXXXX";
 

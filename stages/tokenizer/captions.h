@@ -7,8 +7,8 @@
  * The whole file must be UTF-8, the part that is not used included: a file is good or bad no matter how many samples
  * were asked for.
  */
-#ifndef QG_MODEL_CAPTIONS_H
-#define QG_MODEL_CAPTIONS_H
+#ifndef QG_TOKENIZER_CAPTIONS_H
+#define QG_TOKENIZER_CAPTIONS_H
 
 #include <stddef.h>
 

@@ -8,8 +8,8 @@
  * The scanner is PRETOKENIZE_PATTERN and nothing else: a tokenizer file that states another pattern must be refused. A
  * regular-expression engine would backtrack on long runs and brings its own idea of white space; the scanner is linear.
  */
-#ifndef QG_MODEL_PRETOKENIZE_H
-#define QG_MODEL_PRETOKENIZE_H
+#ifndef QG_TOKENIZER_PRETOKENIZE_H
+#define QG_TOKENIZER_PRETOKENIZE_H
 
 #include <stddef.h>
 

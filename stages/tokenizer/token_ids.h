@@ -1,6 +1,6 @@
 /* A growing array of token ids. All zero is an empty one; token_ids_release() frees. */
-#ifndef QG_MODEL_TOKEN_IDS_H
-#define QG_MODEL_TOKEN_IDS_H
+#ifndef QG_TOKENIZER_TOKEN_IDS_H
+#define QG_TOKENIZER_TOKEN_IDS_H
 
 #include <stddef.h>
 #include <stdint.h>

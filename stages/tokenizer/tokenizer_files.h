@@ -3,12 +3,12 @@
  * A field that would change ids and has another value than the Qwen2 tokenizer's is an error that names it, and so is a
  * field that is not known: skipping it would give ids that are silently wrong.
  */
-#ifndef QG_MODEL_TOKENIZER_FILES_H
-#define QG_MODEL_TOKENIZER_FILES_H
+#ifndef QG_TOKENIZER_TOKENIZER_FILES_H
+#define QG_TOKENIZER_TOKENIZER_FILES_H
 
-#include "model/added_tokens.h"
-#include "model/bpe.h"
-#include "model/vocabulary.h"
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/vocabulary.h"
 
 struct tokenizer_parts {
 	struct vocabulary *vocabulary;

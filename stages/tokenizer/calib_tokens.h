@@ -6,14 +6,14 @@
  * One caption is one sequence, in file order, so that a prefix of the captions gives a prefix of the tokens. No
  * sequence is empty. One of a single token has no target to predict, which is legal.
  */
-#ifndef QG_MODEL_CALIB_TOKENS_H
-#define QG_MODEL_CALIB_TOKENS_H
+#ifndef QG_TOKENIZER_CALIB_TOKENS_H
+#define QG_TOKENIZER_CALIB_TOKENS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/captions.h"
-#include "model/tokenizer.h"
+#include "tokenizer/captions.h"
+#include "tokenizer/tokenizer.h"
 
 struct calib_tokens {
 	int32_t *ids;     /* [tokens] */

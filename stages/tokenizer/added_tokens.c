@@ -1,4 +1,4 @@
-#include "model/added_tokens.h"
+#include "tokenizer/added_tokens.h"
 
 #include <assert.h>
 #include <stdlib.h>

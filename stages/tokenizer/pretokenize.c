@@ -1,8 +1,8 @@
-#include "model/pretokenize.h"
+#include "tokenizer/pretokenize.h"
 
 #include <assert.h>
 
-#include "model/char_class.h"
+#include "tokenizer/char_class.h"
 
 /* The end of the run of characters of one class that begins at `at`; at itself when there is none. */
 static size_t run_end(const char *text, size_t length, size_t at, enum char_class class)

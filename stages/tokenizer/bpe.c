@@ -1,4 +1,4 @@
-#include "model/bpe.h"
+#include "tokenizer/bpe.h"
 
 #include <assert.h>
 #include <stdint.h>

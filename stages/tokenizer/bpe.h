@@ -8,13 +8,13 @@
  * leftmost of equals, until no pair is a merge. Only listed merges count: joining any pair whose bytes are in the
  * vocabulary is another algorithm that agrees on much text, not on all.
  */
-#ifndef QG_MODEL_BPE_H
-#define QG_MODEL_BPE_H
+#ifndef QG_TOKENIZER_BPE_H
+#define QG_TOKENIZER_BPE_H
 
 #include <stddef.h>
 
-#include "model/token_ids.h"
-#include "model/vocabulary.h"
+#include "tokenizer/token_ids.h"
+#include "tokenizer/vocabulary.h"
 
 enum { BPE_MERGES_MAX = (1 << 22) - 1 };
 

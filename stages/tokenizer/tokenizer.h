@@ -15,13 +15,13 @@
  * those of Unicode 16; here both are utf8proc's (15.0 in version 2.8). Only marks, letters and digits assigned in
  * between can come out differently.
  */
-#ifndef QG_MODEL_TOKENIZER_H
-#define QG_MODEL_TOKENIZER_H
+#ifndef QG_TOKENIZER_TOKENIZER_H
+#define QG_TOKENIZER_TOKENIZER_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/token_ids.h"
+#include "tokenizer/token_ids.h"
 
 /* Longest text that tokenizer_encode() takes, in bytes. */
 #define TOKENIZER_TEXT_MAX ((size_t)1 << 29)

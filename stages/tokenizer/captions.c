@@ -1,4 +1,4 @@
-#include "model/captions.h"
+#include "tokenizer/captions.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/utf8.h"
-#include "model/char_class.h"
+#include "tokenizer/char_class.h"
 
 /* Walks over the lines of a text. */
 struct lines {

@@ -1,4 +1,4 @@
-#include "model/byte_alphabet.h"
+#include "tokenizer/byte_alphabet.h"
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "model/char_class.h"
+#include "tokenizer/char_class.h"
 
 #include <assert.h>
 #include <utf8proc.h>

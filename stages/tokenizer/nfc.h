@@ -3,8 +3,8 @@
  * Over utf8proc, with one thing done here: the ordering of combining marks. utf8proc_map() swaps neighbours, which
  * takes quadratic time on a line that is one long run of marks; here such a run is sorted by counting.
  */
-#ifndef QG_MODEL_NFC_H
-#define QG_MODEL_NFC_H
+#ifndef QG_TOKENIZER_NFC_H
+#define QG_TOKENIZER_NFC_H
 
 #include <stddef.h>
 

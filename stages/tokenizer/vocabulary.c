@@ -1,4 +1,4 @@
-#include "model/vocabulary.h"
+#include "tokenizer/vocabulary.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  * White is the property White_Space, 25 code points written out in char_class.c: the C library's classes depend on the
  * locale, and regular-expression libraries disagree about U+180E, which is not white.
  */
-#ifndef QG_MODEL_CHAR_CLASS_H
-#define QG_MODEL_CHAR_CLASS_H
+#ifndef QG_TOKENIZER_CHAR_CLASS_H
+#define QG_TOKENIZER_CHAR_CLASS_H
 
 #include <stddef.h>
 #include <stdint.h>

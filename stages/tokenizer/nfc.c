@@ -1,4 +1,4 @@
-#include "model/nfc.h"
+#include "tokenizer/nfc.h"
 
 #include <assert.h>
 #include <stdlib.h>

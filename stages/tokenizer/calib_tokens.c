@@ -1,4 +1,4 @@
-#include "model/calib_tokens.h"
+#include "tokenizer/calib_tokens.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  *
  * trail is the path of the object in its file with the point that joins a member to it, "model." or "" at the top.
  */
-#ifndef QG_MODEL_TOKENIZER_FIELDS_H
-#define QG_MODEL_TOKENIZER_FIELDS_H
+#ifndef QG_TOKENIZER_TOKENIZER_FIELDS_H
+#define QG_TOKENIZER_TOKENIZER_FIELDS_H
 
 #include <cjson/cJSON.h>
 #include <stddef.h>

@@ -8,8 +8,8 @@
  * A match is the leftmost one, the longest of those that start there, byte for byte, also inside a word; white space
  * around it stays. Tokens that ask for more (lstrip, rstrip, single_word, normalized) are refused where files are read.
  */
-#ifndef QG_MODEL_ADDED_TOKENS_H
-#define QG_MODEL_ADDED_TOKENS_H
+#ifndef QG_TOKENIZER_ADDED_TOKENS_H
+#define QG_TOKENIZER_ADDED_TOKENS_H
 
 #include <stddef.h>
 #include <stdint.h>

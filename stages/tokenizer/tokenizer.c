@@ -1,4 +1,4 @@
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -7,9 +7,9 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/utf8.h"
-#include "model/nfc.h"
-#include "model/pretokenize.h"
-#include "model/tokenizer_files.h"
+#include "tokenizer/nfc.h"
+#include "tokenizer/pretokenize.h"
+#include "tokenizer/tokenizer_files.h"
 
 /* NFC makes no text more than three times as long in UTF-8, and a piece must stay below 2^31 bytes. */
 _Static_assert(TOKENIZER_TEXT_MAX <= ((size_t)1 << 31) / 3, "a piece fits bpe_encode()");

@@ -5,8 +5,8 @@
  *
  * So a space is U+0120 and a newline U+010A.
  */
-#ifndef QG_MODEL_BYTE_ALPHABET_H
-#define QG_MODEL_BYTE_ALPHABET_H
+#ifndef QG_TOKENIZER_BYTE_ALPHABET_H
+#define QG_TOKENIZER_BYTE_ALPHABET_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "model/tokenizer_fields.h"
+#include "tokenizer/tokenizer_fields.h"
 
 #include <assert.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "common/spell.h"
-#include "model/vocabulary.h"
+#include "tokenizer/vocabulary.h"
 
 enum { FOUND_MAX = 200 };
 

@@ -3,8 +3,8 @@
  * Ids come from a file: distinct, below VOCABULARY_IDS_MAX, not necessarily without gaps. No token is empty or longer
  * than VOCABULARY_TOKEN_MAX bytes. Changed by one thread, then read by any number.
  */
-#ifndef QG_MODEL_VOCABULARY_H
-#define QG_MODEL_VOCABULARY_H
+#ifndef QG_TOKENIZER_VOCABULARY_H
+#define QG_TOKENIZER_VOCABULARY_H
 
 #include <stddef.h>
 #include <stdint.h>

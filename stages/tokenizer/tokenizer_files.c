@@ -1,4 +1,4 @@
-#include "model/tokenizer_files.h"
+#include "tokenizer/tokenizer_files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +8,9 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
-#include "model/byte_alphabet.h"
-#include "model/pretokenize.h"
-#include "model/tokenizer_fields.h"
+#include "tokenizer/byte_alphabet.h"
+#include "tokenizer/pretokenize.h"
+#include "tokenizer/tokenizer_fields.h"
 
 /* The largest published file takes 20 MB. */
 enum { FILE_MAX = 64 << 20 };

@@ -1,0 +1,303 @@
+#include "model/calibrate.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/memory.h"
+#include "model/selection.h"
+
+/* Sums of pieces are added in order: those of quantizer q's to total. */
+static void sums_add(struct quant_sums *total, const struct quant_sums *piece)
+{
+	total->error2 += piece->error2;
+	total->value2 += piece->value2;
+	total->cross += piece->cross;
+	total->quant2 += piece->quant2;
+	total->error_max = piece->error_max > total->error_max ? piece->error_max : total->error_max;
+	total->count += piece->count;
+}
+
+/* A buffer a worker, grown when a linear needs more. */
+struct scratch {
+	void **buffer;       /* [workers] */
+	size_t bytes;
+};
+
+static void scratch_init(struct scratch *s, const struct ops *ops)
+{
+	*s = (struct scratch){.buffer = mem_zeroed(ops->workers(), sizeof(void *))};
+}
+
+static void scratch_clear(struct scratch *s, const struct ops *ops)
+{
+	for (size_t w = 0; w < ops->workers(); w++)
+		if (s->buffer[w])
+			ops->release(s->buffer[w]);
+	memset(s->buffer, 0, ops->workers() * sizeof(void *));
+}
+
+static void scratch_reserve(struct scratch *s, const struct ops *ops, size_t bytes)
+{
+	if (bytes <= s->bytes)
+		return;
+	scratch_clear(s, ops);
+	for (size_t w = 0; w < ops->workers(); w++)
+		s->buffer[w] = ops->alloc(bytes);
+	s->bytes = bytes;
+}
+
+static void scratch_release(struct scratch *s, const struct ops *ops)
+{
+	scratch_clear(s, ops);
+	free(s->buffer);
+}
+
+/* ---- weights ---- */
+
+/* Rows of W quantized at a time. */
+enum { SLICE_ROWS = 1024 };
+
+struct weights {
+	const struct ops *ops;
+	struct weight_calibration *entries;
+	size_t count;
+	struct scratch scratch;
+	const struct linear_site *site;
+	size_t slices;
+	struct quant_sums *sums;  /* [count][slices] of the current linear */
+};
+
+static int weight_amax_piece(void *context, size_t index, size_t worker)
+{
+	const struct weights *c = context;
+	const struct linear_info *linear = c->site->linear;
+	const struct weight_calibration *e = &c->entries[index];
+	(void)worker;
+	c->ops->weight_amax(e->amax[c->site->index], c->site->W, linear->out, linear->in, e->quantizer);
+	return 0;
+}
+
+static int weight_error_piece(void *context, size_t index, size_t worker)
+{
+	const struct weights *c = context;
+	const struct linear_info *linear = c->site->linear;
+	const struct weight_calibration *e = &c->entries[index / c->slices];
+	const size_t row0 = index % c->slices * SLICE_ROWS;
+	const size_t rows = linear->out - row0 < SLICE_ROWS ? linear->out - row0 : SLICE_ROWS;
+	const dev_weight *W = weight_at_const(c->ops, c->site->W, row0 * linear->in);
+	dev_weight *q = c->scratch.buffer[worker];
+	c->ops->quantize_weight(q, W, row0, rows, linear->in, e->quantizer, e->amax[c->site->index], 0);
+	c->ops->weight_error(&c->sums[index], q, W, rows * linear->in);
+	return 0;
+}
+
+static int weight_visit(void *context, const struct linear_site *site)
+{
+	struct weights *c = context;
+	const struct linear_info *linear = site->linear;
+	c->site = site;
+	c->slices = (linear->out + SLICE_ROWS - 1) / SLICE_ROWS;
+	c->sums = mem_zeroed(c->count * c->slices, sizeof *c->sums);
+	scratch_reserve(&c->scratch, c->ops,
+		(linear->out < SLICE_ROWS ? linear->out : SLICE_ROWS) * linear->in * c->ops->weight_bytes);
+	for (size_t e = 0; e < c->count; e++)
+		c->entries[e].amax[site->index] =
+			mem_array(quantizer_amax_count(c->entries[e].quantizer, linear->out, linear->in), sizeof(float));
+	int status = c->ops->for_each(c->count, weight_amax_piece, c)
+		|| c->ops->for_each(c->count * c->slices, weight_error_piece, c) || c->ops->sync();
+	for (size_t i = 0; i < c->count * c->slices && !status; i++)
+		sums_add(&c->entries[i / c->slices].sums[site->index], &c->sums[i]);
+	free(c->sums);
+	return status ? -1 : 0;
+}
+
+int calibrate_weights(struct transformer *model, const struct ops *ops, const struct linear_info *linears,
+	size_t linear_count, struct weight_calibration *entries, size_t count)
+{
+	struct weights c = {.ops = ops, .entries = entries, .count = count};
+	(void)linears;
+	for (size_t e = 0; e < count; e++) {
+		entries[e].amax = mem_zeroed(linear_count, sizeof(float *));
+		entries[e].sums = mem_zeroed(linear_count, sizeof *entries[e].sums);
+	}
+	scratch_init(&c.scratch, ops);
+	int status = count ? transformer_weights(model, weight_visit, &c) : 0;
+	scratch_release(&c.scratch, ops);
+	return status;
+}
+
+void weight_calibration_release(struct weight_calibration *entry, size_t linear_count)
+{
+	for (size_t i = 0; i < linear_count && entry->amax; i++)
+		free(entry->amax[i]);
+	free(entry->amax);
+	free(entry->sums);
+	entry->amax = NULL;
+	entry->sums = NULL;
+}
+
+/* ---- activations ---- */
+
+/* Entries with equal quantizer and maximum share their errors batch by batch. */
+struct variant {
+	struct quantizer quantizer;
+	float amax;
+	struct quant_sums *sums;  /* [chosen batches] */
+	unsigned char *wanted;    /* [chosen batches] */
+};
+
+struct activations {
+	const struct ops *ops;
+	const struct linear_info *linears;
+	struct activation_calibration *entries;
+	size_t count;
+	struct selection selection;
+	struct scratch scratch;
+	const struct linear_site *site;
+	float *amax;              /* [chosen batches] of the current linear */
+	struct variant *variants; /* room for count */
+	size_t variant_count;
+	size_t *entry_variant;    /* [count] */
+};
+
+static int amax_piece(void *context, size_t index, size_t worker)
+{
+	const struct activations *c = context;
+	(void)worker;
+	c->amax[index] = c->ops->amax(c->site->x[index], c->site->rows[index] * c->site->linear->in);
+	return 0;
+}
+
+static int error_piece(void *context, size_t index, size_t worker)
+{
+	const struct activations *c = context;
+	const struct linear_site *site = c->site;
+	const size_t batch = index / c->variant_count, rows = site->rows[batch], in = site->linear->in;
+	const struct variant *v = &c->variants[index % c->variant_count];
+	dev_f32 *q = c->scratch.buffer[worker];
+	if (!v->wanted[batch])
+		return 0;
+	c->ops->quantize(q, site->x[batch], rows, in, v->quantizer, v->amax, 0);
+	c->ops->quant_error(&v->sums[batch], q, site->x[batch], rows * in);
+	return 0;
+}
+
+/* Largest |x| over the entry's batches. A NaN wins, as in ops->amax. */
+static float set_amax(const struct activations *c, const struct activation_calibration *e)
+{
+	float amax = 0;
+	for (size_t i = 0; i < e->batches; i++) {
+		float a = c->amax[c->selection.place[e->batch[i]]];
+		amax = a <= amax ? amax : a;
+	}
+	return amax;
+}
+
+static size_t variant_find(struct activations *c, struct quantizer q, float amax)
+{
+	float used = q.scale == SCALE_TOKEN ? 0 : amax;
+	for (size_t v = 0; v < c->variant_count; v++)
+		if (quantizer_equal(c->variants[v].quantizer, q) && c->variants[v].amax == used)
+			return v;
+	c->variants[c->variant_count] = (struct variant){
+		.quantizer = q,
+		.amax = used,
+		.sums = mem_zeroed(c->selection.count, sizeof(struct quant_sums)),
+		.wanted = mem_zeroed(c->selection.count, 1),
+	};
+	return c->variant_count++;
+}
+
+static void variants_plan(struct activations *c)
+{
+	c->variant_count = 0;
+	for (size_t n = 0; n < c->count; n++) {
+		struct activation_calibration *e = &c->entries[n];
+		e->amax[c->site->index] = set_amax(c, e);
+		c->entry_variant[n] = variant_find(c, e->quantizer, e->amax[c->site->index]);
+		for (size_t i = 0; i < e->batches; i++)
+			c->variants[c->entry_variant[n]].wanted[c->selection.place[e->batch[i]]] = 1;
+	}
+}
+
+static void variants_deliver(struct activations *c)
+{
+	for (size_t n = 0; n < c->count; n++) {
+		struct activation_calibration *e = &c->entries[n];
+		for (size_t i = 0; i < e->batches; i++)
+			sums_add(&e->sums[c->site->index],
+				&c->variants[c->entry_variant[n]].sums[c->selection.place[e->batch[i]]]);
+	}
+	for (size_t v = 0; v < c->variant_count; v++) {
+		free(c->variants[v].sums);
+		free(c->variants[v].wanted);
+	}
+}
+
+/* Linears that read the same input have the same numbers: those of the first. */
+static void copy_from(struct activations *c, size_t to, size_t from)
+{
+	for (size_t n = 0; n < c->count; n++) {
+		c->entries[n].amax[to] = c->entries[n].amax[from];
+		c->entries[n].sums[to] = c->entries[n].sums[from];
+	}
+}
+
+static int activation_visit(void *context, const struct linear_site *site)
+{
+	struct activations *c = context;
+	size_t rows = 0;
+	/* A static quantizer needs the maximum of all batches before the first error. */
+	assert(site->first == 0 && site->count == c->selection.count);
+	if (site->linear->input != site->index) {
+		copy_from(c, site->index, site->linear->input);
+		return 0;
+	}
+	c->site = site;
+	for (size_t b = 0; b < site->count; b++)
+		rows = site->rows[b] > rows ? site->rows[b] : rows;
+	scratch_reserve(&c->scratch, c->ops, rows * site->linear->in * sizeof(float));
+	if (c->ops->for_each(site->count, amax_piece, c) || c->ops->sync())
+		return -1;
+	variants_plan(c);
+	int status = c->ops->for_each(c->variant_count * site->count, error_piece, c) || c->ops->sync();
+	variants_deliver(c);
+	return status ? -1 : 0;
+}
+
+int calibrate_activations(struct transformer *model, const struct ops *ops, const struct linear_info *linears,
+	size_t linear_count, const struct batch *batches, size_t batch_count, struct activation_calibration *entries,
+	size_t count)
+{
+	struct activations c = {.ops = ops, .linears = linears, .entries = entries, .count = count};
+	int status = 0;
+	selection_init(&c.selection, batch_count);
+	for (size_t n = 0; n < count; n++) {
+		assert(entries[n].quantizer.element != ELEMENT_NONE);
+		entries[n].amax = mem_zeroed(linear_count, sizeof(float));
+		entries[n].sums = mem_zeroed(linear_count, sizeof *entries[n].sums);
+		selection_add(&c.selection, entries[n].batch, entries[n].batches);
+	}
+	selection_finish(&c.selection, batches);
+	scratch_init(&c.scratch, ops);
+	c.amax = mem_array(c.selection.count, sizeof *c.amax);
+	c.variants = mem_array(count, sizeof *c.variants);
+	c.entry_variant = mem_array(count, sizeof *c.entry_variant);
+	if (c.selection.count)
+		status = transformer_forward(model, c.selection.batches, c.selection.count, activation_visit, &c);
+	scratch_release(&c.scratch, ops);
+	selection_release(&c.selection);
+	free(c.amax);
+	free(c.variants);
+	free(c.entry_variant);
+	return status;
+}
+
+void activation_calibration_release(struct activation_calibration *entry)
+{
+	free(entry->amax);
+	free(entry->sums);
+	entry->amax = NULL;
+	entry->sums = NULL;
+}
