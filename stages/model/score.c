@@ -9,7 +9,7 @@
 #include "common/memory.h"
 #include "model/selection.h"
 
-/* Output rows of W that are quantized and multiplied at a time. A constant: products of another shape have other bits. */
+/* Output rows of W quantized and multiplied at a time. A constant: products of another shape have other bits. */
 enum { SLICE_ROWS = 1024 };
 
 /* Weight quantizers with equal maxima share a quantized slice. */
@@ -207,7 +207,7 @@ static void activation_prepare(const struct scoring *s, const struct scratch *t,
 	s->ops->quantize(t->x, site->x[batch], rows, in, a->quantizer, a->amax, 0);
 }
 
-/* The sum of the two terms is rounded once, after both products: the same bits whether e is made for one or for many. */
+/* The two terms are added after both products are done: the same bits whether e is made for one or for many. */
 static int score_piece(void *context, size_t index, size_t worker)
 {
 	const struct scoring *s = context;

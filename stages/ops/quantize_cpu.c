@@ -4,19 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Sums run in LANES interleaved fp64 accumulators, added in order at the end: a fixed order that vectors can do.
- * With 8 gcc 12 unrolls the loop over them before it looks for vectors, and the sums take four times as long. */
-enum { LANES = 16 };
-
-typedef double lanes[LANES];
-
-static double lanes_sum(const lanes a)
-{
-	double sum = 0;
-	for (size_t k = 0; k < LANES; k++)
-		sum += a[k];
-	return sum;
-}
+#include "ops/lanes.h"
 
 float cpu_amax(const dev_f32 *x, size_t count)
 {

@@ -1,0 +1,264 @@
+/* The whole matrix on the demo model against tests/golden/demo_small.json, which other software computed in float64: losses,
+ * maxima, scores and output errors of all 90 distinct formats. What is read here is data; see the README beside it. */
+#include "../check.h"
+
+#include <stdlib.h>
+
+#include "../support/model_files.h"
+#include "common/error.h"
+#include "common/json.h"
+#include "common/memory.h"
+#include "model/calibrate.h"
+#include "model/score.h"
+
+/* Weight-only scores are as good as fp32 products. With quantized activations an activation on a rounding tie falls to
+ * the other side when its last fp32 bit differs, and one flipped element weighs more where the error is small. */
+static const double weight_only_worst = 1e-5, joint_worst = 1e-2, joint_median = 1e-4;
+static const double amax_worst = 1e-5, loss_worst = 1e-5;
+
+enum { CODES_MAX = 128, BATCH = 8, BATCHES = 2, SEQUENCES = 16 };
+
+struct format {
+	const cJSON *golden;
+	struct score_request request;
+	struct output_sums *sums;   /* [linears][BATCHES] */
+};
+
+static struct model_files files;
+static cJSON *golden;
+static struct transformer *model;
+static struct linear_info *linears;
+static size_t linear_total;
+
+static int32_t *ids, starts[BATCHES][BATCH + 1];
+static struct batch batches[BATCHES];
+static const size_t both[BATCHES] = {0, 1};
+
+static struct weight_calibration weights[CODES_MAX];
+static struct activation_calibration activations[CODES_MAX];
+static size_t weight_count, activation_count;
+static struct format formats[CODES_MAX];
+static size_t format_count;
+static double loss[BATCHES];
+
+static void read_batches(void)
+{
+	const cJSON *sequences = json_member(golden, "tokens", "golden"), *sequence, *id;
+	size_t used = 0, s = 0, room = 0;
+	cJSON_ArrayForEach(sequence, sequences)
+		room += (size_t)cJSON_GetArraySize(sequence);
+	ids = mem_array(room, sizeof *ids);
+	cJSON_ArrayForEach(sequence, sequences) {
+		struct batch *b = &batches[s / BATCH];
+		if (s % BATCH == 0)
+			*b = (struct batch){.ids = ids + used, .start = starts[s / BATCH]};
+		cJSON_ArrayForEach(id, sequence)
+			ids[used++] = (int32_t)id->valuedouble;
+		b->sequences++;
+		b->tokens = (size_t)(ids + used - b->ids);
+		starts[s / BATCH][b->sequences] = (int32_t)b->tokens;
+		s++;
+	}
+	CHECK(s == SEQUENCES, "%zu sequences", s);
+}
+
+static size_t weight_find(struct quantizer q)
+{
+	for (size_t i = 0; i < weight_count; i++)
+		if (quantizer_equal(weights[i].quantizer, q))
+			return i;
+	weights[weight_count].quantizer = q;
+	return weight_count++;
+}
+
+static size_t activation_find(struct quantizer q)
+{
+	for (size_t i = 0; i < activation_count; i++)
+		if (quantizer_equal(activations[i].quantizer, q))
+			return i;
+	activations[activation_count] = (struct activation_calibration){.quantizer = q, .batch = both, .batches = BATCHES};
+	return activation_count++;
+}
+
+/* The formats of the file, and the distinct quantizers among them. */
+static void read_formats(void)
+{
+	const cJSON *score;
+	cJSON_ArrayForEach(score, json_member(golden, "scores", "golden")) {
+		struct format *f = &formats[format_count++];
+		struct quantizer_pair *pair = &f->request.pair;
+		f->golden = score;
+		if (quantizer_weight_parse(json_string(score, "weight", "golden"), &pair->weight)
+			|| quantizer_activation_parse(json_string(score, "activation", "golden"), &pair->activation))
+			CHECK(0, "%s", error_text());
+		weight_find(pair->weight);
+		if (pair->activation.element != ELEMENT_NONE)
+			activation_find(pair->activation);
+	}
+	CHECK(format_count == 90, "%zu formats", format_count);
+}
+
+static void compute(void)
+{
+	const struct ops *ops = ops_cpu();
+	struct score_request requests[CODES_MAX];
+	CHECK(calibrate_weights(model, ops, linears, linear_total, weights, weight_count) == 0, "%s", error_text());
+	CHECK(calibrate_activations(model, ops, linears, linear_total, batches, BATCHES, activations, activation_count) == 0,
+		"%s", error_text());
+	for (size_t i = 0; i < format_count; i++) {
+		struct format *f = &formats[i];
+		f->sums = mem_array(linear_total * BATCHES, sizeof *f->sums);
+		f->request.batch = both;
+		f->request.batches = BATCHES;
+		f->request.sums = f->sums;
+		f->request.weight_amax = weights[weight_find(f->request.pair.weight)].amax;
+		if (f->request.pair.activation.element != ELEMENT_NONE)
+			f->request.activation_amax = activations[activation_find(f->request.pair.activation)].amax;
+		requests[i] = f->request;
+	}
+	CHECK(score_run(model, ops, linears, linear_total, batches, BATCHES, requests, format_count, loss) == 0, "%s",
+		error_text());
+}
+
+static double number_at(const cJSON *object, const char *table, size_t linear)
+{
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(object, table),
+		linears[linear].name);
+	CHECK(cJSON_IsNumber(value), "no %s of %s", table, linears[linear].name);
+	return cJSON_IsNumber(value) ? value->valuedouble : NAN;
+}
+
+static void test_loss(void)
+{
+	const cJSON *expected = json_member(golden, "loss_per_batch", "golden");
+	const cJSON *targets = json_member(golden, "targets_per_batch", "golden");
+	for (int b = 0; b < BATCHES; b++) {
+		CHECK_CLOSE(loss[b], cJSON_GetArrayItem(expected, b)->valuedouble, loss_worst);
+		CHECK((double)batch_targets(&batches[b]) == cJSON_GetArrayItem(targets, b)->valuedouble, "%zu targets",
+			batch_targets(&batches[b]));
+	}
+}
+
+static void test_amax(void)
+{
+	struct quantizer tensor = {ELEMENT_INT8, SCALE_TENSOR, 0};
+	for (size_t i = 0; i < linear_total; i++) {
+		const cJSON *m = cJSON_GetObjectItemCaseSensitive(json_member(golden, "amax", "golden"), linears[i].name);
+		CHECK(m, "no amax of %s", linears[i].name);
+		CHECK_CLOSE(weights[weight_find(tensor)].amax[i][0], cJSON_GetObjectItem(m, "weight")->valuedouble, amax_worst);
+		for (size_t a = 0; a < activation_count; a++)
+			CHECK_CLOSE(activations[a].amax[i], cJSON_GetObjectItem(m, "input")->valuedouble, amax_worst);
+	}
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+/* Relative deviations of one class of formats. */
+struct deviations {
+	double *values;
+	size_t count;
+};
+
+static void deviations_add(struct deviations *d, double found, double expected)
+{
+	double deviation = fabs(found - expected) / fabs(expected);
+	d->values[d->count++] = isnan(deviation) ? INFINITY : deviation;
+}
+
+static void deviations_check(struct deviations *d, const char *what, const char *class, double worst, double median)
+{
+	if (!d->count)
+		return;
+	qsort(d->values, d->count, sizeof *d->values, by_size);
+	fprintf(stderr, "%-8s %-4s %5zu values: worst %.1e, median %.1e\n", what, class, d->count, d->values[d->count - 1],
+		d->values[d->count / 2]);
+	CHECK(d->values[d->count - 1] <= worst, "%s %s: worst %g", what, class, d->values[d->count - 1]);
+	CHECK(d->values[d->count / 2] <= median, "%s %s: median %g", what, class, d->values[d->count / 2]);
+}
+
+static void compare(struct deviations *score, struct deviations *error, struct deviations *batch, const struct format *f)
+{
+	const cJSON *per_batch = cJSON_GetObjectItem(f->golden, "per_batch");
+	for (size_t i = 0; i < linear_total; i++) {
+		struct output_sums total = {0};
+		const cJSON *each = per_batch ? cJSON_GetObjectItemCaseSensitive(per_batch, linears[i].name) : NULL;
+		for (int b = 0; b < BATCHES; b++) {
+			const struct output_sums *sums = &f->sums[i * BATCHES + (size_t)b];
+			total.score += sums->score;
+			total.error2 += sums->error2;
+			total.output2 += sums->output2;
+			if (each)
+				deviations_add(batch, sums->score, cJSON_GetArrayItem(each, b)->valuedouble);
+		}
+		deviations_add(score, total.score, number_at(f->golden, "per_linear", i));
+		deviations_add(error, total.error2 / total.output2, number_at(f->golden, "relative_output_error", i));
+	}
+}
+
+static void test_scores(void)
+{
+	static const char *const classes[] = {"-", "f8t", "f8k", "i8t", "i8k", "i4t", "i4k"};
+	size_t room = CODES_MAX * BATCHES * linear_total, seen = 0;
+	struct deviations score = {mem_array(room, sizeof(double)), 0}, error = {mem_array(room, sizeof(double)), 0};
+	struct deviations batch = {mem_array(room, sizeof(double)), 0};
+	for (size_t c = 0; c < sizeof classes / sizeof *classes; c++) {
+		double worst = c ? joint_worst : weight_only_worst, median = c ? joint_median : weight_only_worst;
+		score.count = error.count = batch.count = 0;
+		for (size_t i = 0; i < format_count; i++)
+			if (strcmp(json_string(formats[i].golden, "activation", "golden"), classes[c]) == 0) {
+				compare(&score, &error, &batch, &formats[i]);
+				seen++;
+			}
+		deviations_check(&score, "score", classes[c], worst, median);
+		deviations_check(&error, "error", classes[c], worst, median);
+		deviations_check(&batch, "batches", classes[c], worst, median);
+	}
+	CHECK(seen == format_count, "%zu of %zu formats", seen, format_count);
+	free(score.values);
+	free(error.values);
+	free(batch.values);
+}
+
+static void release(void)
+{
+	for (size_t i = 0; i < weight_count; i++)
+		weight_calibration_release(&weights[i], linear_total);
+	for (size_t i = 0; i < activation_count; i++)
+		activation_calibration_release(&activations[i]);
+	for (size_t i = 0; i < format_count; i++)
+		free(formats[i].sums);
+	free(ids);
+	free(linears);
+	transformer_close(model);
+	model_files_close(&files);
+	cJSON_Delete(golden);
+}
+
+static void test_read_and_run(void)
+{
+	read_batches();
+	read_formats();
+	compute();
+}
+
+int main(void)
+{
+	golden = json_read("tests/golden/demo_small.json", 1 << 24);
+	if (!golden)
+		return error_report(1);
+	model_files_open(&files, "models/qwen3_vl_demo/checkpoint");
+	model = transformer_open(ops_cpu(), &files.checkpoint.config, &files.tensors);
+	linear_total = linear_count(&files.checkpoint.config);
+	linears = mem_array(linear_total, sizeof *linears);
+	linear_describe(linears, &files.checkpoint.config);
+	TEST(test_read_and_run);
+	TEST(test_loss);
+	TEST(test_amax);
+	TEST(test_scores);
+	release();
+	return check_done();
+}
