@@ -100,7 +100,7 @@ int stage_commit(struct stage_run *run, size_t index, const struct object_writer
 	struct job *job = run->jobs[index];
 	struct stage_slot *slot = &run->slots[index];
 	struct cache_result result;
-	if (fault_check("compute", job->cell) || check_leaves(job))
+	if (fault_check("compute", job->cell) || fault_check(job->stage, job->cell) || check_leaves(job))
 		return -1;
 	cJSON *made = provenance(job, slot);
 	int bad = cache_store(job->cache, &job->action, job->ingredients, w, made, &result);

@@ -1,0 +1,47 @@
+# Each stage runs by itself from its job file, and a cell's bits do not depend on its company.
+. tests/pipeline/lib.sh
+
+new_project alone
+configure quant_pair=wint8_afp16,wfp8_afp8,wint4_aint8,wfp4_aint4 quant_granularity=default,a_per_token_dynamic
+check 'configure' equal $status 0
+build
+check 'the grid' equal $status 0
+
+job() { ls "build/jobs/$1/"*"$2"*.json | head -n 1; }
+mkdir bin
+cp build/bin/* bin/
+rm -rf build/bin
+mkdir build/bin
+mv build/ref build/ref-of-grid
+mv cache cache-of-grid
+mkdir cache
+cell=qwen3_vl_demo.wfp8_afp8.default.small
+run_stage() {
+	# Only this program is there, whatever it might want to call.
+	cp "bin/$1" build/bin/
+	"build/bin/$1" "$2" >"$S/out" 2>&1
+	status=$?
+	rm "build/bin/$1"
+}
+for pair in "tokenize-calib demo_captions" "extract-lm qwen3_vl_demo" "quantize-calibrate $cell" "score-layers $cell" "render-report $cell"; do
+	stage=${pair%% *}
+	rm -rf "$S/tmp.kept"
+	run_stage "$stage" "$(job "$stage" "${pair#* }")"
+	check "$stage alone" equal $status 0
+done
+
+# The same cell, computed in a group of eight and by itself: the same content digest names both objects.
+for stage in quantize-calibrate score-layers; do
+	solo=$(ls build/ref/$stage/*$cell*.ref | head -n 1)
+	check "$stage: the same bits solo and in a group" same_files "$solo" "build/ref-of-grid/$stage/${solo##*/}"
+done
+QUANTGRID_THREADS=1
+export QUANTGRID_THREADS
+rm -rf cache/ac build/ref/score-layers build/ref/quantize-calibrate
+run_stage quantize-calibrate "$(job quantize-calibrate $cell)"
+run_stage score-layers "$(job score-layers $cell)"
+check 'one thread' equal $status 0
+solo=$(ls build/ref/score-layers/*$cell*.ref | head -n 1)
+check 'the same bits with one thread' same_files "$solo" "build/ref-of-grid/score-layers/${solo##*/}"
+
+finish
