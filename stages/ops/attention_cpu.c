@@ -130,14 +130,14 @@ void cpu_attention(dev_f32 *o, dev_f32 *lse, const dev_f32 *q, const dev_f32 *k,
 	workspace_free(&w);
 }
 
-/* dP in w->gradient becomes scale P (dP - D), row-wise D = sum_c dO O; P is 0 where a key is not seen. */
-static void score_gradient(const struct workspace *w, const struct head *head, size_t rows, size_t keys, const float *dO,
-	const float *o)
+/* dP in w->gradient becomes scale P (dP - D), row-wise D = sum P dP; P is 0 where a key is not seen. D is also sum dO O,
+ * but from there its rounding would be another than that of dP, and a row that sees one key would not get exactly 0. */
+static void score_gradient(const struct workspace *w, const struct head *head, size_t rows, size_t keys)
 {
 	for (size_t r = 0; r < rows; r++) {
 		const float *restrict p = w->score + r * keys;
 		float *restrict g = w->gradient + r * keys;
-		double D = sum_products(dO + r * head->q_step, o + r * head->q_step, head->hd);
+		double D = sum_products(p, g, keys);
 		for (size_t i = 0; i < keys; i++)
 			g[i] = (float)(head->scale * (double)p[i] * ((double)g[i] - D));
 	}
@@ -152,6 +152,7 @@ void cpu_attention_backward(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, const dev_f32
 	struct workspace w = workspace_new(packing, 1);
 	size_t tokens = (size_t)packing.start[packing.sequences];
 	assert(nk > 0 && nh % nk == 0);
+	(void)o;
 	(void)lse;
 	memset(dk, 0, tokens * nk * hd * sizeof(float));
 	memset(dv, 0, tokens * nk * hd * sizeof(float));
@@ -167,7 +168,7 @@ void cpu_attention_backward(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, const dev_f32
 				probabilities(&w, &head, i, rows, NULL, 0);
 				sgemm(0, 1, rows, keys, hd, dO_tile, head.q_step, head.v, head.k_step, 0, w.gradient, keys);
 				sgemm(1, 0, keys, hd, rows, w.score, keys, dO_tile, head.q_step, 1, dv_head, head.k_step);
-				score_gradient(&w, &head, rows, keys, dO_tile, (const float *)o + at);
+				score_gradient(&w, &head, rows, keys);
 				sgemm(0, 0, rows, hd, keys, w.gradient, keys, head.k, head.k_step, 0, (float *)dq + at, head.q_step);
 				sgemm(1, 0, keys, hd, rows, w.gradient, keys, head.q + i * head.q_step, head.q_step, 1, dk_head,
 					head.k_step);
