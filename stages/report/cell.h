@@ -1,0 +1,61 @@
+/* All that the reports of one cell are made of. render-report fills it and calls report_write(); everything is borrowed.
+ *
+ *     struct report_cell cell = {.name = ..., ...};
+ *     if (report_write(&cell, folder, NULL)) ...
+ *
+ * The four files of a cell (design.md, Interface; numerics.md section 9):
+ *
+ *     <scheme>_quant_manifest.json     everything, for programs          manifest.h
+ *     per-layer-sensitivity.json       one flat list of groups           layers_json.h
+ *     per-layer-sensitivity.md         for people                        markdown.h
+ *     composed-config.yaml             the config as composed, verbatim
+ *
+ * Equal inputs give equal bytes; no times, hosts or paths are added to what the config says.
+ */
+#ifndef QG_REPORT_CELL_H
+#define QG_REPORT_CELL_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+#include "formats/calib.h"
+#include "formats/scores.h"
+
+/* A layer of the vision tower: listed with the single choice NONE, counted in the budget. */
+struct report_vision {
+	const char *name;        /* module name: "model.visual.blocks.0.attn.qkv" */
+	const char *kind;        /* "Linear", "Conv3d" */
+	size_t out, in;          /* in of a convolution: channels times kernel */
+};
+
+/* The calibration text, from the tokens input: for every cell, also where calib did not need it. */
+struct report_text {
+	size_t asked;            /* captions the config wants */
+	size_t sequences;        /* captions there were; <= asked */
+	size_t tokens;
+	size_t truncated;        /* captions cut at calib_seq_len */
+};
+
+struct report_cell {
+	const char *name;                /* "qwen3_vl_demo.wfp8_afp8.default.small" */
+	const cJSON *config;             /* composed config: model, dataset, quant_pair, quant_granularity, autoquant ... */
+	const char *yaml;                /* the same as text */
+	const char *scheme;              /* NULL: quant_pair.scheme_name, else "<quant_pair.name>_autoquant_lm" */
+	const char *numerics;            /* class of the backend: "cpu-ref" */
+	const cJSON *quantizer_summary;  /* quantizer_summary() (quant/quantizer.h) */
+	const struct scores *scores;
+	const struct calib *calib;       /* of the same linears in the same order */
+	struct report_text text;
+	const struct report_vision *vision;
+	size_t vision_count;
+	int tied;                        /* lm_head shares its weight with the embedding */
+};
+
+/* Writes the four files into folder, which is created. Files that would not change keep their times; *changed (may be
+ * NULL) is how many did. When one cannot be written none is replaced. -1 after fail(). */
+int report_write(const struct report_cell *cell, const char *folder, size_t *changed);
+
+/* Name of the manifest below the folder: "<scheme>_quant_manifest.json"; the caller frees. NULL after fail(). */
+char *report_manifest_name(const struct report_cell *cell);
+
+#endif

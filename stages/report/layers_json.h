@@ -1,0 +1,13 @@
+/* per-layer-sensitivity.json (numerics.md 9.3): sections of the manifest and a flat list of groups, most sensitive first.
+ * A row: layer, num_bits, sensitivity, size_cost, and added: normalised, share, recipe, observed, members, output_error.
+ */
+#ifndef QG_REPORT_LAYERS_JSON_H
+#define QG_REPORT_LAYERS_JSON_H
+
+#include "report/cell.h"
+#include "report/group_table.h"
+
+/* manifest is manifest_make()'s of the same cell. The caller frees with cJSON_Delete(). */
+cJSON *layers_json_make(const struct group_table *table, const cJSON *manifest);
+
+#endif
