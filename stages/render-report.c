@@ -1,0 +1,356 @@
+/* render-report: scores + calib + tokens + lm -> reports of a cell; and the overview of a grid.
+ *
+ *     render-report JOB               the four files of one cell, into its output folder
+ *     render-report --overview GRID   the overview of a grid, whatever became of its cells
+ *     render-report --present GRID    both for all cells that have a result; lists the cells without. Computes nothing
+ *     render-report --help
+ *
+ * JOB is a job file (graph/job.h); GRID is build/grid.json, written by the generator. Unlike the other stages this one
+ * publishes files with names that people know, so it has no object in the cache; equal files are left alone.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/memory.h"
+#include "formats/lm.h"
+#include "formats/tokens.h"
+#include "graph/job.h"
+#include "graph/stage.h"
+#include "report/cell.h"
+#include "report/overview.h"
+
+enum { GRID_BYTES_MAX = 256 << 20, CELLS_MAX = 1 << 20 };
+
+/* The inputs of one report, open. */
+struct inputs {
+	struct lm lm;
+	struct tokens tokens;
+	struct calib calib;
+	struct scores scores;
+	struct report_vision *vision;
+	cJSON *summary;
+	struct report_cell cell;
+	const char *folder;
+};
+
+static void inputs_close(struct inputs *in)
+{
+	scores_close(&in->scores);
+	calib_close(&in->calib);
+	tokens_close(&in->tokens);
+	lm_close(&in->lm);
+	free(in->vision);
+	cJSON_Delete(in->summary);
+	*in = (struct inputs){0};
+}
+
+static char *input_path(const struct job *job, const char *name, const struct digest **content)
+{
+	const struct job_input *input = job_input_find(job, name);
+	if (!input)
+		return fail_null("%s: there is no input \"%s\"", job->path, name);
+	*content = &input->result.content;
+	return job_input_path(job, input);
+}
+
+static int open_objects(struct inputs *in, const struct job *job)
+{
+	static const char *const names[4] = {"lm", "tokens", "calib", "scores"};
+	const struct digest *content[4];
+	char *path[4] = {NULL};
+	int bad = 0;
+	for (int i = 0; i < 4 && !bad; i++)
+		bad = !(path[i] = input_path(job, names[i], &content[i]));
+	bad = bad || lm_open(&in->lm, path[0], content[0]) || tokens_open(&in->tokens, path[1], content[1]) ||
+		calib_open(&in->calib, path[2], content[2]) || scores_open(&in->scores, path[3], content[3]);
+	for (int i = 0; i < 4; i++)
+		free(path[i]);
+	return bad ? -1 : 0;
+}
+
+static void list_vision(struct inputs *in)
+{
+	in->vision = mem_zeroed(in->lm.vision_count, sizeof *in->vision);
+	for (size_t i = 0; i < in->lm.vision_count; i++)
+		in->vision[i] = (struct report_vision){in->lm.vision[i].name, in->lm.vision[i].kind,
+			(size_t)in->lm.vision[i].out_features, (size_t)in->lm.vision[i].in_features};
+}
+
+static int summarize(struct inputs *in, const cJSON *config, const char *source)
+{
+	const cJSON *pair = json_member(config, "quant_pair", source);
+	const cJSON *granularity = json_member(config, "quant_granularity", source);
+	const char *weight = json_string(pair, "weight", source), *activation = json_string(pair, "activation", source);
+	const char *format = json_string(pair, "format_name", source);
+	if (!weight || !activation || !format || !granularity)
+		return -1;
+	in->summary = quantizer_summary(weight, activation, format,
+		cJSON_GetObjectItemCaseSensitive(granularity, "quant_cfg_overrides"));
+	return in->summary ? 0 : -1;
+}
+
+/* job must be resolved; in borrows from it. */
+static int inputs_open(struct inputs *in, const struct job *job)
+{
+	*in = (struct inputs){.folder = job_unhashed_string(job, "output_dir")};
+	const cJSON *config = json_member(job->params, "config", job->path);
+	const char *yaml = job_param_string(job, "composed_yaml");
+	if (!in->folder || !config || !yaml || open_objects(in, job) || summarize(in, config, job->path)) {
+		inputs_close(in);
+		return -1;
+	}
+	list_vision(in);
+	in->cell = (struct report_cell){
+		.name = job->cell,
+		.config = config,
+		.yaml = yaml,
+		.numerics = "cpu-ref",
+		.quantizer_summary = in->summary,
+		.scores = &in->scores,
+		.calib = &in->calib,
+		.text = {in->tokens.asked, in->tokens.sequences, in->tokens.count, in->tokens.truncated},
+		.vision = in->vision,
+		.vision_count = in->lm.vision_count,
+		.tied = in->lm.config.tied,
+	};
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * One cell */
+
+static int write_cell(const struct job *job)
+{
+	struct inputs in;
+	if (inputs_open(&in, job))
+		return -1;
+	int bad = report_write(&in.cell, in.folder, NULL);
+	if (!bad)
+		stage_trace("render-report", job->cell);
+	inputs_close(&in);
+	return bad;
+}
+
+static int run_job(const char *path)
+{
+	struct job job;
+	if (job_open(&job, path))
+		return error_report(1);
+	int bad = strcmp(job.stage, "render-report") ? fail("%s: a job of %s, given to render-report", path, job.stage) : 0;
+	bad = bad || job_resolve(&job) <= 0 || write_cell(&job);
+	job_close(&job);
+	return bad ? error_report(1) : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * A grid */
+
+struct grid_cell {
+	struct overview_cell shown;
+	struct digest scores;        /* content of the scores; of a cell with a result */
+	char *reason, *manifest;
+};
+
+struct grid_file {
+	const char *path;
+	cJSON *root;
+	const cJSON *list;
+	struct grid_cell *cells;     /* [count] */
+	size_t count;
+	struct overview_invalid *invalid;
+	size_t invalid_count;
+};
+
+/* Why a job has no result: the failure noted for it, or for what it needs. 1 found, *reason for the caller to free. */
+static int find_failure(const char *path, char **reason)
+{
+	struct job job;
+	int found = 0;
+	if (job_open(&job, path))
+		return 0;
+	if (job_resolve(&job) > 0)
+		found = cache_failure_find(job.cache, &job.action, reason);
+	for (size_t i = 0; i < job.input_count && !found; i++)
+		if (job.inputs[i].job)
+			found = find_failure(job.inputs[i].job, reason);
+	job_close(&job);
+	return found;
+}
+
+static void explain_missing(struct grid_cell *cell, const char *job_path)
+{
+	int failed = find_failure(job_path, &cell->reason);
+	cell->shown.status = failed ? OVERVIEW_FAILED : OVERVIEW_MISSING;
+	if (!failed)
+		cell->reason = mem_strdup("not computed yet: run ninja");
+	cell->shown.reason = cell->reason;
+}
+
+static int summarize_cell(struct grid_cell *cell, const struct job *job, int write)
+{
+	struct inputs in;
+	if (inputs_open(&in, job))
+		return -1;
+	int bad = write ? report_write(&in.cell, in.folder, NULL) : 0;
+	if (!bad)
+		bad = overview_cell_fill(&cell->shown, &in.cell);
+	cell->scores = in.scores.object.content;
+	inputs_close(&in);
+	return bad;
+}
+
+static int read_cell(struct grid_cell *cell, const cJSON *item, const char *source, int write)
+{
+	struct job job;
+	const char *report = json_string(item, "report", source), *manifest = json_string(item, "manifest", source);
+	cell->shown = (struct overview_cell){
+		.name = json_string(item, "cell", source),
+		.model = json_string(item, "model", source),
+		.pair = json_string(item, "pair", source),
+		.weight = json_string(item, "weight", source),
+		.activation = json_string(item, "activation", source),
+		.granularity = json_string(item, "granularity", source),
+		.size = json_string(item, "size", source),
+	};
+	if (!report || !manifest || !cell->shown.name || !cell->shown.size || job_open(&job, report))
+		return -1;
+	int found = job_resolve(&job);
+	if (found > 0 && summarize_cell(cell, &job, write)) {
+		cell->shown.status = OVERVIEW_FAILED;
+		cell->shown.reason = cell->reason = mem_strdup(error_text());
+	} else if (found > 0) {
+		cell->shown.manifest = manifest;
+	} else {
+		explain_missing(cell, report);
+	}
+	job_close(&job);
+	return 0;
+}
+
+/* A later cell with the scores of an earlier one says so. */
+static void find_twins(struct grid_file *grid)
+{
+	for (size_t i = 0; i < grid->count; i++) {
+		for (size_t k = 0; k < i && grid->cells[i].scores.hex[0]; k++) {
+			if (!digest_equal(&grid->cells[i].scores, &grid->cells[k].scores))
+				continue;
+			grid->cells[i].shown.same_as = grid->cells[k].shown.name;
+			break;
+		}
+	}
+}
+
+static int read_invalid(struct grid_file *grid)
+{
+	const cJSON *item, *list = json_member(grid->root, "invalid", grid->path);
+	if (!list)
+		return -1;
+	grid->invalid = mem_zeroed((size_t)cJSON_GetArraySize(list), sizeof *grid->invalid);
+	cJSON_ArrayForEach(item, list) {
+		struct overview_invalid *to = &grid->invalid[grid->invalid_count++];
+		*to = (struct overview_invalid){json_string(item, "cell", grid->path), json_string(item, "reason", grid->path)};
+		if (!to->cell || !to->reason)
+			return -1;
+	}
+	return 0;
+}
+
+static int grid_read(struct grid_file *grid, const char *path, int write)
+{
+	const cJSON *item;
+	*grid = (struct grid_file){.path = path, .root = json_read(path, GRID_BYTES_MAX)};
+	if (!grid->root || !(grid->list = json_member(grid->root, "cells", path)))
+		return -1;
+	if (cJSON_GetArraySize(grid->list) > CELLS_MAX)
+		return fail("%s: more than %d cells", path, CELLS_MAX);
+	grid->cells = mem_zeroed((size_t)cJSON_GetArraySize(grid->list), sizeof *grid->cells);
+	cJSON_ArrayForEach(item, grid->list)
+		if (read_cell(&grid->cells[grid->count++], item, path, write))
+			return -1;
+	find_twins(grid);
+	return read_invalid(grid);
+}
+
+static void grid_release(struct grid_file *grid)
+{
+	for (size_t i = 0; i < grid->count; i++) {
+		overview_cell_release(&grid->cells[i].shown);
+		free(grid->cells[i].reason);
+	}
+	free(grid->cells);
+	free(grid->invalid);
+	cJSON_Delete(grid->root);
+}
+
+static int write_overview(const struct grid_file *grid)
+{
+	const char *json = json_string(grid->root, "overview_json", grid->path);
+	const char *name = json_string(grid->root, "grid", grid->path);
+	if (!json || !name)
+		return -1;
+	if (!*json)
+		return 0; /* a single cell has no overview */
+	const char *slash = strrchr(json, '/');
+	char *folder = slash ? mem_strndup(json, (size_t)(slash - json)) : mem_strdup(".");
+	struct overview_cell *cells = mem_array(grid->count, sizeof *cells);
+	for (size_t i = 0; i < grid->count; i++)
+		cells[i] = grid->cells[i].shown;
+	struct overview overview = {.grid = name, .cells = cells, .count = grid->count, .invalid = grid->invalid,
+		.invalid_count = grid->invalid_count};
+	int bad = overview_write(&overview, folder, NULL);
+	free(cells);
+	free(folder);
+	return bad;
+}
+
+static void list_missing(const struct grid_file *grid)
+{
+	size_t present = 0;
+	for (size_t i = 0; i < grid->count; i++)
+		present += grid->cells[i].shown.status == OVERVIEW_OK;
+	printf("%zu of %zu reports rendered\n", present, grid->count);
+	for (size_t i = 0; i < grid->count; i++)
+		if (grid->cells[i].shown.status != OVERVIEW_OK)
+			printf("%s  %s: %s\n", grid->cells[i].shown.status == OVERVIEW_FAILED ? "failed " : "missing",
+				grid->cells[i].shown.name, grid->cells[i].shown.reason);
+}
+
+static int run_grid(const char *path, int present)
+{
+	struct grid_file grid;
+	int bad = grid_read(&grid, path, present) || write_overview(&grid);
+	if (!bad && present)
+		list_missing(&grid);
+	grid_release(&grid);
+	return bad ? error_report(1) : 0;
+}
+
+static int usage(int status)
+{
+	fputs("usage: render-report JOB\n"
+		"       render-report --overview GRID\n"
+		"       render-report --present GRID\n\n"
+		"Writes the reports of one cell; the overview of a grid; or both for all cells that have a result, listing those\n"
+		"without. JOB is a file below build/jobs/render-report/, GRID is build/grid.json; ./configure writes both.\n",
+		status ? stderr : stdout);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	program_name_set("render-report");
+	if (argc == 2 && !strcmp(argv[1], "--help"))
+		return usage(0);
+	stage_signals();
+	if (argc == 2 && argv[1][0] != '-')
+		return run_job(argv[1]);
+	if (argc == 3 && !strcmp(argv[1], "--overview"))
+		return run_grid(argv[2], 0);
+	if (argc == 3 && !strcmp(argv[1], "--present"))
+		return run_grid(argv[2], 1);
+	return usage(2);
+}
