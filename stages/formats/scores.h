@@ -37,7 +37,8 @@ struct scores {
 /* Makes the object to write; names and arrays stay borrowed by w, which the caller releases. The program commits it. */
 void scores_describe(const struct scores *s, struct object_writer *w);
 
-int scores_write(const struct scores *s, const char *path, struct digest *content, struct digest *identity, size_t *size);
+int scores_write(const struct scores *s, const char *path, struct digest *content, struct digest *identity,
+	size_t *size);
 int scores_open(struct scores *s, const char *path, const struct digest *expected);
 void scores_close(struct scores *s);
 

@@ -1,9 +1,11 @@
 #include "model/calibrate.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/error.h"
 #include "common/memory.h"
 #include "model/selection.h"
 
@@ -16,6 +18,14 @@ static void sums_add(struct quant_sums *total, const struct quant_sums *piece)
 	total->quant2 += piece->quant2;
 	total->error_max = piece->error_max > total->error_max ? piece->error_max : total->error_max;
 	total->count += piece->count;
+}
+
+static int sums_check(const struct quant_sums *s, const char *linear, const char *code)
+{
+	if (isfinite(s->error2) && isfinite(s->value2) && isfinite(s->cross) && isfinite(s->quant2))
+		return 0;
+	return fail("%s, quantizer %s: the values or their errors are not finite (squares %g, error %g)", linear, code,
+		s->value2, s->error2);
 }
 
 /* A buffer a worker, grown when a linear needs more. */
@@ -109,6 +119,11 @@ static int weight_visit(void *context, const struct linear_site *site)
 	for (size_t i = 0; i < c->count * c->slices && !status; i++)
 		sums_add(&c->entries[i / c->slices].sums[site->index], &c->sums[i]);
 	free(c->sums);
+	for (size_t e = 0; e < c->count && !status; e++) {
+		char code[QUANTIZER_CODE_MAX];
+		quantizer_weight_code(code, c->entries[e].quantizer);
+		status = sums_check(&c->entries[e].sums[site->index], linear->name, code);
+	}
 	return status ? -1 : 0;
 }
 
@@ -263,6 +278,11 @@ static int activation_visit(void *context, const struct linear_site *site)
 	variants_plan(c);
 	int status = c->ops->for_each(c->variant_count * site->count, error_piece, c) || c->ops->sync();
 	variants_deliver(c);
+	for (size_t n = 0; n < c->count && !status; n++) {
+		char code[QUANTIZER_CODE_MAX];
+		quantizer_activation_code(code, c->entries[n].quantizer);
+		status = sums_check(&c->entries[n].sums[site->index], site->linear->name, code);
+	}
 	return status ? -1 : 0;
 }
 

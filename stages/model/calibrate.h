@@ -27,8 +27,8 @@ struct activation_calibration {
 	struct quant_sums *sums;      /* out: [linears] */
 };
 
-/* Fills amax and sums, which the functions allocate and calibration_release frees. Bits of one entry do not depend on
- * the others. */
+/* Fills amax and sums, which the functions allocate and calibration_release frees, after a failure too. Bits of one
+ * entry do not depend on the others. Values that are not finite are an error naming linear and quantizer. */
 int calibrate_weights(struct transformer *model, const struct ops *ops, const struct linear_info *linears,
 	size_t linear_count, struct weight_calibration *entries, size_t count);
 int calibrate_activations(struct transformer *model, const struct ops *ops, const struct linear_info *linears,

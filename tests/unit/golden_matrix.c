@@ -1,5 +1,5 @@
-/* The whole matrix on the demo model against tests/golden/demo_small.json, which other software computed in float64: losses,
- * maxima, scores and output errors of all 90 distinct formats. What is read here is data; see the README beside it. */
+/* The whole matrix on the demo model against tests/golden/demo_small.json, which other software computed in float64:
+ * losses, maxima, scores and output errors of all 90 distinct formats. */
 #include "../check.h"
 
 #include <stdlib.h>
@@ -180,7 +180,8 @@ static void deviations_check(struct deviations *d, const char *what, const char 
 	CHECK(d->values[d->count / 2] <= median, "%s %s: median %g", what, class, d->values[d->count / 2]);
 }
 
-static void compare(struct deviations *score, struct deviations *error, struct deviations *batch, const struct format *f)
+static void compare(struct deviations *score, struct deviations *error, struct deviations *batch,
+	const struct format *f)
 {
 	const cJSON *per_batch = cJSON_GetObjectItem(f->golden, "per_batch");
 	for (size_t i = 0; i < linear_total; i++) {

@@ -1,0 +1,539 @@
+/* Calibration and scoring on a small random model: against plain double loops, alone and together, with any number of
+ * threads, and over memory that the engines cannot read. */
+#include "../check.h"
+
+#include <stdlib.h>
+
+#include "../support/make_checkpoint.h"
+#include "../support/model_files.h"
+#include "../support/ops_guarded.h"
+#include "../support/scratch.h"
+#include "common/error.h"
+#include "common/memory.h"
+#include "model/calibrate.h"
+#include "model/score.h"
+#include "ops/quantize.h"
+
+/* Products are fp32, the oracle's double: an element of d is within some 1e-6 of its size, and the sums hold many. */
+static const double tolerance = 1e-5;
+
+/* Rows of lm_head are more than a slice; widths are no multiples of anything. */
+static const struct checkpoint_spec spec = {
+	.hidden = 36, .layers = 2, .heads = 3, .kv_heads = 1, .head_dim = 10, .intermediate = 50, .vocab = 1100,
+	.dtype = DTYPE_BF16, .seed = 7, .outliers = 2,
+};
+
+static const char *const weight_codes[] = {"-", "N16", "N32", "N64", "N128", "F8t", "F8r", "F8c", "F8g64", "F8g16",
+	"I8t", "I8r", "I8c", "I8g64", "I4t", "I4r", "I4c", "I4g16", "I4g64", "I4g128"};
+static const char *const activation_codes[] = {"-", "f8t", "f8k", "i8t", "i8k", "i4t", "i4k"};
+
+enum {
+	WEIGHTS = sizeof weight_codes / sizeof *weight_codes,
+	ACTIVATIONS = sizeof activation_codes / sizeof *activation_codes,
+	FORMATS = WEIGHTS * ACTIVATIONS,
+	BATCHES = 4, TOKENS = 40,
+};
+
+/* One batch has a one-token sequence, one has nothing else. */
+static const int32_t starts[BATCHES][5] = {{0, 7, 8, 20}, {0, 11}, {0, 1}, {0, 3, 5, 9, 16}};
+static const size_t sequences[BATCHES] = {3, 1, 1, 4};
+static const size_t all_batches[BATCHES] = {0, 1, 2, 3};
+
+static int32_t ids[BATCHES][TOKENS];
+static struct batch batches[BATCHES];
+static struct model_files files;
+static struct linear_info linears[64];
+static size_t linear_total;
+
+/* Calibrated over all batches, by code. */
+static struct weight_calibration weights[WEIGHTS];
+static struct activation_calibration activations[ACTIVATIONS];
+
+static void model_make(void)
+{
+	char *dir = scratch_path("model");
+	uint64_t seed = 11;
+	if (make_checkpoint(dir, &spec))
+		exit(error_report(1));
+	model_files_open(&files, dir);
+	free(dir);
+	linear_total = linear_count(&files.checkpoint.config);
+	linear_describe(linears, &files.checkpoint.config);
+	for (size_t b = 0; b < BATCHES; b++) {
+		batches[b] = (struct batch){ids[b], starts[b], sequences[b], (size_t)starts[b][sequences[b]]};
+		for (size_t t = 0; t < batches[b].tokens; t++) {
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			ids[b][t] = (int32_t)((seed >> 33) % spec.vocab);
+		}
+	}
+}
+
+static void calibrate(const struct ops *ops, struct weight_calibration *w, struct activation_calibration *a)
+{
+	struct transformer *model = transformer_open(ops, &files.checkpoint.config, &files.tensors);
+	for (size_t i = 0; i < WEIGHTS; i++) {
+		w[i] = (struct weight_calibration){0};
+		CHECK(quantizer_weight_parse(weight_codes[i], &w[i].quantizer) == 0, "%s", error_text());
+	}
+	for (size_t i = 1; i < ACTIVATIONS; i++) {
+		a[i] = (struct activation_calibration){.batch = all_batches, .batches = BATCHES};
+		CHECK(quantizer_activation_parse(activation_codes[i], &a[i].quantizer) == 0, "%s", error_text());
+	}
+	CHECK(calibrate_weights(model, ops, linears, linear_total, w, WEIGHTS) == 0, "%s", error_text());
+	CHECK(calibrate_activations(model, ops, linears, linear_total, batches, BATCHES, a + 1, ACTIVATIONS - 1) == 0, "%s",
+		error_text());
+	transformer_close(model);
+}
+
+static void calibration_free(struct weight_calibration *w, struct activation_calibration *a)
+{
+	for (size_t i = 0; i < WEIGHTS; i++)
+		weight_calibration_release(&w[i], linear_total);
+	for (size_t i = 1; i < ACTIVATIONS; i++)
+		activation_calibration_release(&a[i]);
+}
+
+/* Format n of all; sums of [linears][count]. */
+static struct score_request request(size_t n, const size_t *batch, size_t count)
+{
+	size_t w = n / ACTIVATIONS, a = n % ACTIVATIONS;
+	return (struct score_request){
+		.pair = {weights[w].quantizer, activations[a].quantizer},
+		.weight_amax = weights[w].amax,
+		.activation_amax = a ? activations[a].amax : NULL,
+		.batch = batch,
+		.batches = count,
+		.sums = mem_zeroed(linear_total * count, sizeof(struct output_sums)),
+	};
+}
+
+static void requests_free(struct score_request *requests, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(requests[i].sums);
+}
+
+static int score(const struct ops *ops, struct score_request *requests, size_t count, double *loss)
+{
+	struct transformer *model = transformer_open(ops, &files.checkpoint.config, &files.tensors);
+	int status = score_run(model, ops, linears, linear_total, batches, BATCHES, requests, count, loss);
+	transformer_close(model);
+	return status;
+}
+
+static void format_name(char *name, size_t size, size_t n)
+{
+	snprintf(name, size, "%s/%s", weight_codes[n / ACTIVATIONS], activation_codes[n % ACTIVATIONS]);
+}
+
+/* ---- the oracle: what a visit shows, quantized element by element and multiplied in double ---- */
+
+struct oracle {
+	struct score_request *requests;   /* sums to be filled in, all on all batches */
+	size_t count;
+};
+
+/* x^ of one batch. */
+static void oracle_activation(float *to, const float *x, size_t rows, size_t in, struct quantizer q, float amax)
+{
+	for (size_t r = 0; r < rows; r++) {
+		float largest = 0;
+		for (size_t c = 0; c < in; c++)
+			largest = fmaxf(largest, fabsf(x[r * in + c]));
+		fake_quant_run(to + r * in, x + r * in, in, q.element, q.scale == SCALE_TOKEN ? largest : amax);
+	}
+}
+
+static double dot(const float *a, const float *b, size_t n)
+{
+	double sum = 0;
+	for (size_t k = 0; k < n; k++)
+		sum += (double)a[k] * b[k];
+	return sum;
+}
+
+static void oracle_sums(struct output_sums *s, const struct linear_site *site, size_t b, const float *xq,
+	const float *Wq)
+{
+	const size_t in = site->linear->in, out = site->linear->out;
+	const float *x = (const float *)site->x[b], *W = (const float *)site->W;
+	const float *g = (const float *)site->dy[b], *y = (const float *)site->y[b];
+	*s = (struct output_sums){0};
+	for (size_t t = 0; t < site->rows[b]; t++)
+		for (size_t o = 0; o < out; o++) {
+			double d = dot(xq + t * in, Wq + o * in, in) - dot(x + t * in, W + o * in, in);
+			double v = y[t * out + o], gd = g[t * out + o] * d;
+			s->score += gd * gd;
+			s->error2 += d * d;
+			s->output2 += v * v;
+			s->cross += v * (v + d);
+			s->error_max = fmax(s->error_max, fabs(d));
+		}
+}
+
+static int oracle_visit(void *context, const struct linear_site *site)
+{
+	const struct oracle *o = context;
+	const size_t in = site->linear->in, out = site->linear->out;
+	float *Wq = mem_array(out * in, sizeof *Wq), *xq = mem_array(TOKENS * in, sizeof *xq);
+	for (size_t i = 0; i < o->count; i++) {
+		const struct score_request *r = &o->requests[i];
+		cpu_quantize_weight((dev_weight *)Wq, site->W, 0, out, in, r->pair.weight, r->weight_amax[site->index], 0);
+		for (size_t b = 0; b < site->count; b++) {
+			oracle_activation(xq, (const float *)site->x[b], site->rows[b], in, r->pair.activation,
+				r->activation_amax ? r->activation_amax[site->index] : 0);
+			oracle_sums(&r->sums[site->index * BATCHES + site->first + b], site, b, xq, Wq);
+		}
+	}
+	free(Wq);
+	free(xq);
+	return 0;
+}
+
+static void check_sums(const char *name, size_t linear, size_t b, const struct output_sums *f,
+	const struct output_sums *e)
+{
+	const double found[] = {f->score, f->error2, f->output2, f->cross, f->error_max};
+	const double expected[] = {e->score, e->error2, e->output2, e->cross, e->error_max};
+	for (size_t k = 0; k < 5; k++)
+		CHECK(fabs(found[k] - expected[k]) <= tolerance * fabs(expected[k]), "%s %s batch %zu sum %zu: %g, expected %g",
+			name, linears[linear].name, b, k, found[k], expected[k]);
+}
+
+static void test_against_plain_loops(void)
+{
+	struct score_request found[FORMATS], expected[FORMATS];
+	struct transformer *model = transformer_open(ops_cpu(), &files.checkpoint.config, &files.tensors);
+	struct oracle oracle = {expected, 0};
+	size_t used = 0;
+	for (size_t n = 1; n < FORMATS; n += 3, used++) {
+		found[used] = request(n, all_batches, BATCHES);
+		expected[used] = request(n, all_batches, BATCHES);
+	}
+	oracle.count = used;
+	CHECK(score(ops_cpu(), found, used, NULL) == 0, "%s", error_text());
+	CHECK(transformer_backward(model, batches, BATCHES, NULL, oracle_visit, &oracle) == 0, "%s", error_text());
+	for (size_t i = 0; i < used; i++)
+		for (size_t k = 0; k < linear_total * BATCHES; k++) {
+			char name[2 * QUANTIZER_CODE_MAX];
+			format_name(name, sizeof name, 1 + 3 * i);
+			check_sums(name, k / BATCHES, k % BATCHES, &found[i].sums[k], &expected[i].sums[k]);
+		}
+	transformer_close(model);
+	requests_free(found, used);
+	requests_free(expected, used);
+}
+
+static void test_identity(void)
+{
+	struct score_request none = request(0, all_batches, BATCHES);
+	double loss[BATCHES];
+	CHECK(score(ops_cpu(), &none, 1, loss) == 0, "%s", error_text());
+	for (size_t k = 0; k < linear_total * BATCHES; k++) {
+		const struct output_sums *s = &none.sums[k];
+		CHECK(s->score == 0 && s->error2 == 0 && s->error_max == 0, "linear %zu: score %g", k / BATCHES, s->score);
+		CHECK(s->output2 > 0 && s->cross == s->output2, "linear %zu: outputs %g %g", k / BATCHES, s->output2,
+			s->cross);
+	}
+	CHECK(loss[0] > 0 && loss[1] > 0 && loss[2] == 0 && loss[3] > 0, "losses %g %g %g %g", loss[0], loss[1], loss[2],
+		loss[3]);
+	requests_free(&none, 1);
+}
+
+/* ---- bits ---- */
+
+static void check_same(const char *what, size_t n, const struct score_request *a, const struct score_request *b)
+{
+	char name[2 * QUANTIZER_CODE_MAX];
+	format_name(name, sizeof name, n);
+	CHECK(a->batches == b->batches && memcmp(a->sums, b->sums, linear_total * a->batches * sizeof *a->sums) == 0,
+		"%s: %s has other bits", what, name);
+}
+
+static void score_all(struct score_request *requests, const struct ops *ops)
+{
+	for (size_t n = 0; n < FORMATS; n++)
+		requests[n] = request(n, all_batches, BATCHES);
+	CHECK(score(ops, requests, FORMATS, NULL) == 0, "%s", error_text());
+}
+
+static void test_alone_and_together(void)
+{
+	struct score_request together[FORMATS];
+	score_all(together, ops_cpu());
+	for (size_t n = 0; n < FORMATS; n++) {
+		struct score_request alone = request(n, all_batches, BATCHES);
+		CHECK(score(ops_cpu(), &alone, 1, NULL) == 0, "%s", error_text());
+		check_same("alone", n, &alone, &together[n]);
+		requests_free(&alone, 1);
+	}
+	requests_free(together, FORMATS);
+}
+
+static void test_threads(void)
+{
+	static const char *const counts[] = {"2", "3", "7"};
+	struct score_request one[FORMATS], many[FORMATS];
+	setenv("QUANTGRID_THREADS", "1", 1);
+	score_all(one, ops_cpu());
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		setenv("QUANTGRID_THREADS", counts[i], 1);
+		score_all(many, ops_cpu());
+		for (size_t n = 0; n < FORMATS; n++)
+			check_same(counts[i], n, &many[n], &one[n]);
+		requests_free(many, FORMATS);
+	}
+	unsetenv("QUANTGRID_THREADS");
+	requests_free(one, FORMATS);
+}
+
+/* Other sets of batches, in another order, some with maxima of their own: each like alone, each like in the full set. */
+static void test_sets_of_batches(void)
+{
+	enum { F8T = 5 * ACTIVATIONS + 1 /* F8t/f8t */, N16 = 1 * ACTIVATIONS };
+	static const size_t first[] = {0}, swapped[] = {3, 1};
+	struct score_request full = request(F8T, all_batches, BATCHES);
+	struct score_request mixed[] = {
+		request(F8T, swapped, 2), request(F8T, first, 1), request(F8T, swapped, 2), request(N16, first, 1),
+	};
+	float *halved = mem_array(linear_total, sizeof *halved);
+	double loss[BATCHES], some_loss[BATCHES];
+	for (size_t i = 0; i < linear_total; i++)
+		halved[i] = activations[1].amax[i] * (i % 2 ? 0.5f : 1);
+	mixed[2].activation_amax = halved;
+	CHECK(score(ops_cpu(), &full, 1, loss) == 0 && score(ops_cpu(), mixed, 4, some_loss) == 0, "%s", error_text());
+	for (size_t i = 0; i < linear_total; i++) {
+		const struct output_sums *s = &full.sums[i * BATCHES];
+		const struct output_sums *two = &mixed[0].sums[2 * i], *half = &mixed[2].sums[2 * i];
+		CHECK(memcmp(&two[0], &s[3], sizeof *s) == 0 && memcmp(&two[1], &s[1], sizeof *s) == 0, "linear %zu", i);
+		CHECK(memcmp(&mixed[1].sums[i], &s[0], sizeof *s) == 0, "linear %zu", i);
+		CHECK((memcmp(half, two, 2 * sizeof *s) == 0) == (i % 2 == 0), "linear %zu: own maxima", i);
+	}
+	CHECK(some_loss[0] == loss[0] && some_loss[1] == loss[1] && some_loss[3] == loss[3], "losses");
+	CHECK(some_loss[2] == 0, "loss %g of a batch nobody wanted", some_loss[2]);
+	free(halved);
+	requests_free(&full, 1);
+	requests_free(mixed, 4);
+}
+
+/* On the way back batches come run by run when memory is short. */
+static void test_short_of_memory(void)
+{
+	struct score_request whole[FORMATS], cut[FORMATS];
+	struct transformer *model = transformer_open(ops_cpu(), &files.checkpoint.config, &files.tensors);
+	transformer_limit_run(model, 1);
+	score_all(whole, ops_cpu());
+	for (size_t n = 0; n < FORMATS; n++)
+		cut[n] = request(n, all_batches, BATCHES);
+	CHECK(score_run(model, ops_cpu(), linears, linear_total, batches, BATCHES, cut, FORMATS, NULL) == 0, "%s",
+		error_text());
+	for (size_t n = 0; n < FORMATS; n++)
+		check_same("run by run", n, &cut[n], &whole[n]);
+	transformer_close(model);
+	requests_free(whole, FORMATS);
+	requests_free(cut, FORMATS);
+}
+
+static void check_calibration(const char *what, const struct weight_calibration *w,
+	const struct activation_calibration *a)
+{
+	for (size_t n = 0; n < WEIGHTS; n++)
+		for (size_t i = 0; i < linear_total; i++) {
+			size_t count = quantizer_amax_count(w[n].quantizer, linears[i].out, linears[i].in);
+			CHECK(memcmp(w[n].amax[i], weights[n].amax[i], count * sizeof(float)) == 0 &&
+				memcmp(&w[n].sums[i], &weights[n].sums[i], sizeof *w[n].sums) == 0, "%s: %s of linear %zu has other bits",
+				what, weight_codes[n], i);
+		}
+	for (size_t n = 1; n < ACTIVATIONS; n++)
+		CHECK(memcmp(a[n].amax, activations[n].amax, linear_total * sizeof(float)) == 0 &&
+			memcmp(a[n].sums, activations[n].sums, linear_total * sizeof *a[n].sums) == 0, "%s: %s has other bits", what,
+			activation_codes[n]);
+}
+
+static void test_unreadable_memory(void)
+{
+	struct weight_calibration w[WEIGHTS];
+	struct activation_calibration a[ACTIVATIONS];
+	struct score_request guarded[FORMATS], plain[FORMATS];
+	calibrate(ops_guarded(), w, a);
+	check_calibration("guarded", w, a);
+	calibration_free(w, a);
+	score_all(guarded, ops_guarded());
+	score_all(plain, ops_cpu());
+	for (size_t n = 0; n < FORMATS; n++)
+		check_same("guarded", n, &guarded[n], &plain[n]);
+	CHECK(ops_guarded_live() == 0, "%zu buffers were not released", ops_guarded_live());
+	requests_free(guarded, FORMATS);
+	requests_free(plain, FORMATS);
+}
+
+/* ---- calibration ---- */
+
+/* Largest |x| and the input of every linear of a batch, from a forward pass. */
+struct inputs {
+	float *x[BATCHES][64];
+};
+
+static int inputs_visit(void *context, const struct linear_site *site)
+{
+	struct inputs *inputs = context;
+	for (size_t b = 0; b < site->count; b++) {
+		size_t count = site->rows[b] * site->linear->in;
+		inputs->x[site->first + b][site->index] = mem_array(count, sizeof(float));
+		memcpy(inputs->x[site->first + b][site->index], site->x[b], count * sizeof(float));
+	}
+	return 0;
+}
+
+/* Adds count elements to expected, and compares with it unless found is NULL. */
+static void check_quant_sums(const char *what, const struct quant_sums *found, const float *q, const float *x,
+	size_t count, struct quant_sums *expected)
+{
+	for (size_t i = 0; i < count; i++) {
+		double e = (double)q[i] - x[i];
+		expected->error2 += e * e;
+		expected->value2 += (double)x[i] * x[i];
+		expected->cross += (double)x[i] * q[i];
+		expected->quant2 += (double)q[i] * q[i];
+		expected->error_max = fmax(expected->error_max, fabs((double)(q[i] - x[i])));
+		expected->count++;
+	}
+	if (!found)
+		return;
+	CHECK(found->count == expected->count && found->error_max == expected->error_max, "%s: %g elements, largest %g", what,
+		found->count, found->error_max);
+	CHECK(fabs(found->error2 - expected->error2) <= 1e-12 * expected->error2, "%s: error2 %g", what, found->error2);
+	CHECK_CLOSE(found->value2, expected->value2, 1e-12);
+	CHECK_CLOSE(found->cross, expected->cross, 1e-12);
+	CHECK_CLOSE(found->quant2, expected->quant2, 1e-12);
+}
+
+static void check_activation_linear(const struct inputs *inputs, const struct activation_calibration *a, size_t i)
+{
+	const size_t in = linears[i].in;
+	float amax = 0, q[TOKENS * 64];
+	struct quant_sums expected = {0};
+	for (size_t n = 0; n < a->batches; n++)
+		for (size_t k = 0; k < batches[a->batch[n]].tokens * in; k++)
+			amax = fmaxf(amax, fabsf(inputs->x[a->batch[n]][i][k]));
+	CHECK(a->amax[i] == amax, "%s: amax %g, expected %g", linears[i].name, (double)a->amax[i], (double)amax);
+	for (size_t n = 0; n < a->batches; n++) {
+		size_t b = a->batch[n], count = batches[b].tokens * in;
+		oracle_activation(q, inputs->x[b][i], batches[b].tokens, in, a->quantizer, amax);
+		check_quant_sums(linears[i].name, n + 1 == a->batches ? &a->sums[i] : NULL, q, inputs->x[b][i], count,
+			&expected);
+	}
+}
+
+/* Nested and overlapping sets in one pass, each equal to itself alone. */
+static void test_calibrate_activations(void)
+{
+	static const size_t one[] = {1}, three[] = {0, 1, 3}, order[] = {3, 0};
+	static const struct {
+		const size_t *batch;
+		size_t batches, code;
+	} wishes[] = {
+		{one, 1, 3}, {three, 3, 3}, {order, 2, 1}, {three, 3, 2}, {one, 1, 4}, {three, 3, 6}, {one, 1, 3}, {three, 0, 1},
+	};
+	enum { WISHES = sizeof wishes / sizeof *wishes };
+	struct activation_calibration together[WISHES];
+	struct transformer *model = transformer_open(ops_cpu(), &files.checkpoint.config, &files.tensors);
+	struct inputs *inputs = mem_zeroed(1, sizeof *inputs);
+	CHECK(transformer_forward(model, batches, BATCHES, inputs_visit, inputs) == 0, "%s", error_text());
+	for (size_t n = 0; n < WISHES; n++)
+		together[n] = (struct activation_calibration){activations[wishes[n].code].quantizer, wishes[n].batch,
+			wishes[n].batches, NULL, NULL};
+	CHECK(calibrate_activations(model, ops_cpu(), linears, linear_total, batches, BATCHES, together, WISHES) == 0, "%s",
+		error_text());
+	for (size_t n = 0; n < WISHES; n++) {
+		struct activation_calibration alone = together[n];
+		CHECK(calibrate_activations(model, ops_cpu(), linears, linear_total, batches, BATCHES, &alone, 1) == 0, "%s",
+			error_text());
+		CHECK(memcmp(alone.amax, together[n].amax, linear_total * sizeof(float)) == 0 &&
+			memcmp(alone.sums, together[n].sums, linear_total * sizeof *alone.sums) == 0, "wish %zu has other bits", n);
+		for (size_t i = 0; i < linear_total; i++)
+			check_activation_linear(inputs, &together[n], i);
+		activation_calibration_release(&alone);
+		activation_calibration_release(&together[n]);
+	}
+	for (size_t k = 0; k < BATCHES * 64; k++)
+		free(inputs->x[k / 64][k % 64]);
+	free(inputs);
+	transformer_close(model);
+}
+
+static int weights_visit(void *context, const struct linear_site *site)
+{
+	const size_t in = site->linear->in, out = site->linear->out;
+	float *amax = mem_array(out * in, sizeof *amax), *q = mem_array(out * in, sizeof *q);
+	(void)context;
+	for (size_t n = 0; n < WEIGHTS; n++) {
+		struct quantizer quantizer = weights[n].quantizer;
+		size_t count = quantizer_amax_count(quantizer, out, in);
+		struct quant_sums expected = {0};
+		cpu_weight_amax(amax, site->W, out, in, quantizer);
+		CHECK(memcmp(amax, weights[n].amax[site->index], count * sizeof *amax) == 0, "%s of %s", weight_codes[n],
+			site->linear->name);
+		cpu_quantize_weight((dev_weight *)q, site->W, 0, out, in, quantizer, amax, 0);
+		check_quant_sums(weight_codes[n], &weights[n].sums[site->index], q, (const float *)site->W, out * in, &expected);
+	}
+	free(amax);
+	free(q);
+	return 0;
+}
+
+static void test_calibrate_weights(void)
+{
+	struct transformer *model = transformer_open(ops_cpu(), &files.checkpoint.config, &files.tensors);
+	struct weight_calibration alone = {.quantizer = weights[7].quantizer};
+	CHECK(transformer_weights(model, weights_visit, NULL) == 0, "%s", error_text());
+	CHECK(calibrate_weights(model, ops_cpu(), linears, linear_total, &alone, 1) == 0, "%s", error_text());
+	CHECK(memcmp(alone.sums, weights[7].sums, linear_total * sizeof *alone.sums) == 0, "alone: other bits");
+	weight_calibration_release(&alone, linear_total);
+	transformer_close(model);
+}
+
+static void test_calibration_threads(void)
+{
+	struct weight_calibration w[WEIGHTS];
+	struct activation_calibration a[ACTIVATIONS];
+	setenv("QUANTGRID_THREADS", "5", 1);
+	calibrate(ops_cpu(), w, a);
+	unsetenv("QUANTGRID_THREADS");
+	check_calibration("5 threads", w, a);
+	calibration_free(w, a);
+}
+
+/* A maximum that is no number reaches every sum of its row, and the run says where. */
+static void test_not_finite(void)
+{
+	enum { F8R = 6 * ACTIVATIONS, BAD = 4 };
+	struct score_request r[] = {request(0, all_batches, BATCHES), request(F8R, all_batches + 1, 1)};
+	float saved = weights[6].amax[BAD][3];
+	weights[6].amax[BAD][3] = NAN;
+	CHECK(score(ops_cpu(), r, 2, NULL) == -1, "NaN was taken");
+	CHECK(strstr(error_text(), linears[BAD].name) && strstr(error_text(), "F8r/-") && strstr(error_text(), "batch 1"),
+		"message \"%s\"", error_text());
+	weights[6].amax[BAD][3] = saved;
+	requests_free(r, 2);
+}
+
+int main(void)
+{
+	model_make();
+	calibrate(ops_cpu(), weights, activations);
+	TEST(test_calibrate_weights);
+	TEST(test_calibrate_activations);
+	TEST(test_calibration_threads);
+	TEST(test_against_plain_loops);
+	TEST(test_identity);
+	TEST(test_alone_and_together);
+	TEST(test_threads);
+	TEST(test_sets_of_batches);
+	TEST(test_short_of_memory);
+	TEST(test_unreadable_memory);
+	TEST(test_not_finite);
+	calibration_free(weights, activations);
+	model_files_close(&files);
+	return check_done();
+}
