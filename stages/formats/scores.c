@@ -70,7 +70,8 @@ static int linear_read(struct scores *s, const char *path, size_t index, const c
 	const size_t least = index ? l[-1].group : 0, most = index ? least + 1 : 0;
 	l->name = json_string(entry, "name", path);
 	if (!l->name || field_size(entry, "group", path, least, most, &l->group) ||
-		field_size(entry, "in", path, 1, FIELD_WIDTH_MAX, &l->in) || field_size(entry, "out", path, 1, FIELD_WIDTH_MAX, &l->out))
+		field_size(entry, "in", path, 1, FIELD_WIDTH_MAX, &l->in) ||
+		field_size(entry, "out", path, 1, FIELD_WIDTH_MAX, &l->out))
 		return -1;
 	return 0;
 }

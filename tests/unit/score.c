@@ -287,7 +287,7 @@ static void test_threads(void)
 	requests_free(one, FORMATS);
 }
 
-/* Other sets of batches, in another order, some with maxima of their own: each like alone, each like in the full set. */
+/* Other sets of batches, in another order, some with maxima of their own: each as in the full set. */
 static void test_sets_of_batches(void)
 {
 	enum { F8T = 5 * ACTIVATIONS + 1 /* F8t/f8t */, N16 = 1 * ACTIVATIONS };
