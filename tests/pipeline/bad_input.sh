@@ -1,0 +1,133 @@
+# Wrong input gives an error that a stranger can act on, writes nothing half, and loses nothing that was there.
+. tests/pipeline/lib.sh
+
+new_project bad
+configure
+check 'a good configuration first' equal $status 0
+cp build/cells.ninja "$S/cells.kept"
+
+# refused WORDS STATUS TEXT... -- ARGS...: ./configure ARGS fails with STATUS, says every TEXT, and changes nothing.
+refused() {
+	words=$1 expected=$2
+	shift 2
+	: >"$S/texts"
+	while [ "$1" != -- ]; do
+		printf '%s\n' "$1" >>"$S/texts"
+		shift
+	done
+	shift
+	configure "$@"
+	check "$words: status" equal $status "$expected"
+	while IFS= read -r text; do
+		check "$words" said "$text"
+	done <"$S/texts"
+	check "$words: the graph is as it was" same_files build/cells.ninja "$S/cells.kept"
+}
+
+refused 'unknown option' 2 'unknown option --gird' -- --gird x
+refused 'unknown key' 2 "dataset.siz" 'dataset.size' -- dataset.siz=small
+refused 'unknown option of a group' 2 'wfp8_afp9' 'wfp8_afp8' -- quant_pair=wfp8_afp9
+refused 'unknown group' 2 'quant_pai' 'quant_pair' -- quant_pai=wfp8_afp8
+refused 'wrong type' 2 'autoquant.batch_size' 'int' -- autoquant.batch_size=abc
+refused 'out of range' 2 'autoquant.effective_bits' -- autoquant.effective_bits=40
+refused 'wrong word' 2 'dataset.size' 'smal' -- dataset.size=smal
+refused 'kl_div' 2 'kl_div' 'gradient' -- autoquant=kl_div_default
+refused 'coverage' 2 'lm_only' -- +quant_pair.coverage_mode=full
+refused 'family' 2 'qwen' -- model.family=llama
+refused 'cuda' 2 'CPU' -- autoquant.device=cuda
+refused 'no checkpoint' 2 'model.path' '/nowhere/at/all' -- model.path=/nowhere/at/all
+refused 'no captions' 2 'dataset.captions_path' 'no_such_file.txt' -- dataset.captions_path=no_such_file.txt
+refused 'no grid file' 2 'conf/sweeps/nope.yaml' -- --grid conf/sweeps/nope.yaml
+refused 'longer than the model allows' 2 'calib_seq_len' '4096' -- dataset.calib_seq_len=5000
+refused 'a glob without match' 2 'zz*' -- 'quant_pair=glob(zz*)'
+refused 'an invalid cell alone' 2 'cannot exist' 'FP4' -- quant_pair=wfp4_afp16 quant_granularity=w_per_tensor
+refused 'one folder for many' 2 'runner.output_dir' -- runner.output_dir=here quant_pair=wfp8_afp8,wint8_aint8
+
+cp conf/quant_pair/wfp8_afp8.yaml conf/quant_pair/wfp8_copy.yaml
+refused 'a collision' 2 'qwen3_vl_demo.wfp8_afp8.default.small' -- quant_pair=wfp8_afp8,wfp8_copy
+rm conf/quant_pair/wfp8_copy.yaml
+cp conf/quant_pair/wfp8_afp8.yaml "$S/kept"
+echo 'activatoin: fp8' >>conf/quant_pair/wfp8_afp8.yaml
+refused 'unknown key in a file' 2 'conf/quant_pair/wfp8_afp8.yaml:' 'activatoin' 'activation' --
+cp "$S/kept" conf/quant_pair/wfp8_afp8.yaml
+printf 'name: x\nname: y\n' >conf/quant_pair/twice.yaml
+refused 'a duplicate key' 2 'conf/quant_pair/twice.yaml:2' 'name' -- quant_pair=twice
+rm conf/quant_pair/twice.yaml
+
+configure quant_pair=wfp4_afp16,wfp8_afp16 quant_granularity=default,w_per_tensor
+check 'an invalid cell in a grid is skipped' equal $status 0
+check 'with its name' said 'qwen3_vl_demo.wfp4_afp16.w_per_tensor.small'
+check 'and its reason' said 'FP4'
+
+# --- captions ---
+configure
+captions=models/qwen3_vl_demo/captions/captions_small.txt
+cp $captions "$S/captions"
+: >$captions
+build
+check 'empty captions' differ $status 0
+check 'empty captions are said' said captions_small.txt
+printf 'fine\nnot \377 fine\n' >$captions
+build
+check 'captions that are not UTF-8' differ $status 0
+check 'with line and column' said 'captions_small.txt:2:5'
+cp "$S/captions" $captions
+
+# --- checkpoints ---
+weights=models/qwen3_vl_demo/checkpoint/model.safetensors
+cp $weights "$S/weights"
+size=$(wc -c <$weights)
+head -c $((size - 100)) "$S/weights" >$weights
+build
+check 'a truncated checkpoint' differ $status 0
+check 'is said with its path' said model.safetensors
+cp "$S/weights" $weights
+printf '\300\177' | dd of=$weights bs=1 seek=$((size - 2)) conv=notrunc 2>/dev/null
+build
+check 'NaN in the last weight' differ $status 0
+check 'is said' said NaN
+cp "$S/weights" $weights
+mv models/qwen3_vl_demo/checkpoint/config.json "$S/config.json"
+build
+check 'no config.json' differ $status 0
+check 'is said with its path' said config.json
+mv "$S/config.json" models/qwen3_vl_demo/checkpoint/
+
+# --- nothing was lost on the way ---
+build
+check 'after all that, the build' equal $status 0
+report=tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wfp8_afp8/default/small/per-layer-sensitivity.json
+check 'and its report' test -s $report
+cp $report "$S/report"
+
+# --- a full disk (files may not grow beyond 8 KiB) ---
+rm -rf cache/ac cache/cas build/ref/score-layers build/ref/quantize-calibrate build/ref/group
+rm -f "$S/trace"
+sh -c "trap '' XFSZ; ulimit -f 16; exec ninja" >"$S/out" 2>&1 && status=0 || status=1
+check 'a full disk fails the build' equal $status 1
+check 'and is said' said 'cannot write'
+check 'nothing half-written is left' equal "$(find cache/tmp -type f | wc -l)" 0
+check 'the report that was there is as it was' same_files $report "$S/report"
+build
+check 'with room again' equal $status 0
+
+# --- no permission to write (root may write anywhere, so this is tried as nobody) ---
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	chmod -R a+rX "$S"
+	rm -rf cache/ac cache/cas build/ref/score-layers
+	mkdir cache/ac cache/cas
+	chmod 755 cache cache/*
+	job=$(ls build/jobs/score-layers/*.json | head -n 1)
+	if setpriv --reuid=65534 --clear-groups test -r "$job"; then
+		setpriv --reuid=65534 --clear-groups build/bin/extract-lm "$(ls build/jobs/extract-lm/*.json | head -n 1)" >"$S/out" 2>&1 &&
+			status=0 || status=1
+		check 'no permission fails' equal $status 1
+		check 'and is said' said 'Permission denied'
+	else
+		echo 'skipped: the scratch folder cannot be read by another user'
+	fi
+	build
+	check 'then it works' equal $status 0
+fi
+
+finish
