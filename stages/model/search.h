@@ -4,11 +4,11 @@
  *
  * one choice a group: a multiple-choice knapsack, solved exactly (search.c says how). The answer depends on the numbers
  * alone: among solutions of equal total score the one of smallest cost, among those the one whose choices come first,
- * compared group by group in order. With the most compressed choice first and NONE last, as manifests list them, earlier
- * groups are quantized rather than later ones.
+ * compared group by group in order. With the most compressed choice first and NONE last, as manifests list them,
+ * earlier groups are quantized rather than later ones.
  *
- * Costs are whole numbers, so that sums are exact: stored bits, weights times bits a weight. Scores are compared as exact
- * sums too, not as rounded ones (those smaller than 2^-57 of the largest are rounded to 2^-110 of it).
+ * Costs are whole numbers, so that sums are exact: stored bits, weights times bits a weight. Scores are compared as
+ * exact sums too, not as rounded ones (those smaller than 2^-57 of the largest are rounded to 2^-110 of it).
  */
 #ifndef QG_MODEL_SEARCH_H
 #define QG_MODEL_SEARCH_H
@@ -19,7 +19,7 @@ enum { SEARCH_GROUPS_MAX = 1 << 16, SEARCH_CHOICES_MAX = 1 << 10 };
 
 struct search_group {
 	size_t choices;         /* at least 1 */
-	const double *score;    /* [choices] finite, >= 0 */
+	const double *score;    /* [choices] >= 0; the largest of all groups add up to at most 1e300 */
 	const double *cost;     /* [choices] whole numbers >= 0; the largest of all groups add up to at most 2^53 */
 };
 
@@ -27,7 +27,7 @@ struct search_problem {
 	const struct search_group *groups;
 	size_t count;
 	double budget;          /* in the unit of cost; need not be whole */
-	size_t states_max;      /* bounds memory (some 50 bytes each); 0 for the default */
+	size_t states_max;      /* bounds time and memory, 8 to 64 bytes each; 0 for the default */
 };
 
 struct search_result {
