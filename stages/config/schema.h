@@ -13,12 +13,7 @@
  * which. -1 after fail() with all that was found, one a paragraph. */
 int schema_check(struct node *config, const struct composition *c);
 
-/* One row a key, for --help and documentation. */
-struct schema_line {
-	const char *path;   /* "autoquant.batch_size"; a part may be "*" */
-	const char *type;   /* "int", "string or null", "gradient|kl_div" */
-	const char *about;
-};
-size_t schema_lines(const struct schema_line **lines);
+/* Appends one line a key: path, what it takes, what it means. */
+void schema_print(struct strbuf *to);
 
 #endif

@@ -1,0 +1,474 @@
+#include "config/schema.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/memory.h"
+#include "config/suggest.h"
+
+enum type { TYPE_STRING, TYPE_NAME, TYPE_WORD, TYPE_INT, TYPE_FLOAT, TYPE_BOOL, TYPE_MAP, TYPE_ANY };
+enum { REQUIRED = 1, NULLABLE = 2, ABOVE_MIN = 4 /* the minimum itself is excluded */ };
+
+struct rule {
+	const char *path;          /* a part may be "*" */
+	enum type type;
+	int flags;
+	const char *words;         /* TYPE_WORD: "a|b" */
+	const char *refused;       /* words that mean something, but not here yet */
+	double min, max;
+	const char *about;
+};
+
+#define SAMPLES_MAX 1e6
+#define LENGTH_MAX 1048576
+
+/* The whole of what a config may say. */
+static const struct rule rules[] = {
+	{"experiment", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "names the folder of results below tmp/"},
+
+	{"model.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "in cell names and folders"},
+	{"model.family", TYPE_WORD, REQUIRED, "qwen", NULL, 0, 0, "which architecture reads the checkpoint"},
+	{"model.variant", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "for people"},
+	{"model.format", TYPE_WORD, REQUIRED, "pytorch", NULL, 0, 0, "a folder with config.json and safetensors"},
+	{"model.path", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "the checkpoint's folder"},
+	{"model.dtype", TYPE_WORD, REQUIRED, "fp32|bf16", NULL, 0, 0, "compute type; on the CPU both are one"},
+
+	{"dataset.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "in cell names"},
+	{"dataset.root", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "folder of the captions"},
+	{"dataset.size", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "a key of size_to_max_samples"},
+	{"dataset.captions_path", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "text file, one caption a line"},
+	{"dataset.size_to_max_samples", TYPE_MAP, REQUIRED, NULL, NULL, 0, 0, "captions used by each size"},
+	{"dataset.size_to_max_samples.*", TYPE_INT, 0, NULL, NULL, 1, SAMPLES_MAX, "captions of that size"},
+	{"dataset.max_calib_samples", TYPE_INT, REQUIRED | NULLABLE, NULL, NULL, 1, SAMPLES_MAX,
+		"captions used, whatever the size says"},
+	{"dataset.calib_seq_len", TYPE_INT, REQUIRED, NULL, NULL, 2, LENGTH_MAX, "tokens a caption is cut to"},
+
+	{"quant_pair.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "in cell names and folders"},
+	{"quant_pair.weight", TYPE_WORD, REQUIRED, "fp4|fp8|int4|int8", NULL, 0, 0, "type of quantized weights"},
+	{"quant_pair.activation", TYPE_WORD, REQUIRED, "fp16|fp8|int8|int4", NULL, 0, 0,
+		"type of quantized inputs; fp16: left alone"},
+	{"quant_pair.format_name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "recipe that the pair stands for"},
+	{"quant_pair.experimental", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "no usual deployment"},
+	{"quant_pair.scheme_name", TYPE_NAME, NULLABLE, NULL, NULL, 0, 0, "name of the manifest"},
+	{"quant_pair.publish_pair_dir", TYPE_NAME, NULLABLE, NULL, NULL, 0, 0, "folder of the pair when published"},
+	{"quant_pair.publish_run_dir", TYPE_NAME, NULLABLE, NULL, NULL, 0, 0, "folder of the run when published"},
+	{"quant_pair.coverage_mode", TYPE_WORD, 0, "lm_only", "full|lm_default", 0, 0, "which linears are searched"},
+	{"quant_pair.coverage_fraction", TYPE_FLOAT, ABOVE_MIN, NULL, NULL, 0, 1, "printed in the manifest"},
+
+	{"quant_granularity.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "in cell names and folders"},
+	{"quant_granularity.quant_cfg_overrides", TYPE_MAP, REQUIRED, NULL, NULL, 0, 0, "attributes laid over the recipe's"},
+	{"quant_granularity.quant_cfg_overrides.*weight_quantizer", TYPE_MAP, 0, NULL, NULL, 0, 0, "of weights"},
+	{"quant_granularity.quant_cfg_overrides.*input_quantizer", TYPE_MAP, 0, NULL, NULL, 0, 0, "of activations"},
+	{"quant_granularity.quant_cfg_overrides.default", TYPE_MAP, 0, NULL, NULL, 0, 0, "of all others"},
+	{"quant_granularity.quant_cfg_overrides.*.axis", TYPE_INT, NULLABLE, NULL, NULL, -1, 1,
+		"one scale a row (0), a column (1), or one for all (null)"},
+	{"quant_granularity.quant_cfg_overrides.*.block_sizes", TYPE_ANY, 0, NULL, NULL, 0, 0, "{-1: 64}: blocks of 64"},
+	{"quant_granularity.quant_cfg_overrides.*.type", TYPE_WORD, 0, "static|dynamic", NULL, 0, 0,
+		"scales from calibration, or from each input"},
+	{"quant_granularity.quant_cfg_overrides.*.num_bits", TYPE_ANY, 0, NULL, NULL, 0, 0, "8, 4, [4, 3] or [2, 1]"},
+	{"quant_granularity.quant_cfg_overrides.*.enable", TYPE_BOOL, 0, NULL, NULL, 0, 0, "false switches it off"},
+
+	{"autoquant.method", TYPE_WORD, REQUIRED, "gradient", "kl_div", 0, 0, "how a format's harm is scored"},
+	{"autoquant.device", TYPE_WORD, REQUIRED, "auto|cpu|cuda", NULL, 0, 0, "where it is computed"},
+	{"autoquant.batch_size", TYPE_INT, REQUIRED, NULL, NULL, 1, 65536, "captions a batch"},
+	{"autoquant.effective_bits", TYPE_FLOAT, REQUIRED | ABOVE_MIN, NULL, NULL, 0, 16, "budget of the search, bits a weight"},
+	{"autoquant.score_size", TYPE_INT, REQUIRED, NULL, NULL, 1, SAMPLES_MAX, "captions scored, in whole batches"},
+
+	{"output_layout.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "for people"},
+	{"output_layout.mode", TYPE_WORD, REQUIRED, "tmp|publish", NULL, 0, 0, "which folders results go to"},
+	{"output_layout.root_dir", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "the folder above them"},
+
+	{"extract.materialize", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "write a plain language model folder as well"},
+	{"runner.report_only", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "render from what exists"},
+	{"runner.output_dir", TYPE_STRING, REQUIRED | NULLABLE, NULL, NULL, 0, 0, "folder of a single cell's results"},
+};
+
+enum { RULES = sizeof rules / sizeof *rules, PROBLEMS_MAX = 20, PARTS_MAX = 64 };
+
+struct problem {
+	size_t file;               /* its place among the composed files; those of overrides come last */
+	struct origin at;          /* borrowed */
+	char *text;
+	size_t order;
+};
+
+struct checker {
+	const struct composition *composition;
+	const struct node *root;
+	struct problem problems[PROBLEMS_MAX];
+	size_t problem_count, problem_total;
+	const char *parts[PARTS_MAX];  /* of the path being looked at */
+	size_t depth;
+};
+
+/* --- problems --- */
+
+static size_t file_index(const struct checker *c, const struct source *source)
+{
+	size_t i = 0;
+	while (c->composition && i < c->composition->file_count && c->composition->files[i].source != source)
+		i++;
+	return i;
+}
+
+static void add_problem(struct checker *c, const struct origin *at, char *text)
+{
+	c->problem_total++;
+	if (c->problem_count == PROBLEMS_MAX) {
+		free(text);
+		return;
+	}
+	c->problems[c->problem_count] = (struct problem){file_index(c, at->source), *at, text, c->problem_count};
+	c->problem_count++;
+}
+
+#define PROBLEM(c, at, ...) add_problem(c, at, mem_printf(__VA_ARGS__))
+
+static void add_path(struct strbuf *to, const struct checker *c)
+{
+	for (size_t i = 0; i < c->depth; i++)
+		strbuf_addf(to, "%s%s", i ? "." : "", c->parts[i]);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct problem *p = a, *q = b;
+	if (p->file != q->file)
+		return p->file < q->file ? -1 : 1;
+	if (p->at.source == q->at.source && p->at.line != q->at.line)
+		return p->at.line < q->at.line ? -1 : 1;
+	if (p->at.source == q->at.source && p->at.column != q->at.column)
+		return p->at.column < q->at.column ? -1 : 1;
+	return p->order < q->order ? -1 : p->order > q->order;
+}
+
+static void describe(struct strbuf *to, const struct checker *c, const struct problem *p)
+{
+	if (p->at.source) {
+		origin_describe(to, &p->at);
+		strbuf_adds(to, ": ");
+	}
+	strbuf_addf(to, "%s\n", p->text);
+	origin_quote(to, &p->at);
+	if (!c->composition || p->file == c->composition->file_count)
+		return;
+	const struct origin *from = &c->composition->files[p->file].from;
+	if (!from->source)
+		return;
+	strbuf_adds(to, "    composed from: ");
+	origin_describe(to, from);
+	strbuf_addc(to, '\n');
+}
+
+static int report(struct checker *c)
+{
+	struct strbuf b;
+	if (!c->problem_count)
+		return 0;
+	strbuf_init(&b);
+	qsort(c->problems, c->problem_count, sizeof *c->problems, by_place);
+	for (size_t i = 0; i < c->problem_count; i++) {
+		describe(&b, c, &c->problems[i]);
+		free(c->problems[i].text);
+	}
+	if (c->problem_total > c->problem_count)
+		strbuf_addf(&b, "and %zu more\n", c->problem_total - c->problem_count);
+	b.s[b.length - 1] = '\0';
+	fail("%s", b.s);
+	strbuf_release(&b);
+	return -1;
+}
+
+/* --- types --- */
+
+/* Copies "a|b" into words; returns their number. The texts live in buffer. */
+static size_t cut_words(const char *list, char *buffer, size_t size, const char **words, size_t most)
+{
+	size_t count = 0;
+	char *rest;
+	snprintf(buffer, size, "%s", list ? list : "");
+	for (char *w = strtok_r(buffer, "|", &rest); w && count < most; w = strtok_r(NULL, "|", &rest))
+		words[count++] = w;
+	return count;
+}
+
+static int is_word_of(const char *text, const char *list)
+{
+	char buffer[200];
+	const char *words[16];
+	size_t count = cut_words(list, buffer, sizeof buffer, words, 16);
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(words[i], text))
+			return 1;
+	return 0;
+}
+
+static void expectation(struct strbuf *to, const struct rule *r)
+{
+	static const char *const names[] = {
+		"text", "a name (letters, digits, _ . -)", "one of ", "int", "float", "true or false", "a mapping", "a value"
+	};
+	strbuf_adds(to, names[r->type]);
+	if (r->type == TYPE_WORD) {
+		for (const char *p = r->words; *p; p++)
+			strbuf_adds(to, *p == '|' ? ", " : (char[2]){*p, '\0'});
+	} else if (r->type == TYPE_INT) {
+		strbuf_addf(to, " from %.0f to %.0f", r->min, r->max);
+	} else if (r->type == TYPE_FLOAT) {
+		strbuf_addf(to, r->flags & ABOVE_MIN ? " above %g, at most %g" : " from %g to %g", r->min, r->max);
+	}
+	if (r->flags & NULLABLE)
+		strbuf_adds(to, " or null");
+}
+
+/* How a value reads in a message. */
+static void found_text(struct strbuf *to, const struct node *n)
+{
+	static const char *const traps[] = {
+		"", " (YAML reads yes, no, on and off so: quote it)", " (YAML reads a leading 0 as octal)",
+		" (YAML reads digits around ':' to base 60: quote it)"
+	};
+	strbuf_addf(to, "the %s ", node_kind_name(n->kind));
+	if (n->kind == NODE_STRING)
+		strbuf_addf(to, "'%.60s'", n->text);
+	else if (n->kind == NODE_NULL)
+		to->s[--to->length] = '\0';
+	else
+		node_to_flow(to, n);
+	strbuf_adds(to, traps[n->trap]);
+}
+
+static void wrong(struct checker *c, const struct rule *r, const struct node *n)
+{
+	struct strbuf b;
+	strbuf_init(&b);
+	add_path(&b, c);
+	strbuf_adds(&b, ": expected ");
+	expectation(&b, r);
+	strbuf_adds(&b, ", found ");
+	found_text(&b, n);
+	if (r->type == TYPE_WORD && n->kind == NODE_STRING) {
+		char buffer[200];
+		const char *words[16];
+		size_t count = cut_words(r->words, buffer, sizeof buffer, words, 16);
+		suggest_word(&b, n->text, words, count);
+	}
+	add_problem(c, &n->at, strbuf_take(&b));
+	strbuf_release(&b);
+}
+
+/* A word that this version understands and does not support. Lifting one is moving it from refused to words. */
+static void refuse_word(struct checker *c, const struct rule *r, const struct node *n)
+{
+	struct strbuf b;
+	strbuf_init(&b);
+	add_path(&b, c);
+	strbuf_addf(&b, ": '%s' is not supported yet; supported: %s", n->text, r->words);
+	add_problem(c, &n->at, strbuf_take(&b));
+	strbuf_release(&b);
+}
+
+static int is_name(const char *text)
+{
+	size_t length = strlen(text);
+	return length && length <= 200 && *text != '.' && *text != '-'
+		&& strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == length;
+}
+
+static int in_range(const struct rule *r, double value)
+{
+	return (r->flags & ABOVE_MIN ? value > r->min : value >= r->min) && value <= r->max;
+}
+
+static int fits(const struct rule *r, struct node *n)
+{
+	switch (r->type) {
+	case TYPE_STRING:
+		return n->kind == NODE_STRING && *n->text;
+	case TYPE_NAME:
+		return n->kind == NODE_STRING && is_name(n->text);
+	case TYPE_WORD:
+		return n->kind == NODE_STRING && is_word_of(n->text, r->words);
+	case TYPE_INT:
+		return n->kind == NODE_INT && in_range(r, (double)n->integer);
+	case TYPE_FLOAT:
+		return n->kind == NODE_FLOAT && in_range(r, n->number);
+	case TYPE_BOOL:
+		return n->kind == NODE_BOOL;
+	case TYPE_MAP:
+		return n->kind == NODE_DICT;
+	default:
+		return 1;
+	}
+}
+
+static void check_value(struct checker *c, const struct rule *r, struct node *n)
+{
+	if (node_is_missing(n)) {
+		struct strbuf b;
+		strbuf_init(&b);
+		add_path(&b, c);
+		PROBLEM(c, &n->at, "%s must be given: %s=... (%s)", b.s, b.s, r->about);
+		strbuf_release(&b);
+		return;
+	}
+	if (n->kind == NODE_NULL && r->flags & NULLABLE)
+		return;
+	if (r->type == TYPE_FLOAT && n->kind == NODE_INT) {
+		n->kind = NODE_FLOAT;
+		n->number = (double)n->integer;
+	}
+	if (n->kind == NODE_STRING && r->refused && is_word_of(n->text, r->refused))
+		refuse_word(c, r, n);
+	else if (!fits(r, n))
+		wrong(c, r, n);
+}
+
+/* --- the tree --- */
+
+enum match { MATCH_NONE, MATCH_PREFIX, MATCH_WHOLE };
+
+/* Whether the rule's path is the one being looked at, or one below it. "*" stands for any part, "*x" only for itself. */
+static enum match match(const struct rule *r, const struct checker *c)
+{
+	const char *p = r->path;
+	for (size_t i = 0; i < c->depth; i++) {
+		size_t length = strcspn(p, ".");
+		if (!length)
+			return MATCH_NONE;
+		if ((length != 1 || *p != '*') && (strlen(c->parts[i]) != length || memcmp(c->parts[i], p, length)))
+			return MATCH_NONE;
+		p += length + (p[length] == '.');
+	}
+	return *p ? MATCH_PREFIX : MATCH_WHOLE;
+}
+
+static void unknown_key(struct checker *c, const struct node_key *key)
+{
+	const char *paths[RULES];
+	struct strbuf b, path;
+	size_t count = 0;
+	strbuf_init(&b);
+	strbuf_init(&path);
+	add_path(&path, c);
+	for (size_t i = 0; i < RULES; i++)
+		if (!strstr(rules[i].path, ".*"))
+			paths[count++] = rules[i].path;
+	/* The names of quantizers hold a '*' themselves. */
+	for (size_t i = 0; i < RULES; i++)
+		if (strstr(rules[i].path, "_quantizer"))
+			paths[count++] = rules[i].path;
+	suggest_path(&b, path.s, paths, count);
+	PROBLEM(c, &key->at, "unknown key '%s'%s", path.s, b.s);
+	strbuf_release(&b);
+	strbuf_release(&path);
+}
+
+static void check_dict(struct checker *c, struct node *dict);
+
+static void check_entry(struct checker *c, const struct node_key *key, struct node *value)
+{
+	const struct rule *whole = NULL;
+	int prefix = 0;
+	for (size_t i = 0; i < RULES && !whole; i++) {
+		enum match m = match(&rules[i], c);
+		if (m == MATCH_WHOLE)
+			whole = &rules[i];
+		prefix |= m == MATCH_PREFIX;
+	}
+	/* Rules of what is below a map stand behind the map's own. */
+	if (whole)
+		check_value(c, whole, value);
+	else if (!prefix)
+		unknown_key(c, key);
+	else if (value->kind != NODE_DICT) {
+		struct strbuf b;
+		strbuf_init(&b);
+		add_path(&b, c);
+		strbuf_adds(&b, ": expected a mapping, found ");
+		found_text(&b, value);
+		add_problem(c, &value->at, strbuf_take(&b));
+		strbuf_release(&b);
+	}
+	if (value->kind == NODE_DICT && (whole ? whole->type == TYPE_MAP : prefix))
+		check_dict(c, value);
+}
+
+static void check_dict(struct checker *c, struct node *dict)
+{
+	if (c->depth == PARTS_MAX)
+		return;
+	for (size_t i = 0; i < dict->count; i++) {
+		c->parts[c->depth++] = dict->keys[i].text;
+		check_entry(c, &dict->keys[i], dict->items[i]);
+		c->depth--;
+	}
+}
+
+/* The dict nearest above a path, for the place of what is missing. */
+static const struct node *nearest(const struct node *root, const char *path)
+{
+	char *copy = mem_strdup(path);
+	const struct node *n = NULL;
+	for (char *dot; !n && (dot = strrchr(copy, '.'));) {
+		*dot = '\0';
+		n = node_at(root, copy);
+	}
+	free(copy);
+	return n ? n : root;
+}
+
+static void check_required(struct checker *c)
+{
+	for (size_t i = 0; i < RULES; i++) {
+		const struct rule *r = &rules[i];
+		if (r->flags & REQUIRED && !node_at(c->root, r->path))
+			PROBLEM(c, &nearest(c->root, r->path)->at, "key '%s' is missing (%s)", r->path, r->about);
+	}
+}
+
+/* dataset.size is one of the sizes. */
+static void check_size(struct checker *c)
+{
+	const struct node *size = node_at(c->root, "dataset.size"), *sizes = node_at(c->root, "dataset.size_to_max_samples");
+	if (!size || size->kind != NODE_STRING || !sizes || sizes->kind != NODE_DICT || node_is_missing(size)
+		|| node_find(sizes, size->text, 0) < sizes->count)
+		return;
+	struct strbuf b;
+	const char **names = mem_array(sizes->count, sizeof *names);
+	for (size_t i = 0; i < sizes->count; i++)
+		names[i] = sizes->keys[i].text;
+	strbuf_init(&b);
+	strbuf_adds(&b, "dataset.size: expected one of ");
+	suggest_list(&b, names, sizes->count);
+	strbuf_addf(&b, " (the keys of size_to_max_samples), found '%.60s'", size->text);
+	suggest_word(&b, size->text, names, sizes->count);
+	add_problem(c, &size->at, strbuf_take(&b));
+	strbuf_release(&b);
+	free(names);
+}
+
+int schema_check(struct node *config, const struct composition *c)
+{
+	struct checker checker = {.composition = c, .root = config};
+	check_dict(&checker, config);
+	check_required(&checker);
+	check_size(&checker);
+	return report(&checker);
+}
+
+/* --- documentation --- */
+
+void schema_print(struct strbuf *to)
+{
+	for (size_t i = 0; i < RULES; i++) {
+		struct strbuf b;
+		strbuf_init(&b);
+		expectation(&b, &rules[i]);
+		strbuf_addf(to, "%-50s %-34s %s\n", rules[i].path, b.s, rules[i].about);
+		strbuf_release(&b);
+	}
+}

@@ -1,0 +1,79 @@
+#include "config/suggest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/memory.h"
+#include "common/spell.h"
+
+void suggest_word(struct strbuf *to, const char *word, const char *const *words, size_t count)
+{
+	const char *near = spell_nearest(word, words, count);
+	if (near)
+		strbuf_addf(to, "; did you mean '%s'?", near);
+}
+
+static const char *leaf_of(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	return dot ? dot + 1 : path;
+}
+
+/* The path whose leaf is nearest, an equal one first; among equals one with the same beginning. */
+static const char *nearest_leaf(const char *wrong, const char *const *paths, size_t count)
+{
+	const char *leaf = leaf_of(wrong), *best = NULL;
+	size_t limit = strlen(leaf) / 3 > 1 ? strlen(leaf) / 3 : 1, least = limit + 1;
+	for (size_t i = 0; i < count; i++) {
+		const char *other = leaf_of(paths[i]);
+		if (strlen(other) > 100 || strlen(leaf) > 100)
+			continue;
+		size_t distance = spell_distance(leaf, other);
+		if (distance < least) {
+			least = distance;
+			best = paths[i];
+		}
+	}
+	return best;
+}
+
+void suggest_path(struct strbuf *to, const char *wrong, const char *const *paths, size_t count)
+{
+	const char *near = spell_nearest(wrong, paths, count);
+	if (!near)
+		near = nearest_leaf(wrong, paths, count);
+	if (near)
+		strbuf_addf(to, "; did you mean '%s'?", near);
+}
+
+struct path_list {
+	char **paths;
+	size_t count, capacity;
+};
+
+static void collect(struct path_list *l, const struct node *n, const char *prefix)
+{
+	for (size_t i = 0; n->kind == NODE_DICT && i < n->count; i++) {
+		char *path = *prefix ? mem_printf("%s.%s", prefix, n->keys[i].text) : mem_strdup(n->keys[i].text);
+		MEM_GROW(l->paths, l->count, l->capacity);
+		l->paths[l->count++] = path;
+		collect(l, n->items[i], path);
+	}
+}
+
+char **suggest_paths_of(const struct node *root, size_t *count)
+{
+	struct path_list l = {0};
+	collect(&l, root, "");
+	*count = l.count;
+	return l.paths;
+}
+
+void suggest_list(struct strbuf *to, const char *const *words, size_t count)
+{
+	enum { MOST = 30 };
+	for (size_t i = 0; i < count && i < MOST; i++)
+		strbuf_addf(to, "%s%s", i ? ", " : "", words[i]);
+	if (count > MOST)
+		strbuf_addf(to, " and %zu more", count - MOST);
+}

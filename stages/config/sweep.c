@@ -1,0 +1,602 @@
+#include "config/sweep.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/hash.h"
+#include "common/memory.h"
+#include "config/resolve.h"
+#include "config/schema.h"
+#include "config/suggest.h"
+#include "config/sweep_file.h"
+
+#define DEFAULT_PRESET "qwen3_lm_sensitivity"
+
+enum { CELLS_MAX = 100000 };
+
+/* A swept key and one override for each of its values. */
+struct axis {
+	char *key;                     /* "group@package" or as typed */
+	struct override_list values;
+};
+
+struct sweep {
+	struct grid *grid;
+	struct composer *composer;
+	char *config;                  /* "preset/NAME" */
+	struct sweep_file file;
+	struct override_list defaults, command;  /* command: what is no axis */
+	struct axis *axes;
+	size_t axis_count, axis_capacity;
+	int replaced;                  /* the command line took the place of something in the file */
+	size_t *excluded;              /* cells that each exclude took */
+	size_t cell_capacity;
+	struct digest *digests;        /* of the configs of cells */
+	size_t digest_capacity;
+};
+
+static char *full_key(const struct override *o)
+{
+	return o->package ? mem_printf("%s@%s", o->key, o->package) : mem_strdup(o->key);
+}
+
+static int same_key(const struct override *a, const struct override *b)
+{
+	return !strcmp(a->key, b->key) && !strcmp(a->package ? a->package : "", b->package ? b->package : "");
+}
+
+/* Which part of text in new memory: the text of a value as a name shows it. */
+static char *plain_text(const struct node *value)
+{
+	struct strbuf b;
+	if (value->kind == NODE_STRING)
+		return mem_strdup(value->text);
+	strbuf_init(&b);
+	node_to_flow(&b, value);
+	char *text = strbuf_take(&b);
+	strbuf_release(&b);
+	return text;
+}
+
+/* --- axes --- */
+
+static int matches_any(const struct node *patterns, const char *text)
+{
+	for (size_t i = 0; i < patterns->count; i++)
+		if (!fnmatch(patterns->items[i]->text, text, 0))
+			return 1;
+	return 0;
+}
+
+/* The options that a glob takes, as a fresh list. NULL after fail(). */
+static struct node *glob_options(struct composer *composer, const struct override *o)
+{
+	const char *const *options;
+	struct strbuf b;
+	size_t count = composer_options(composer, o->key, &options);
+	if (!composer_is_group(composer, o->key)) {
+		origin_fail(&o->value_at, "glob() chooses among the options of a group, and '%s' is none", o->key);
+		return NULL;
+	}
+	struct node *list = node_new(NODE_LIST, &o->value_at);
+	for (size_t i = 0; i < count; i++)
+		if (matches_any(o->include, options[i]) && !matches_any(o->exclude, options[i]))
+			node_append(list, node_new_string(options[i], &o->value_at));
+	if (list->count)
+		return list;
+	strbuf_init(&b);
+	suggest_list(&b, options, count);
+	origin_fail(&o->value_at, "glob() takes none of the options of '%s': %s", o->key, b.s);
+	strbuf_release(&b);
+	node_free(list);
+	return NULL;
+}
+
+static void axis_release(struct axis *a)
+{
+	free(a->key);
+	override_list_release(&a->values);
+	*a = (struct axis){0};
+}
+
+static int axis_fill(struct axis *a, struct composer *composer, const struct override *o)
+{
+	struct node *list = o->sweep == SWEEP_GLOB ? glob_options(composer, o) : o->value;
+	if (!list)
+		return -1;
+	a->key = full_key(o);
+	for (size_t i = 0; i < list->count; i++) {
+		struct override one;
+		override_pick(&one, o, list->items[i]);
+		override_list_add(&a->values, &one);
+	}
+	if (o->sweep == SWEEP_GLOB)
+		node_free(list);
+	return 0;
+}
+
+static struct axis *find_axis(struct sweep *s, const struct override *o)
+{
+	for (size_t i = 0; i < s->axis_count; i++)
+		if (same_key(&s->axes[i].values.items[0], o))
+			return &s->axes[i];
+	return NULL;
+}
+
+/* Adds the axis, or puts it in the place of one with the same key. */
+static int take_axis(struct sweep *s, const struct override *o)
+{
+	struct axis fresh = {0}, *old = find_axis(s, o);
+	if (axis_fill(&fresh, s->composer, o)) {
+		axis_release(&fresh);
+		return -1;
+	}
+	if (old) {
+		axis_release(old);
+		*old = fresh;
+		return 0;
+	}
+	MEM_GROW(s->axes, s->axis_count, s->axis_capacity);
+	s->axes[s->axis_count++] = fresh;
+	return 0;
+}
+
+static void drop_axis(struct sweep *s, struct axis *a)
+{
+	size_t i = (size_t)(a - s->axes);
+	axis_release(a);
+	memmove(a, a + 1, (--s->axis_count - i) * sizeof *a);
+}
+
+static void drop_same(struct override_list *list, const struct override *o)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		if (same_key(&list->items[i], o))
+			override_release(&list->items[i]);
+		else
+			list->items[kept++] = list->items[i];
+	}
+	list->count = kept;
+}
+
+/* One override of the command line; takes it over. */
+static int take_command(struct sweep *s, struct override *o)
+{
+	struct axis *a = find_axis(s, o);
+	int bad = 0;
+	s->replaced |= a != NULL;
+	if (o->type == OVERRIDE_CHANGE)
+		drop_same(&s->file.fixed, o);
+	if (o->sweep == SWEEP_NONE) {
+		if (a)
+			drop_axis(s, a);
+		override_list_add(&s->command, o);
+		return 0;
+	}
+	drop_same(&s->command, o);
+	bad = take_axis(s, o);
+	override_release(o);
+	return bad;
+}
+
+static void add_name(struct grid *g, const struct override *o)
+{
+	g->named = mem_resize(g->named, g->named_count + 1, sizeof *g->named);
+	g->named[g->named_count++] = mem_strdup(o->key);
+}
+
+static int parse_list(struct override_list *list, const char *const *texts, size_t count)
+{
+	struct override o;
+	for (size_t i = 0; i < count; i++) {
+		if (override_parse(&o, texts[i]))
+			return -1;
+		override_list_add(list, &o);
+	}
+	return 0;
+}
+
+static int take_commands(struct sweep *s, const struct grid_request *request)
+{
+	struct override_list all = {0};
+	int bad = parse_list(&all, request->overrides, request->override_count);
+	for (size_t i = 0; i < all.count; i++) {
+		if (bad) {
+			override_release(&all.items[i]);
+			continue;
+		}
+		add_name(s->grid, &all.items[i]);
+		bad = take_command(s, &all.items[i]);
+	}
+	free(all.items);
+	return bad;
+}
+
+static int take_file(struct sweep *s)
+{
+	for (size_t i = 0; i < s->file.axes.count; i++) {
+		const struct override *o = &s->file.axes.items[i];
+		if (find_axis(s, o))
+			return origin_fail(&o->at, "sweep: '%s' is an axis already", o->key);
+		if (take_axis(s, o))
+			return -1;
+		add_name(s->grid, o);
+	}
+	for (size_t i = 0; i < s->file.fixed.count; i++)
+		add_name(s->grid, &s->file.fixed.items[i]);
+	for (size_t i = 0; i < s->file.include_count; i++)
+		for (size_t k = 0; k < s->file.includes[i].count; k++)
+			add_name(s->grid, &s->file.includes[i].items[k]);
+	return 0;
+}
+
+/* --- cells --- */
+
+static int value_matches(const struct override *want, const struct node *value)
+{
+	if (want->sweep == SWEEP_GLOB)
+		return value->kind == NODE_STRING && matches_any(want->include, value->text)
+			&& !matches_any(want->exclude, value->text);
+	if (want->sweep == SWEEP_NONE)
+		return node_equal(want->value, value);
+	for (size_t i = 0; i < want->value->count; i++)
+		if (node_equal(want->value->items[i], value))
+			return 1;
+	return 0;
+}
+
+/* Whether one key of an exclude holds for a cell: 1, 0, -1 after fail(). */
+static int condition_holds(struct sweep *s, const struct override *want, const struct node *config,
+	const struct composition *c)
+{
+	if (composer_is_group(s->composer, want->key)) {
+		const char *option = composition_choice(c, want->key);
+		struct node *n = option ? node_new_string(option, NULL) : node_new(NODE_NULL, NULL);
+		int holds = value_matches(want, n);
+		node_free(n);
+		return holds;
+	}
+	const struct node *n = node_at(config, want->key);
+	if (n)
+		return value_matches(want, n);
+	struct strbuf b;
+	size_t count;
+	char **paths = suggest_paths_of(config, &count);
+	strbuf_init(&b);
+	suggest_path(&b, want->key, (const char *const *)paths, count);
+	origin_fail(&want->at, "exclude: there is no key '%s'%s", want->key, b.s);
+	strbuf_release(&b);
+	for (size_t i = 0; i < count; i++)
+		free(paths[i]);
+	free(paths);
+	return -1;
+}
+
+/* Whether an exclude takes the cell: 1, 0, -1. */
+static int is_excluded(struct sweep *s, const struct node *config, const struct composition *c)
+{
+	int excluded = 0;
+	for (size_t i = 0; i < s->file.exclude_count; i++) {
+		int all = 1;
+		for (size_t k = 0; k < s->file.excludes[i].count && all == 1; k++)
+			all = condition_holds(s, &s->file.excludes[i].items[k], config, c);
+		if (all < 0)
+			return -1;
+		s->excluded[i] += (size_t)all;
+		excluded |= all;
+	}
+	return excluded;
+}
+
+static void add_word(struct strbuf *to, const char *word)
+{
+	int plain = *word && strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./=,:@%+-")
+		== strlen(word);
+	strbuf_adds(to, to->length ? " " : "");
+	if (plain) {
+		strbuf_adds(to, word);
+		return;
+	}
+	strbuf_addc(to, '\'');
+	for (const char *p = word; *p; p++)
+		strbuf_adds(to, *p == '\'' ? "'\\''" : (char[2]){*p, '\0'});
+	strbuf_addc(to, '\'');
+}
+
+static char *all_texts(const struct override *overrides, size_t count)
+{
+	struct strbuf b;
+	strbuf_init(&b);
+	for (size_t i = 0; i < count; i++) {
+		char *text = override_text(&overrides[i]);
+		add_word(&b, text);
+		free(text);
+	}
+	char *all = strbuf_take(&b);
+	strbuf_release(&b);
+	return all;
+}
+
+static void cell_release(struct grid_cell *cell)
+{
+	node_free(cell->config);
+	for (size_t i = 0; i < cell->swept_count; i++)
+		free(cell->swept[i].text);
+	for (size_t i = 0; i < cell->choice_count; i++) {
+		free(cell->choices[i].group);
+		free(cell->choices[i].option);
+	}
+	free(cell->swept);
+	free(cell->choices);
+	free(cell->overrides);
+}
+
+static const char *grid_key(struct grid *g, const char *key)
+{
+	for (size_t i = 0; i < g->key_count; i++)
+		if (!strcmp(g->keys[i], key))
+			return g->keys[i];
+	g->keys = mem_resize(g->keys, g->key_count + 1, sizeof *g->keys);
+	return g->keys[g->key_count++] = mem_strdup(key);
+}
+
+/* What every cell of one list of overrides goes through: overrides[from..from+swept) are its own. */
+struct recipe {
+	const struct override *overrides;
+	size_t count, from, swept;
+};
+
+static void add_cell(struct sweep *s, const struct recipe *r, struct node *config, struct composition *c)
+{
+	struct grid *g = s->grid;
+	struct strbuf b;
+	MEM_GROW(g->cells, g->cell_count, s->cell_capacity);
+	struct grid_cell *cell = &g->cells[g->cell_count];
+	*cell = (struct grid_cell){.config = config, .swept_count = r->swept, .choices = c->choices,
+		.choice_count = c->choice_count, .overrides = all_texts(r->overrides, r->count)};
+	c->choices = NULL;
+	c->choice_count = 0;
+	cell->swept = mem_zeroed(r->swept, sizeof *cell->swept);
+	for (size_t i = 0; i < r->swept; i++) {
+		char *key = full_key(&r->overrides[r->from + i]);
+		cell->swept[i] = (struct swept){grid_key(g, key), plain_text(r->overrides[r->from + i].value)};
+		free(key);
+	}
+	MEM_GROW(s->digests, g->cell_count, s->digest_capacity);
+	strbuf_init(&b);
+	node_to_flow(&b, config);
+	s->digests[g->cell_count++] = hash_bytes(b.s, b.length);
+	strbuf_release(&b);
+}
+
+/* Composes one cell and adds it unless it is excluded. */
+static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
+{
+	struct composition c;
+	int excluded = 0;
+	if (compose(s->composer, s->config, r->overrides, r->count, &c))
+		return -1;
+	struct node *config = resolve(c.root, c.choices, c.choice_count);
+	int bad = config ? 0 : -1;
+	if (!bad && may_exclude) {
+		excluded = is_excluded(s, config, &c);
+		bad = excluded < 0;
+	}
+	if (!bad && !excluded)
+		bad = schema_check(config, &c);
+	if (!bad && !excluded)
+		add_cell(s, r, config, &c);
+	else
+		node_free(config);
+	composition_release(&c);
+	return bad ? -1 : 0;
+}
+
+/* Says which of several cells the message is about. */
+static int in_cell(const struct sweep *s, const struct recipe *r)
+{
+	if (r->swept && (s->axis_count || s->file.include_count)) {
+		char *text = all_texts(r->overrides + r->from, r->swept), *message = mem_strdup(error_text());
+		fail("%s\n    in cell %s", message, text);
+		free(text);
+		free(message);
+	}
+	return -1;
+}
+
+static size_t append(struct override *to, size_t at, const struct override_list *from)
+{
+	if (from->count)
+		memcpy(to + at, from->items, from->count * sizeof *to);
+	return at + from->count;
+}
+
+/* The product of the axes, the last varying fastest. */
+static int make_product(struct sweep *s)
+{
+	size_t total = 1, fixed = s->defaults.count + s->file.fixed.count;
+	size_t count = fixed + s->axis_count + s->command.count;
+	for (size_t i = 0; i < s->axis_count; i++) {
+		total *= s->axes[i].values.count;
+		if (total > CELLS_MAX)
+			return fail("the axes make more than %d cells", CELLS_MAX);
+	}
+	struct override *overrides = mem_array(count, sizeof *overrides); /* borrowed copies */
+	append(overrides, append(overrides, 0, &s->defaults), &s->file.fixed);
+	append(overrides, fixed + s->axis_count, &s->command);
+	struct recipe r = {overrides, count, fixed, s->axis_count};
+	int bad = 0;
+	for (size_t n = 0; n < total && !bad; n++) {
+		size_t rest = n;
+		for (size_t i = s->axis_count; i-- > 0; rest /= s->axes[i].values.count)
+			overrides[fixed + i] = s->axes[i].values.items[rest % s->axes[i].values.count];
+		bad = make_cell(s, &r, 1) ? in_cell(s, &r) : 0;
+	}
+	free(overrides);
+	return bad;
+}
+
+/* Whether the command line leaves an include in: it sets none of its keys to something else. */
+static int include_stays(struct sweep *s, const struct override_list *include)
+{
+	for (size_t i = 0; i < include->count; i++) {
+		const struct override *o = &include->items[i];
+		for (size_t k = 0; k < s->command.count; k++)
+			if (same_key(&s->command.items[k], o) && !(s->command.items[k].value
+				&& node_equal(s->command.items[k].value, o->value)))
+				return 0;
+		if (!s->replaced)
+			continue;
+		const struct axis *a = find_axis(s, o);
+		int found = !a;
+		for (size_t k = 0; a && k < a->values.count; k++)
+			found |= node_equal(a->values.items[k].value, o->value);
+		if (!found)
+			return 0;
+	}
+	return 1;
+}
+
+static int make_includes(struct sweep *s)
+{
+	for (size_t i = 0; i < s->file.include_count; i++) {
+		const struct override_list *include = &s->file.includes[i];
+		if (!include_stays(s, include))
+			continue;
+		size_t fixed = s->defaults.count + s->file.fixed.count, count = fixed + s->command.count + include->count;
+		struct override *overrides = mem_array(count, sizeof *overrides);
+		append(overrides, append(overrides, 0, &s->defaults), &s->file.fixed);
+		append(overrides, append(overrides, fixed, &s->command), include);
+		struct recipe r = {overrides, count, fixed + s->command.count, include->count};
+		int bad = make_cell(s, &r, 0) ? in_cell(s, &r) : 0;
+		free(overrides);
+		if (bad)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- checks of the whole --- */
+
+static int check_excludes(const struct sweep *s)
+{
+	for (size_t i = 0; i < s->file.exclude_count && !s->replaced; i++)
+		if (!s->excluded[i])
+			return origin_fail(&s->file.excludes[i].items[0].at, "exclude: no cell is like this");
+	return 0;
+}
+
+struct seen {
+	const struct digest *digest;
+	size_t cell;
+};
+
+static int by_digest(const void *a, const void *b)
+{
+	const struct seen *p = a, *q = b;
+	int order = strcmp(p->digest->hex, q->digest->hex);
+	return order ? order : p->cell < q->cell ? -1 : 1;
+}
+
+static int check_duplicates(const struct sweep *s)
+{
+	const struct grid *g = s->grid;
+	struct seen *seen = mem_array(g->cell_count, sizeof *seen);
+	int bad = 0;
+	for (size_t i = 0; i < g->cell_count; i++)
+		seen[i] = (struct seen){&s->digests[i], i};
+	if (g->cell_count)
+		qsort(seen, g->cell_count, sizeof *seen, by_digest);
+	for (size_t i = 1; i < g->cell_count && !bad; i++)
+		if (digest_equal(seen[i - 1].digest, seen[i].digest))
+			bad = fail("cells %zu and %zu of the grid are the same config:\n    %s\n    %s", seen[i - 1].cell + 1,
+				seen[i].cell + 1, g->cells[seen[i - 1].cell].overrides, g->cells[seen[i].cell].overrides);
+	free(seen);
+	return bad;
+}
+
+/* "conf/sweeps/pairs.yaml" -> "pairs". */
+static char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+	return mem_strndup(name, dot && dot != name ? (size_t)(dot - name) : strlen(name));
+}
+
+static void sweep_release(struct sweep *s)
+{
+	for (size_t i = 0; i < s->axis_count; i++)
+		axis_release(&s->axes[i]);
+	free(s->axes);
+	override_list_release(&s->defaults);
+	override_list_release(&s->command);
+	sweep_file_release(&s->file);
+	free(s->excluded);
+	free(s->digests);
+	free(s->config);
+}
+
+static int load(struct sweep *s, const struct grid_request *request)
+{
+	struct grid *g = s->grid;
+	if (request->file && sweep_file_read(&s->file, request->file))
+		return -1;
+	const char *preset = request->preset ? request->preset : s->file.preset ? s->file.preset : DEFAULT_PRESET;
+	g->preset = mem_strdup(preset);
+	g->name = request->file ? base_name(request->file) : mem_strdup(preset);
+	s->config = mem_printf("preset/%s", preset);
+	s->excluded = mem_zeroed(s->file.exclude_count, sizeof *s->excluded);
+	if (parse_list(&s->defaults, request->defaults, request->default_count) || take_file(s) || take_commands(s, request))
+		return -1;
+	for (size_t i = 0; i < s->axis_count; i++)
+		grid_key(g, s->axes[i].key);
+	if (make_product(s) || check_excludes(s) || make_includes(s))
+		return -1;
+	return g->cell_count ? check_duplicates(s) : fail("the grid has no cells: exclude took all");
+}
+
+int grid_load(struct grid *grid, struct composer *composer, const struct grid_request *request)
+{
+	struct sweep s = {.grid = grid, .composer = composer};
+	*grid = (struct grid){0};
+	int bad = load(&s, request);
+	sweep_release(&s);
+	if (bad)
+		grid_release(grid);
+	return bad;
+}
+
+void grid_release(struct grid *grid)
+{
+	for (size_t i = 0; i < grid->cell_count; i++)
+		cell_release(&grid->cells[i]);
+	for (size_t i = 0; i < grid->key_count; i++)
+		free(grid->keys[i]);
+	for (size_t i = 0; i < grid->named_count; i++)
+		free(grid->named[i]);
+	free(grid->cells);
+	free(grid->keys);
+	free(grid->named);
+	free(grid->name);
+	free(grid->preset);
+	*grid = (struct grid){0};
+}
+
+int grid_names(const struct grid *grid, const char *key)
+{
+	size_t length = strlen(key);
+	for (size_t i = 0; i < grid->named_count; i++)
+		if (!strncmp(grid->named[i], key, length) && (!grid->named[i][length] || grid->named[i][length] == '.'))
+			return 1;
+	return 0;
+}
+
+const char *grid_cell_choice(const struct grid_cell *cell, const char *group)
+{
+	for (size_t i = 0; i < cell->choice_count; i++)
+		if (!strcmp(cell->choices[i].group, group))
+			return cell->choices[i].option;
+	return NULL;
+}

@@ -1,0 +1,199 @@
+#include "config/sweep_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/memory.h"
+#include "config/suggest.h"
+#include "config/yaml.h"
+
+enum { ENTRIES_MAX = 10000 };
+
+void override_list_add(struct override_list *list, const struct override *o)
+{
+	MEM_GROW(list->items, list->count, list->capacity);
+	list->items[list->count++] = *o;
+}
+
+void override_list_release(struct override_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		override_release(&list->items[i]);
+	free(list->items);
+	*list = (struct override_list){0};
+}
+
+/* "key: value" of the file as an override. Texts are in the grammar of overrides, other values stand for themselves. */
+static int add_pair(struct override_list *list, const struct node_key *key, const struct node *value)
+{
+	struct override o;
+	struct strbuf b;
+	strbuf_init(&b);
+	if (value->kind == NODE_STRING)
+		strbuf_adds(&b, value->text);
+	else
+		node_to_flow(&b, value);
+	int bad = override_parse_pair(&o, key->text, &key->at, b.s, &value->at);
+	strbuf_release(&b);
+	if (!bad)
+		override_list_add(list, &o);
+	return bad;
+}
+
+static int add_pairs(struct override_list *list, const struct node *dict, const char *what)
+{
+	if (dict->kind != NODE_DICT)
+		return origin_fail(&dict->at, "%s: expected a mapping (key: value), found %s", what, node_kind_name(dict->kind));
+	for (size_t i = 0; i < dict->count; i++)
+		if (add_pair(list, &dict->keys[i], dict->items[i]))
+			return -1;
+	return 0;
+}
+
+/* A YAML list of values is a choice. */
+static int read_axes(struct sweep_file *file, const struct node *dict)
+{
+	if (dict->kind != NODE_DICT)
+		return origin_fail(&dict->at, "sweep: expected a mapping of keys to their values, found %s",
+			node_kind_name(dict->kind));
+	for (size_t i = 0; i < dict->count; i++) {
+		if (add_pair(&file->axes, &dict->keys[i], dict->items[i]))
+			return -1;
+		struct override *o = &file->axes.items[file->axes.count - 1];
+		if (o->type == OVERRIDE_DELETE)
+			return origin_fail(&o->at, "sweep: a deletion is no axis; put it under fixed");
+		if (o->sweep != SWEEP_NONE)
+			continue;
+		/* One value, or a YAML list of them: an axis all the same. */
+		struct node *list = o->value;
+		if (list->kind != NODE_LIST || dict->items[i]->kind != NODE_LIST) {
+			list = node_new(NODE_LIST, &o->value->at);
+			node_append(list, o->value);
+		}
+		if (!list->count)
+			return origin_fail(&o->value_at, "sweep: no values");
+		o->value = list;
+		o->sweep = SWEEP_CHOICE;
+	}
+	return 0;
+}
+
+/* "key=value" as a text of the file. */
+static int add_text(struct override_list *list, const struct node *n)
+{
+	struct override o;
+	const char *equals = strchr(n->text, '=');
+	struct origin value_at = n->at;
+	char *key = mem_strndup(n->text, equals ? (size_t)(equals - n->text) : strlen(n->text));
+	value_at.column += equals ? (unsigned)(equals + 1 - n->text) : 0;
+	int bad = override_parse_pair(&o, key, &n->at, equals ? equals + 1 : NULL, &value_at);
+	free(key);
+	if (!bad)
+		override_list_add(list, &o);
+	return bad;
+}
+
+static int read_fixed(struct sweep_file *file, const struct node *n)
+{
+	if (n->kind == NODE_DICT && add_pairs(&file->fixed, n, "fixed"))
+		return -1;
+	if (n->kind != NODE_DICT && n->kind != NODE_LIST)
+		return origin_fail(&n->at, "fixed: expected a list of key=value, found %s", node_kind_name(n->kind));
+	for (size_t i = 0; n->kind == NODE_LIST && i < n->count; i++) {
+		if (n->items[i]->kind != NODE_STRING)
+			return origin_fail(&n->items[i]->at, "fixed: expected key=value, found %s", node_kind_name(n->items[i]->kind));
+		if (add_text(&file->fixed, n->items[i]))
+			return -1;
+	}
+	for (size_t i = 0; i < file->fixed.count; i++)
+		if (file->fixed.items[i].sweep != SWEEP_NONE)
+			return origin_fail(&file->fixed.items[i].value_at, "fixed: this is a sweep; put it under sweep");
+	return 0;
+}
+
+static int read_entries(struct override_list **lists, size_t *count, const struct node *n, const char *what)
+{
+	if (n->kind != NODE_LIST)
+		return origin_fail(&n->at, "%s: expected a list of mappings (- {key: value}), found %s", what,
+			node_kind_name(n->kind));
+	if (n->count > ENTRIES_MAX)
+		return origin_fail(&n->at, "%s: more than %d entries", what, ENTRIES_MAX);
+	*lists = mem_zeroed(n->count, sizeof **lists);
+	for (size_t i = 0; i < n->count; i++) {
+		if (n->items[i]->kind == NODE_DICT && !n->items[i]->count)
+			return origin_fail(&n->items[i]->at, "%s: an empty entry", what);
+		if (add_pairs(&(*lists)[(*count)++], n->items[i], what))
+			return -1;
+	}
+	return 0;
+}
+
+static int read_part(struct sweep_file *file, const struct node_key *key, const struct node *value)
+{
+	static const char *const known[] = {"preset", "sweep", "fixed", "exclude", "include"};
+	struct strbuf b;
+	if (value->kind == NODE_NULL && strcmp(key->text, "preset"))
+		return 0; /* an empty part */
+	if (!strcmp(key->text, "sweep"))
+		return read_axes(file, value);
+	if (!strcmp(key->text, "fixed"))
+		return read_fixed(file, value);
+	if (!strcmp(key->text, "exclude"))
+		return read_entries(&file->excludes, &file->exclude_count, value, "exclude");
+	if (!strcmp(key->text, "include"))
+		return read_entries(&file->includes, &file->include_count, value, "include");
+	if (!strcmp(key->text, "preset")) {
+		if (value->kind != NODE_STRING)
+			return origin_fail(&value->at, "preset: expected the name of a preset, found %s", node_kind_name(value->kind));
+		file->preset = mem_strdup(value->text);
+		return 0;
+	}
+	strbuf_init(&b);
+	suggest_word(&b, key->text, known, sizeof known / sizeof *known);
+	origin_fail(&key->at, "unknown key '%.100s' in a sweep file%s expected preset, sweep, fixed, exclude or include",
+		key->text, b.length ? b.s : ";");
+	strbuf_release(&b);
+	return -1;
+}
+
+static int check_includes(const struct sweep_file *file)
+{
+	for (size_t i = 0; i < file->include_count; i++)
+		for (size_t k = 0; k < file->includes[i].count; k++)
+			if (file->includes[i].items[k].sweep != SWEEP_NONE)
+				return origin_fail(&file->includes[i].items[k].value_at, "include: one cell an entry, no sweeps");
+	return 0;
+}
+
+int sweep_file_read(struct sweep_file *file, const char *path)
+{
+	struct yaml_file yaml;
+	*file = (struct sweep_file){0};
+	if (yaml_file_read(&yaml, path))
+		return -1;
+	int bad = 0;
+	if (yaml.root->kind != NODE_DICT)
+		bad = origin_fail(&yaml.root->at, "expected a mapping with sweep, fixed, exclude or include");
+	for (size_t i = 0; i < yaml.root->count && !bad; i++)
+		bad = read_part(file, &yaml.root->keys[i], yaml.root->items[i]);
+	bad = bad || check_includes(file);
+	yaml_file_release(&yaml);
+	if (bad)
+		sweep_file_release(file);
+	return bad ? -1 : 0;
+}
+
+void sweep_file_release(struct sweep_file *file)
+{
+	free(file->preset);
+	override_list_release(&file->axes);
+	override_list_release(&file->fixed);
+	for (size_t i = 0; i < file->exclude_count; i++)
+		override_list_release(&file->excludes[i]);
+	for (size_t i = 0; i < file->include_count; i++)
+		override_list_release(&file->includes[i]);
+	free(file->excludes);
+	free(file->includes);
+	*file = (struct sweep_file){0};
+}

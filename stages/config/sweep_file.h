@@ -1,0 +1,27 @@
+/* Sweep files as overrides. Private to config/. */
+#ifndef QG_CONFIG_SWEEP_FILE_H
+#define QG_CONFIG_SWEEP_FILE_H
+
+#include "config/override.h"
+
+struct override_list {
+	struct override *items;
+	size_t count, capacity;
+};
+
+struct sweep_file {
+	char *preset;                 /* NULL when it names none */
+	struct override_list axes;    /* "sweep:", in order */
+	struct override_list fixed;
+	struct override_list *excludes, *includes; /* one list an entry; values of excludes may be sweeps */
+	size_t exclude_count, include_count;
+};
+
+int sweep_file_read(struct sweep_file *file, const char *path);
+void sweep_file_release(struct sweep_file *file);
+
+/* Appends; takes what o owns over. */
+void override_list_add(struct override_list *list, const struct override *o);
+void override_list_release(struct override_list *list);
+
+#endif
