@@ -89,7 +89,8 @@ static void apply(const struct layer *l, const struct frame *f, enum linear_kind
 		slot_width(l->config, s->y), 0);
 }
 
-static void apply_backward(const struct layer *l, const struct frame *f, enum slot dx, enum linear_kind kind, float beta)
+static void apply_backward(const struct layer *l, const struct frame *f, enum slot dx, enum linear_kind kind,
+	float beta)
 {
 	const struct linear_slots *s = &linear_slots[kind];
 	l->ops->linear_backward(f->at[dx], f->at[s->dy], l->weights->linear[kind], l->tokens, slot_width(l->config, s->x),
@@ -141,7 +142,8 @@ static void attention_backward(const struct layer *l, const struct frame *f)
 	ops->rope(dq, l->position, c->rope_theta, T, c->heads, hd, -1);
 	ops->rope(dk, l->position, c->rope_theta, T, c->kv_heads, hd, -1);
 	ops->rmsnorm_backward(f->at[SLOT_D_Q], dq, f->at[SLOT_Q], l->weights->q_norm, c->rms_norm_eps, T * c->heads, hd, 0);
-	ops->rmsnorm_backward(f->at[SLOT_D_K], dk, f->at[SLOT_K], l->weights->k_norm, c->rms_norm_eps, T * c->kv_heads, hd, 0);
+	ops->rmsnorm_backward(f->at[SLOT_D_K], dk, f->at[SLOT_K], l->weights->k_norm, c->rms_norm_eps, T * c->kv_heads, hd,
+		0);
 }
 
 void layer_backward(const struct layer *l, const struct frame *f, dev_f32 *dx_in, const dev_f32 *x_in)
@@ -154,8 +156,8 @@ void layer_backward(const struct layer *l, const struct frame *f, dev_f32 *dx_in
 		T * c->intermediate_size);
 	apply_backward(l, f, SLOT_D_NORM, LINEAR_GATE, 0);
 	apply_backward(l, f, SLOT_D_NORM, LINEAR_UP, 1);
-	ops->rmsnorm_backward(f->at[SLOT_D_O], f->at[SLOT_D_NORM], f->at[SLOT_MIDDLE], l->weights->post_norm, c->rms_norm_eps,
-		T, H, 0);
+	ops->rmsnorm_backward(f->at[SLOT_D_O], f->at[SLOT_D_NORM], f->at[SLOT_MIDDLE], l->weights->post_norm,
+		c->rms_norm_eps, T, H, 0);
 	ops->add(f->at[SLOT_D_O], f->at[SLOT_D_O], f->at[SLOT_D_DOWN], T * H);
 	apply_backward(l, f, SLOT_D_ATTENTION, LINEAR_O, 0);
 	attention_backward(l, f);

@@ -1,9 +1,9 @@
 /* One layer of the transformer for one batch, forward and backward, and the buffers it works in. Private to
  * transformer.c.
  *
- * The buffers have names, slots, and one table says how wide each is (layer.c). A set of slots is a bit mask; the caller
- * decides which of them outlive the layer (a visitor reads them) and which are scratch, places both sets in memory of
- * its own, and hands the frame of pointers to the passes.
+ * The buffers have names, slots, and one table says how wide each is (layer.c). A set of slots is a bit mask; the
+ * caller decides which of them outlive the layer (a visitor reads them) and which are scratch, places both sets in
+ * memory of its own, and hands the frame of pointers to the passes.
  */
 #ifndef QG_MODEL_LAYER_H
 #define QG_MODEL_LAYER_H

@@ -6,14 +6,14 @@
  * each linear to a visitor together with what the batches feed it:
  *
  *     transformer_forward   the visitor sees x of every linear: calibration
- *     transformer_backward  the visitor sees x, y and dL/dy of every linear: scoring. Layers come last to first, lm_head
- *                           before them; only the input of each layer is kept on the way up, the rest is recomputed
- *                           (qwen3_vl.md 5.8) and has the bits of the first time
+ *     transformer_backward  the visitor sees x, y and dL/dy of every linear: scoring. lm_head comes first, then the
+ *                           layers last to first; only the input of each layer is kept on the way up, the rest is
+ *                           recomputed (qwen3_vl.md 5.8) and has the bits of the first time
  *
  * Within a layer linears come in index order, in both passes. What a layer shows to visitors is kept for a run of
- * batches. Going forward that is all batches, because a static quantizer wants the largest input of all of them before it
- * can be judged; on the way back as many as fit into a bound (transformer_limit_run()), and at least one. The captions of
- * a sweep are one run; long texts are several, and then each linear of the layer is visited once a run.
+ * batches. Going forward that is all batches, because a static quantizer wants the largest input of all of them before
+ * it can be judged; on the way back as many as fit into a bound (transformer_limit_run()), and at least one. The
+ * captions of a sweep are one run; long texts are several, and then each linear of the layer is visited once a run.
  *
  * The loss of a batch is the mean cross-entropy over its targets; the first token of a sequence is no target. Sequences
  * do not see each other. A batch without any target (every sequence one token long) has loss 0 and zero gradients.
@@ -83,12 +83,12 @@ struct transformer *transformer_open(const struct ops *ops, const struct lm_conf
 	const struct model_tensors *tensors);
 void transformer_close(struct transformer *model);
 
-/* Bounds the device memory of a run of batches on the way back, in bytes; 1 makes every batch a run of its own. Results do
- * not depend on it. The default is 2 GiB for a layer and 1 GiB for logits and their gradient; bytes replaces both. */
+/* Bounds the device memory of a run of batches on the way back, in bytes; 1 makes every batch a run of its own. Results
+ * do not depend on it. The default is 2 GiB for a layer, 1 GiB for logits and their gradient; bytes replaces both. */
 void transformer_limit_run(struct transformer *model, size_t bytes);
 
-/* One linear with what the batches first .. first+count-1 feed it. Device buffers, borrowed during the visit; arrays are
- * indexed by batch - first. */
+/* One linear with what the batches first .. first+count-1 feed it. Device buffers, borrowed during the visit; arrays
+ * are indexed by batch - first. */
 struct linear_site {
 	const struct linear_info *linear;
 	size_t index;           /* of the linear */
@@ -101,7 +101,8 @@ struct linear_site {
 };
 
 /* Called by the thread that called the pass: going forward once a linear with all batches, on the way back once or (to
- * bound memory) several times a linear with disjoint runs of batches in rising order. It may use ops->for_each. Returns 0, or -1 after fail(), which ends the pass. */
+ * bound memory) several times a linear with disjoint runs of batches in rising order. It may use ops->for_each. Returns
+ * 0, or -1 after fail(), which ends the pass. */
 typedef int linear_visitor(void *context, const struct linear_site *site);
 
 /* Visits every linear in index order with its weight alone (count 0, no batches): for what depends on weights only. */
@@ -111,7 +112,8 @@ int transformer_weights(struct transformer *model, linear_visitor *visit, void *
 int transformer_forward(struct transformer *model, const struct batch *batches, size_t count, linear_visitor *visit,
 	void *context);
 
-/* Runs the batches up and down and visits every linear. loss[count] (may be NULL) gets the mean cross-entropy of each batch. */
+/* Runs the batches up and down and visits every linear. loss[count] (may be NULL) gets the mean cross-entropy of each
+ * batch. */
 int transformer_backward(struct transformer *model, const struct batch *batches, size_t count, double *loss,
 	linear_visitor *visit, void *context);
 

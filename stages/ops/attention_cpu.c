@@ -55,8 +55,8 @@ static void workspace_free(struct workspace *w)
 	free(w->gradient);
 }
 
-static struct head head_at(const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, struct packing packing, size_t sequence,
-	size_t h, size_t nh, size_t nk, size_t hd)
+static struct head head_at(const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, struct packing packing,
+	size_t sequence, size_t h, size_t nh, size_t nk, size_t hd)
 {
 	size_t first = (size_t)packing.start[sequence], kv = first * nk * hd + h / (nh / nk) * hd;
 	return (struct head){
@@ -92,8 +92,8 @@ static double softmax(float *restrict s, double *restrict row, size_t visible, s
 	return top * scale + log(sum);
 }
 
-/* Probabilities of query rows first .. first+rows-1 against keys 0 .. first+rows-1 into w->score, rows of that length. The
- * backward pass calls it again and has the bits of the forward pass. lse may be NULL. */
+/* Probabilities of query rows first .. first+rows-1 against keys 0 .. first+rows-1 into w->score, rows of that length.
+ * The backward pass calls it again and has the bits of the forward pass. lse may be NULL. */
 static void probabilities(const struct workspace *w, const struct head *head, size_t first, size_t rows, float *lse,
 	size_t lse_step)
 {
@@ -112,8 +112,8 @@ static size_t tile_rows(const struct head *head, size_t first)
 	return head->length - first < TILE ? head->length - first : TILE;
 }
 
-void cpu_attention(dev_f32 *o, dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, struct packing packing,
-	size_t nh, size_t nk, size_t hd)
+void cpu_attention(dev_f32 *o, dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v,
+	struct packing packing, size_t nh, size_t nk, size_t hd)
 {
 	struct workspace w = workspace_new(packing, 0);
 	assert(nk > 0 && nh % nk == 0);
@@ -130,8 +130,8 @@ void cpu_attention(dev_f32 *o, dev_f32 *lse, const dev_f32 *q, const dev_f32 *k,
 	workspace_free(&w);
 }
 
-/* dP in w->gradient becomes scale P (dP - D), row-wise D = sum P dP; P is 0 where a key is not seen. D is also sum dO O,
- * but from there its rounding would be another than that of dP, and a row that sees one key would not get exactly 0. */
+/* dP in w->gradient becomes scale P (dP - D), row-wise D = sum P dP; P is 0 where a key is not seen. D is also the
+ * sum of dO O, but that has another rounding than dP: a row that sees one key would not get exactly 0. */
 static void score_gradient(const struct workspace *w, const struct head *head, size_t rows, size_t keys)
 {
 	for (size_t r = 0; r < rows; r++) {
@@ -143,11 +143,12 @@ static void score_gradient(const struct workspace *w, const struct head *head, s
 	}
 }
 
-/* Query heads of one key head add to dk and dv one after the other, tile by tile: a fixed order. P comes from the scores
- * again rather than from exp(score - lse): an lse of 10 rounded to fp32 puts 5e-7 on every probability of the row. */
+/* Query heads of one key head add to dk and dv one after the other, tile by tile: a fixed order. P comes from the
+ * scores again rather than from exp(score - lse): an lse of 10 rounded to fp32 puts 5e-7 on every probability of the
+ * row. */
 void cpu_attention_backward(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, const dev_f32 *dO, const dev_f32 *o,
-	const dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, struct packing packing, size_t nh, size_t nk,
-	size_t hd)
+	const dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, struct packing packing,
+	size_t nh, size_t nk, size_t hd)
 {
 	struct workspace w = workspace_new(packing, 1);
 	size_t tokens = (size_t)packing.start[packing.sequences];

@@ -20,8 +20,8 @@ static double sum_exp(const float *z, size_t n, double top)
 	return lanes_sum(a);
 }
 
-/* One row with a target: returns its loss. The exponentials are computed twice, which costs less than memory for them in
- * double and keeps the gradient's one rounding. d may be z. */
+/* One row with a target: returns its loss. The exponentials are computed twice, which costs less than memory for them
+ * in double and keeps the gradient's one rounding. d may be z. */
 static double row_run(float *d, const float *z, size_t label, double scale, size_t V)
 {
 	double top = largest(z, V);
@@ -35,7 +35,8 @@ static double row_run(float *d, const float *z, size_t label, double scale, size
 	return loss;
 }
 
-double cpu_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T, size_t V)
+double cpu_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T,
+	size_t V)
 {
 	const int32_t *labels = (const int32_t *)label;
 	double loss = 0;

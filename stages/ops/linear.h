@@ -5,6 +5,7 @@
 #include "ops/ops.h"
 
 void cpu_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out, float beta);
-void cpu_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in, size_t out, float beta);
+void cpu_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in, size_t out,
+	float beta);
 
 #endif

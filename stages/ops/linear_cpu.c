@@ -7,7 +7,8 @@ void cpu_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, siz
 	sgemm(0, 1, T, out, in, (const float *)x, in, (const float *)W, in, beta, (float *)y, out);
 }
 
-void cpu_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in, size_t out, float beta)
+void cpu_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in, size_t out,
+	float beta)
 {
 	sgemm(0, 0, T, in, out, (const float *)dy, out, (const float *)W, in, beta, (float *)dx, in);
 }

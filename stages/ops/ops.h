@@ -50,7 +50,7 @@ struct quant_sums {
 	double count;     /* elements */
 };
 
-/* How the tokens of a packed batch are cut into sequences: sequence s has rows start[s] .. start[s+1]-1. Host memory. */
+/* How the tokens of a packed batch are cut into sequences: s has rows start[s] .. start[s+1]-1. Host memory. */
 struct packing {
 	const int32_t *start; /* [sequences + 1], start[0] = 0 */
 	size_t sequences;

@@ -79,8 +79,8 @@ static const struct ops table = {
 	.output_error = cpu_output_error,
 };
 
-/* The threads of pool.h call the BLAS from many sides; threads of its own would change bits with their number, and fight
- * with ours for the processors. */
+/* The threads of pool.h call the BLAS from many sides; threads of its own would change bits with their number, and
+ * fight with ours for the processors. */
 static void blas_one_thread(void)
 {
 	openblas_set_num_threads(1);

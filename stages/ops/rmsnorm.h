@@ -5,7 +5,7 @@
 #include "ops/ops.h"
 
 void cpu_rmsnorm(dev_f32 *y, const dev_f32 *x, const dev_weight *w, double eps, size_t rows, size_t n);
-void cpu_rmsnorm_backward(dev_f32 *dx, const dev_f32 *dy, const dev_f32 *x, const dev_weight *w, double eps, size_t rows,
-	size_t n, float beta);
+void cpu_rmsnorm_backward(dev_f32 *dx, const dev_f32 *dy, const dev_f32 *x, const dev_weight *w, double eps,
+	size_t rows, size_t n, float beta);
 
 #endif

@@ -36,8 +36,8 @@ static double sum_weighted(const float *dy, const float *w, const float *x, size
 	return lanes_sum(a);
 }
 
-void cpu_rmsnorm_backward(dev_f32 *dx, const dev_f32 *dy, const dev_f32 *x, const dev_weight *w, double eps, size_t rows,
-	size_t n, float beta)
+void cpu_rmsnorm_backward(dev_f32 *dx, const dev_f32 *dy, const dev_f32 *x, const dev_weight *w, double eps,
+	size_t rows, size_t n, float beta)
 {
 	const float *weight = (const float *)w;
 	assert(beta == 0 || beta == 1);

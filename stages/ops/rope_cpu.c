@@ -13,7 +13,8 @@ static void turn(double *cosine, double *sine, const double *frequency, int32_t 
 		sincos((double)position * frequency[i], &sine[i], &cosine[i]);
 }
 
-static void rotate(float *restrict x, const double *restrict cosine, const double *restrict sine, double sign, size_t half)
+static void rotate(float *restrict x, const double *restrict cosine, const double *restrict sine, double sign,
+	size_t half)
 {
 	float *restrict low = x, *restrict high = x + half;
 	for (size_t i = 0; i < half; i++) {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* A program runs one thread here, so plain globals do. Memory is handed out from the bottom and never again until all is
- * released: a buffer used after its release is open or not as any other, but never shared. */
+/* A program runs one thread here, so plain globals do. Memory is handed out from the bottom and never again until all
+ * is released: a buffer used after its release is open or not as any other, but never shared. */
 static struct {
 	char *base;
 	size_t used;     /* bytes, whole pages */
@@ -140,7 +140,8 @@ static void guarded_embed(dev_f32 *out, const dev_weight *table, const dev_i32 *
 	leave();
 }
 
-static void guarded_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out, float beta)
+static void guarded_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out,
+	float beta)
 {
 	device(y), device(x), device(W);
 	enter();
@@ -148,8 +149,8 @@ static void guarded_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, si
 	leave();
 }
 
-static void guarded_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in, size_t out,
-	float beta)
+static void guarded_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in,
+	size_t out, float beta)
 {
 	device(dx), device(dy), device(W);
 	enter();
@@ -193,8 +194,8 @@ static void guarded_attention(dev_f32 *o, dev_f32 *lse, const dev_f32 *q, const 
 }
 
 static void guarded_attention_backward(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, const dev_f32 *dO, const dev_f32 *o,
-	const dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, struct packing packing, size_t nh, size_t nk,
-	size_t hd)
+	const dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, struct packing packing,
+	size_t nh, size_t nk, size_t hd)
 {
 	device(dq), device(dk), device(dv), device(dO), device(o), device(lse), device(q), device(k), device(v);
 	host(packing.start);
@@ -228,8 +229,8 @@ static void guarded_add(dev_f32 *y, const dev_f32 *a, const dev_f32 *b, size_t n
 	leave();
 }
 
-static double guarded_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T,
-	size_t V)
+static double guarded_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale,
+	size_t T, size_t V)
 {
 	device(dlogits), device(logits), device(label);
 	enter();
@@ -289,8 +290,8 @@ static void guarded_weight_error(struct quant_sums *sums, const dev_weight *q, c
 	leave();
 }
 
-static void guarded_output_error(struct output_sums *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
-	size_t cols, size_t stride, size_t col0)
+static void guarded_output_error(struct output_sums *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y,
+	size_t T, size_t cols, size_t stride, size_t col0)
 {
 	host(sums), device(d), device(g), device(y);
 	enter();

@@ -1,6 +1,6 @@
-/* The transformer: against golden losses, logits and activation maxima of the demo model (computed elsewhere in float64),
- * against the plain model in double with gradients by finite differences, and the promises about bits: they do not depend
- * on threads, on runs, on neighbouring batches or on who owns the memory.
+/* The transformer: against golden losses, logits and activation maxima of the demo model (computed elsewhere in
+ * float64), against the plain model in double with gradients by finite differences, and the promises about bits: they
+ * do not depend on threads, on runs, on neighbouring batches or on who owns the memory.
  */
 #include "model/transformer.h"
 
@@ -191,7 +191,8 @@ static void check_equal(const struct record *a, const struct record *b, size_t f
 		}
 	CHECK(!different, "%s: %zu of %zu inputs, outputs or gradients differ", what, different, b->linears * b->batches);
 	for (size_t j = 0; j < b->batches; j++)
-		CHECK(a->loss[first + j] == b->loss[j], "%s: loss %zu is %.17g and %.17g", what, j, a->loss[first + j], b->loss[j]);
+		CHECK(a->loss[first + j] == b->loss[j], "%s: loss %zu is %.17g and %.17g", what, j, a->loss[first + j],
+			b->loss[j]);
 }
 
 /* ---- Golden data of the demo model ---- */
@@ -209,7 +210,9 @@ static void test_linears(void)
 	for (size_t i = 0; i < 29 && name; i++, name = name->next)
 		CHECK_STRING(linears[i].name, name->string);
 	static const size_t inputs[] = {7, 7, 7, 10, 11, 11, 13}, groups[] = {4, 4, 4, 5, 6, 6, 7};
-	static const size_t widths[][2] = {{256, 384}, {256, 128}, {256, 128}, {384, 256}, {256, 512}, {256, 512}, {512, 256}};
+	static const size_t widths[][2] = {
+		{256, 384}, {256, 128}, {256, 128}, {384, 256}, {256, 512}, {256, 512}, {512, 256},
+	};
 	for (size_t i = 0; i < 7; i++) {
 		const struct linear_info *l = &linears[7 + i];
 		CHECK(l->kind == (enum linear_kind)i && l->layer == 1, "kind %d of layer %zu", (int)l->kind, l->layer);
@@ -229,7 +232,8 @@ static void test_golden_loss(void)
 	CHECK(b.count == 2, "%zu batches", b.count);
 	for (size_t i = 0; i < b.count; i++) {
 		double loss = cJSON_GetArrayItem(expected, (int)i)->valuedouble;
-		CHECK(fabs(r.loss[i] - loss) <= golden_tolerance, "loss of batch %zu is %.9g, expected %.9g", i, r.loss[i], loss);
+		CHECK(fabs(r.loss[i] - loss) <= golden_tolerance, "loss of batch %zu is %.9g, expected %.9g", i, r.loss[i],
+			loss);
 		CHECK((int)batch_targets(&b.batch[i]) == cJSON_GetArrayItem(targets, (int)i)->valueint, "%zu targets",
 			batch_targets(&b.batch[i]));
 	}
@@ -256,8 +260,8 @@ static void test_golden_logits(void)
 			int above = 0;
 			for (size_t i = 0; i < V; i++)
 				above += (double)z[i] > found;
-			CHECK(fabs(found - expected) <= golden_tolerance, "sequence %d: logit %d is %.9g, expected %.9g", s, id->valueint,
-				found, expected);
+			CHECK(fabs(found - expected) <= golden_tolerance, "sequence %d: logit %d is %.9g, expected %.9g", s,
+				id->valueint, found, expected);
 			CHECK(above == rank, "sequence %d: logit %d has rank %d, expected %d", s, id->valueint, above, rank);
 			rank++;
 		}
@@ -366,7 +370,8 @@ static void test_plain_demo(void)
 	batches_free(&b);
 }
 
-/* A second model: heads of 128, a head of its own, RoPE keys of the other spelling, hidden size no multiple of anything. */
+/* A second model: heads of 128, a head of its own, RoPE keys of the other spelling, hidden size no multiple of
+ * anything. */
 static const struct checkpoint_spec other_spec = {
 	.hidden = 36, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 128, .intermediate = 50, .vocab = 61,
 	.rope = ROPE_V4, .dtype = DTYPE_BF16, .seed = 7,
@@ -546,7 +551,8 @@ static int weights_visit(void *context, const struct linear_site *site)
 	float *found = mem_array(count, sizeof *found), *expected = mem_array(count, sizeof *expected);
 	ops_guarded()->download(found, (const dev_f32 *)site->W, count * sizeof *found);
 	dtype_widen(t->dtype, t->bytes, count, expected);
-	seen->wrong += memcmp(found, expected, count * sizeof *found) || site->index != seen->next++ || site->count || site->x;
+	seen->wrong += memcmp(found, expected, count * sizeof *found) || site->index != seen->next++ || site->count ||
+		site->x;
 	free(found);
 	free(expected);
 	return 0;
@@ -575,7 +581,8 @@ static void test_failing_visit(void)
 		CHECK_STRING(error_text(), message);
 		CHECK(r.visits == at && loss[0] == -1, "%zu visits, loss %g", r.visits, loss[0]);
 		r.visits = 0;
-		CHECK(transformer_forward(m, b.batch, b.count, record_visit, &r) == -1 && r.visits == at, "%zu visits", r.visits);
+		CHECK(transformer_forward(m, b.batch, b.count, record_visit, &r) == -1 && r.visits == at, "%zu visits",
+			r.visits);
 		record_free(&r);
 	}
 	transformer_close(m);
