@@ -33,20 +33,13 @@ static char *suffix(const struct grid_cell *cell)
 	return strbuf_take(&text);
 }
 
-char *cell_view_root(const struct grid *grid, const struct grid_cell *cell)
-{
-	const char *root = node_string(cell->config, "output_layout.root_dir");
-	if (strcmp(node_string(cell->config, "output_layout.mode"), "publish"))
-		return path_join(root, grid->preset);
-	return mem_strdup(root);
-}
-
-static char *output_dir(const struct grid *grid, const struct grid_cell *cell, const char *name_suffix)
+static char *output_dir(const struct grid_cell *cell, const char *name_suffix)
 {
 	const struct node *c = cell->config;
 	const char *model = node_string(c, "model.name"), *pair = node_string(c, "quant_pair.name");
 	const char *granularity = node_string(c, "quant_granularity.name"), *size = node_string(c, "dataset.size");
-	char *root = cell_view_root(grid, cell), *path;
+	const char *root = node_string(c, "output_layout.root_dir");
+	char *path;
 	if (!node_is_null(c, "runner.output_dir")) {
 		path = mem_strdup(node_string(c, "runner.output_dir"));
 	} else if (strcmp(node_string(c, "output_layout.mode"), "publish")) {
@@ -60,7 +53,6 @@ static char *output_dir(const struct grid *grid, const struct grid_cell *cell, c
 		free(pair_dir);
 		free(run_dir);
 	}
-	free(root);
 	return path;
 }
 
@@ -125,7 +117,7 @@ int cell_view_make(struct cell_view *v, const struct grid *grid, const struct gr
 	*v = (struct cell_view){0};
 	v->name = mem_printf("%s.%s.%s.%s%s", node_string(c, "model.name"), node_string(c, "quant_pair.name"),
 		node_string(c, "quant_granularity.name"), node_string(c, "dataset.size"), name_suffix);
-	v->output_dir = output_dir(grid, cell, name_suffix);
+	v->output_dir = output_dir(cell, name_suffix);
 	free(name_suffix);
 	if (!node_is_null(c, "runner.output_dir") && grid->cell_count > 1)
 		return origin_fail(&node_at(c, "runner.output_dir")->at,

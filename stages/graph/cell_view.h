@@ -24,7 +24,4 @@ struct cell_view {
  * pass on. */
 int cell_view_make(struct cell_view *v, const struct grid *grid, const struct grid_cell *cell);
 
-/* Folder of the overview: the root of the published or temporary tree of the cell. The caller frees. */
-char *cell_view_root(const struct grid *grid, const struct grid_cell *cell);
-
 #endif

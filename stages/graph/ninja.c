@@ -189,7 +189,7 @@ static void write_solo(struct strbuf *to, const struct plan *plan, const struct 
 		strbuf_addc(to, ' ');
 		add_path(to, plan->jobs[tokens].ref_path);
 	}
-	strbuf_adds(to, " || $programs\n");
+	strbuf_adds(to, " || programs\n");
 	add_value(to, "calib", plan->jobs[calib].job_path);
 	add_value(to, "scores", score->job_path);
 	add_value(to, "report", report->job_path);

@@ -417,12 +417,11 @@ static int write_leaf_list(const struct generator *g)
 
 static void name_overview(struct generator *g)
 {
-	char *root = cell_view_root(&g->grid, &g->grid.cells[0]);
+	const char *root = node_string(g->grid.cells[0].config, "output_layout.root_dir");
 	if (g->grid.cell_count > 1 || g->request.grid) {
 		g->overview[0] = mem_printf("%s/%s.json", root, g->grid.name);
 		g->overview[1] = mem_printf("%s/%s.md", root, g->grid.name);
 	}
-	free(root);
 }
 
 static int write_files(struct generator *g)
