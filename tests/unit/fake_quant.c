@@ -254,6 +254,81 @@ static void test_tails(void)
 		}
 }
 
+/* The definition of ops/fake_quant.h word by word; rounding of elements as checked above. */
+static float define(float x, enum element element, float amax, float A, float B)
+{
+	const float hi = element == ELEMENT_INT8 ? 127 : 7;
+	volatile float s, r; /* each step is one fp32 operation */
+	if (element == ELEMENT_FP8) {
+		s = 448 / (amax <= 0x1p-24f ? 1 : amax);
+		r = 1 / s;
+		return round_e4m3(x * s) * r;
+	}
+	if (element == ELEMENT_FP4) {
+		s = A * (float)(1.0 / 2688);
+		r = 6 * s;
+		s = round_e4m3(fminf(B / r, 448)) * s;
+		r = s == 0 ? 0 : round_e2m1(fabsf(x) / s) * s;
+		return copysignf(r, x);
+	}
+	s = hi / amax;
+	r = rintf(x * s);
+	r = fminf(fmaxf(r, -hi - 1), hi);
+	return amax < 0x1p-24f ? 0 : r / s;
+}
+
+/* Bits, of random values over many magnitudes, maxima that the values do and do not stay below, and block sizes. */
+static void test_definition(void)
+{
+	uint64_t seed = 20250102;
+	for (size_t n = 0; n < 20000; n++) {
+		float x[24], y[24], A = 0;
+		size_t count = 1 + n % 24, block = 1 + n / 24 % 24;
+		for (size_t i = 0; i < count; i++) {
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			x[i] = ldexpf((float)(int32_t)(seed >> 32), (int)(seed >> 16 & 15) - 40 - (int)(n % 30));
+			A = fmaxf(A, fabsf(x[i]));
+		}
+		float amax = n % 3 ? A : A / 2;
+		for (enum element e = ELEMENT_INT8; e <= ELEMENT_FP8; e++) {
+			fake_quant_run(y, x, count, e, amax);
+			for (size_t i = 0; i < count; i++)
+				CHECK(y[i] == define(x[i], e, amax, 0, 0), "element %d, %a of %a: %a, expected %a", (int)e, (double)x[i],
+					(double)amax, (double)y[i], (double)define(x[i], e, amax, 0, 0));
+		}
+		fake_quant_fp4(y, x, count, block, amax);
+		for (size_t i = 0; i < count; i++) {
+			size_t first = i - i % block, length = count - first < block ? count - first : block;
+			float B = fake_quant_amax(x + first, length), expected = define(x[i], ELEMENT_FP4, 0, amax, B);
+			CHECK(y[i] == expected, "fp4 %a of %a, %a: %a, expected %a", (double)x[i], (double)amax, (double)B,
+				(double)y[i], (double)expected);
+		}
+	}
+}
+
+/* Elements on the ties between two magnitudes, or the next float to them, under scales that are no powers of two. Only a
+ * division tells them apart. */
+static void test_fp4_ties_of_elements(void)
+{
+	static const float ties[] = {0.25f, 0.75f, 1.25f, 1.75f, 2.5f, 3.5f, 5};
+	for (size_t n = 0; n < 5000; n++) {
+		const float B = 1 + (float)n / 5000, A = 6 + (float)(n * 7919 % 5000) / 1000;
+		const float S = define(B, ELEMENT_FP4, 0, A, B) / 6; /* B is the largest of its block: 6 S */
+		float x[1 + 3 * 7] = {B}, y[1 + 3 * 7];
+		for (size_t i = 0; i < 7; i++) {
+			x[1 + 3 * i] = ties[i] * S < B ? ties[i] * S : 0;
+			x[2 + 3 * i] = nextafterf(x[1 + 3 * i], 0);
+			x[3 + 3 * i] = -x[1 + 3 * i];
+		}
+		fake_quant_fp4(y, x, 22, 32, A);
+		for (size_t i = 0; i < 22; i++) {
+			float expected = define(x[i], ELEMENT_FP4, 0, A, B);
+			CHECK(y[i] == expected, "%a of %a, %a: %a, expected %a", (double)x[i], (double)A, (double)B, (double)y[i],
+				(double)expected);
+		}
+	}
+}
+
 static const float toy[8] = {1, -.5f, .25f, .125f, .03125f, .5f, -2, .75f};
 
 struct toy_case {
@@ -410,6 +485,8 @@ int main(void)
 	TEST(test_fp4_blocks);
 	TEST(test_fp4_tie_of_scales);
 	TEST(test_tails);
+	TEST(test_definition);
+	TEST(test_fp4_ties_of_elements);
 	TEST(test_toy_weight);
 	TEST(test_layouts);
 	TEST(test_activations);
