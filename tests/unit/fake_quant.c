@@ -306,8 +306,8 @@ static void test_definition(void)
 	}
 }
 
-/* Elements on the ties between two magnitudes, or the next float to them, under scales that are no powers of two. Only a
- * division tells them apart. */
+/* Elements on the ties between two magnitudes, or the float next to them, under scales that are no powers of two. Only
+ * a division tells them apart. */
 static void test_fp4_ties_of_elements(void)
 {
 	static const float ties[] = {0.25f, 0.75f, 1.25f, 1.75f, 2.5f, 3.5f, 5};
