@@ -9,7 +9,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "graph/stage.h"
-#include "model/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "model/lm_extract.h"
 
 static const struct job_file *find_file(const struct job_input *input, const char *name)

@@ -108,7 +108,7 @@ static int inputs_open(struct inputs *in, const struct job *job)
 		.name = job->cell,
 		.config = config,
 		.yaml = yaml,
-		.numerics = "cpu-ref",
+		.numerics = job->numerics ? job->numerics : "",
 		.quantizer_summary = in->summary,
 		.scores = &in->scores,
 		.calib = &in->calib,

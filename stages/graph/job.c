@@ -62,6 +62,8 @@ int job_open(struct job *job, const char *path)
 	job->key = json_string(job->root, "key", path);
 	job->cache = json_string(job->root, "cache", path);
 	job->ref = json_string(job->root, "ref", path);
+	const cJSON *numerics = cJSON_GetObjectItemCaseSensitive(job->root, "numerics");
+	job->numerics = cJSON_IsString(numerics) ? numerics->valuestring : NULL;
 	job->params = json_member(job->root, "params", path);
 	job->unhashed = json_member(job->root, "unhashed", path);
 	if (!job->stage || !job->cell || !job->key || !job->cache || !job->ref || !job->params || !job->unhashed ||
@@ -122,11 +124,9 @@ static int resolve(struct job *job, int depth)
 			fail_context("%s: input \"%s\"", job->cell, input->name);
 	}
 	if (found > 0) {
-		const cJSON *numerics = cJSON_GetObjectItemCaseSensitive(job->root, "numerics");
 		int version = (int)cJSON_GetObjectItemCaseSensitive(job->root, "version")->valuedouble;
 		free(job->ingredients);
-		job->ingredients = job_ingredients(job->stage, version, cJSON_IsString(numerics) ? numerics->valuestring : NULL,
-			job->params, inputs);
+		job->ingredients = job_ingredients(job->stage, version, job->numerics, job->params, inputs);
 		job->action = hash_bytes(job->ingredients, strlen(job->ingredients));
 	}
 	cJSON_Delete(inputs);

@@ -1,6 +1,6 @@
 /* Job files: all that one run of a stage is told, written by the generator.
  *
- *     {"format": "quantgrid-job/1", "stage": "score-layers", "version": 1, "numerics": "cpu-ref",
+ *     {"format": "quantgrid-job/1", "stage": "score-layers", "version": 1, "numerics": "cpu-ref-...",
  *      "cell": "qwen3_vl_demo.wfp8_afp8.default.small", "key": "<K>",
  *      "params": {...},              what may change the result: part of both keys
  *      "unhashed": {...},            paths, device, verbosity: handed over, in no key
@@ -39,6 +39,7 @@ struct job {
 	char *path;
 	cJSON *root;                  /* owner of all borrowed strings */
 	const char *stage, *cell, *key, *cache, *ref;
+	const char *numerics;         /* class of the backend; NULL when the stage has none */
 	const cJSON *params, *unhashed;
 	struct job_input *inputs;
 	size_t input_count;

@@ -58,7 +58,7 @@ struct packing {
 
 struct ops {
 	const char *name;     /* "cpu" */
-	const char *numerics; /* class of equal results, part of action keys: "cpu-ref" */
+	const char *numerics; /* class of equal results, part of action keys: "cpu-ref-openblas0.3.21-haswell" */
 	size_t weight_bytes;  /* bytes of one dev_weight element */
 
 	/* Memory. alloc returns device memory of at least bytes (never NULL: out of memory ends the program). */

@@ -26,7 +26,7 @@
 #include "graph/ninja.h"
 #include "graph/plan.h"
 #include "graph/rules.h"
-#include "model/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "tokenizer/tokenizer.h"
 #include "ops/ops.h"
 

@@ -11,9 +11,9 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/memory.h"
-#include "model/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "model/lm_extract.h"
-#include "model/lm_layout.h"
+#include "checkpoint/lm_layout.h"
 #include "model/lm_weights.h"
 
 static const struct checkpoint_spec small = {

@@ -1,4 +1,4 @@
-#include "model/safetensors.h"
+#include "checkpoint/safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "common/utf8.h"
-#include "model/json_cursor.h"
+#include "checkpoint/json_cursor.h"
 
 /* Shape entries and offsets below this: every later sum then stays inside 64 bits. */
 #define EXTENT_MAX ((uint64_t)1 << 48)

@@ -10,8 +10,8 @@
  * Memory is bounded by the header's length and SAFETENSORS_TENSORS_MAX; nothing of the buffer is read.
  * A mapped file must not be shortened while it is open: touching what is gone raises SIGBUS.
  */
-#ifndef QG_MODEL_SAFETENSORS_H
-#define QG_MODEL_SAFETENSORS_H
+#ifndef QG_CHECKPOINT_SAFETENSORS_H
+#define QG_CHECKPOINT_SAFETENSORS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "model/lm_layout.h"
+#include "checkpoint/lm_layout.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -8,15 +8,15 @@
  * Weights stay in the files: a tensor is an extent of a mapped shard, at any alignment (dtype.h reads it). Their values
  * are not looked at here; NaN and infinity are found by whoever reads them all (extract-lm).
  */
-#ifndef QG_MODEL_CHECKPOINT_H
-#define QG_MODEL_CHECKPOINT_H
+#ifndef QG_CHECKPOINT_CHECKPOINT_H
+#define QG_CHECKPOINT_CHECKPOINT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/dtype.h"
-#include "model/lm_config.h"
-#include "model/safetensors.h"
+#include "checkpoint/lm_config.h"
+#include "checkpoint/safetensors.h"
 
 struct checkpoint_shard {
 	char *name;                /* file name in the folder */

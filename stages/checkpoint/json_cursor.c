@@ -1,4 +1,4 @@
-#include "model/json_cursor.h"
+#include "checkpoint/json_cursor.h"
 
 #include <stdarg.h>
 #include <stdio.h>

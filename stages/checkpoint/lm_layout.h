@@ -7,12 +7,12 @@
  *
  * Names are those of the published Qwen3-VL files, whatever the checkpoint at hand calls its tensors.
  */
-#ifndef QG_MODEL_LM_LAYOUT_H
-#define QG_MODEL_LM_LAYOUT_H
+#ifndef QG_CHECKPOINT_LM_LAYOUT_H
+#define QG_CHECKPOINT_LM_LAYOUT_H
 
 #include <stddef.h>
 
-#include "model/lm_config.h"
+#include "checkpoint/lm_config.h"
 
 enum lm_role {
 	LM_INPUT_NORM,  /* [H] */

@@ -8,8 +8,8 @@
  * The RoPE keys are taken in all three spellings: rope_theta beside rope_scaling in text_config, rope_parameters there,
  * and flat.
  */
-#ifndef QG_MODEL_LM_CONFIG_H
-#define QG_MODEL_LM_CONFIG_H
+#ifndef QG_CHECKPOINT_LM_CONFIG_H
+#define QG_CHECKPOINT_LM_CONFIG_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "model/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,9 +7,9 @@
 #include "common/memory.h"
 #include "common/spell.h"
 #include "common/strbuf.h"
-#include "model/lm_layout.h"
-#include "model/shard_list.h"
-#include "model/vision_list.h"
+#include "checkpoint/lm_layout.h"
+#include "checkpoint/shard_list.h"
+#include "checkpoint/vision_list.h"
 
 enum { NAMES_SHOWN = 10 };
 

@@ -1,7 +1,7 @@
 /* Which files of a checkpoint folder hold the tensors: model.safetensors, or what model.safetensors.index.json lists.
  * With both, the index wins. Only config.json's existence and the index are looked at here, no shard is opened. */
-#ifndef QG_MODEL_SHARD_LIST_H
-#define QG_MODEL_SHARD_LIST_H
+#ifndef QG_CHECKPOINT_SHARD_LIST_H
+#define QG_CHECKPOINT_SHARD_LIST_H
 
 #include <stddef.h>
 

@@ -1,9 +1,9 @@
 /* The layers of a vision tower that a quantizer would wrap, found by the names and shapes in the headers alone: weights
  * of rank 2 and more, but for embeddings. */
-#ifndef QG_MODEL_VISION_LIST_H
-#define QG_MODEL_VISION_LIST_H
+#ifndef QG_CHECKPOINT_VISION_LIST_H
+#define QG_CHECKPOINT_VISION_LIST_H
 
-#include "model/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 /* Fills *linear when the tensor is such a weight and returns 1; linear->name is then the caller's to free. Returns 0
  * when it is not. name is what follows the prefix of the tower. */

@@ -1,4 +1,4 @@
-#include "model/vision_list.h"
+#include "checkpoint/vision_list.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,8 +11,8 @@
  *
  * Functions return 0, or -1 after fail() with "SOURCE: byte N: ...".
  */
-#ifndef QG_MODEL_JSON_CURSOR_H
-#define QG_MODEL_JSON_CURSOR_H
+#ifndef QG_CHECKPOINT_JSON_CURSOR_H
+#define QG_CHECKPOINT_JSON_CURSOR_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "model/lm_config.h"
+#include "checkpoint/lm_config.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -13,7 +13,7 @@
 #include "common/json.h"
 #include "common/spell.h"
 #include "common/strbuf.h"
-#include "model/json_cursor.h"
+#include "checkpoint/json_cursor.h"
 
 enum { CONFIG_BYTES_MAX = 1 << 20 };
 

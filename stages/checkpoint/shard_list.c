@@ -1,4 +1,4 @@
-#include "model/shard_list.h"
+#include "checkpoint/shard_list.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/memory.h"
-#include "model/safetensors.h"
+#include "checkpoint/safetensors.h"
 
 enum { INDEX_BYTES_MAX = SAFETENSORS_HEADER_MAX };
 
