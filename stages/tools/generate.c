@@ -137,17 +137,16 @@ static int load_grid(struct generator *g)
 	g->composer = composer_new("conf");
 	if (grid_load(&g->grid, g->composer, &request))
 		return -1;
-	int names_model = grid_names(&g->grid, "model"), names_dataset = grid_names(&g->grid, "dataset.captions_path") ||
-		grid_names(&g->grid, "dataset.root");
+	int names_model = grid_names(&g->grid, "model"), names_dataset = 0;
 	for (size_t i = 0; i < g->grid.named_count; i++)
 		names_dataset |= !strcmp(g->grid.named[i], "dataset");
 	g->fell_back = !names_model && !names_dataset;
 	if (g->fell_back || (names_model && names_dataset))
 		return 0;
-	/* Only one of the two was named: the other default is the one that belongs to it. */
+	/* A model was named: its own captions. Only a dataset was named: the preset's model. */
 	const char *model = g->grid.cell_count ? grid_cell_choice(&g->grid.cells[0], "model") : NULL;
-	request.defaults = names_model ? (const char *const[]){dataset_of(model)} : (const char *const[]){"model=qwen3_vl_demo"};
-	request.default_count = 1;
+	defaults[0] = dataset_of(model);
+	request.default_count = names_model ? 1 : 0;
 	grid_release(&g->grid);
 	return grid_load(&g->grid, g->composer, &request);
 }
