@@ -1,4 +1,4 @@
-/* All that the reports of one cell are made of. render-report fills it and calls report_write(); everything is borrowed.
+/* All that the reports of one cell are made of. render-report fills it and calls report_write(); all of it is borrowed.
  *
  *     struct report_cell cell = {.name = ..., ...};
  *     if (report_write(&cell, folder, NULL)) ...
@@ -54,8 +54,5 @@ struct report_cell {
 /* Writes the four files into folder, which is created. Files that would not change keep their times; *changed (may be
  * NULL) is how many did. When one cannot be written none is replaced. -1 after fail(). */
 int report_write(const struct report_cell *cell, const char *folder, size_t *changed);
-
-/* Name of the manifest below the folder: "<scheme>_quant_manifest.json"; the caller frees. NULL after fail(). */
-char *report_manifest_name(const struct report_cell *cell);
 
 #endif
