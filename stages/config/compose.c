@@ -155,7 +155,8 @@ static int set_value(const struct target *t, struct node *parent, size_t index)
 		node_free(old);
 		parent->items[index] = node_copy(value);
 	} else {
-		node_set_string(parent, o->parts[o->part_count - 1], node_copy(value));
+		struct node_key key = {.kind = NODE_STRING, .text = o->parts[o->part_count - 1], .at = o->at};
+		node_set(parent, &key, node_copy(value));
 	}
 	return 0;
 }
@@ -238,7 +239,7 @@ static int apply(struct composer *composer, struct node *root, const struct over
 	struct target t = {composer, root, o};
 	if (!strcmp(o->parts[0], "hydra"))
 		return origin_fail(&o->at, "hydra.* configures Hydra, which is not used here");
-	if (o->package || strchr(o->key, '/'))
+	if (o->package || o->separator == '/')
 		return no_group(composer, o);
 	if (o->type == OVERRIDE_DELETE)
 		return remove_value(&t);
