@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -14,11 +15,17 @@ struct pending {
 	char *path, *aside;   /* aside is NULL when the file there is equal already */
 };
 
-/* 1 equal, 0 another or none. A file that cannot be read is another. */
-static int is_equal(const char *path, const struct strbuf *text)
+/* 1 equal, 0 another or none, -1 after fail() for what is no file: it could not be replaced, which must be known before
+ * any is. A file that cannot be read is another. */
+static int compare(const char *path, const struct strbuf *text)
 {
 	struct file_map map;
-	if (!file_exists(path) || file_map_open(&map, path))
+	struct stat status;
+	if (stat(path, &status))
+		return 0;
+	if (!S_ISREG(status.st_mode))
+		return fail("%s: not a regular file", path);
+	if (file_map_open(&map, path))
 		return 0;
 	int equal = map.length == text->length && (!map.length || !memcmp(map.bytes, text->s, map.length));
 	file_map_close(&map);
@@ -28,8 +35,9 @@ static int is_equal(const char *path, const struct strbuf *text)
 static int write_aside(struct pending *p, const char *folder, const struct report_file *file)
 {
 	p->path = path_join(folder, file->name);
-	if (is_equal(p->path, &file->text))
-		return 0;
+	int equal = compare(p->path, &file->text);
+	if (equal)
+		return equal < 0 ? -1 : 0;
 	p->aside = mem_printf("%s/.%s.%ld.new", folder, file->name, (long)getpid());
 	return file_write(p->aside, file->text.s, file->text.length);
 }

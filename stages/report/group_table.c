@@ -40,12 +40,12 @@ static int check_linears(const struct report_cell *cell)
 /* Bits as the peer prints them, a Python float: "8.0", "4.5". */
 static char *format_name(const char *name, double bits)
 {
-	struct strbuf text;
-	strbuf_init(&text);
-	strbuf_addf(&text, "%s(effective-bits: ", name);
-	json_number(&text, bits);
-	strbuf_adds(&text, floor(bits) == bits ? ".0)" : ")");
-	return strbuf_take(&text);
+	struct strbuf number;
+	strbuf_init(&number);
+	json_number(&number, bits);
+	char *text = mem_printf("%s(effective-bits: %s%s)", name, number.s, floor(bits) == bits ? ".0" : "");
+	strbuf_release(&number);
+	return text;
 }
 
 static int read_names(struct group_table *t, const struct report_cell *cell)
@@ -144,7 +144,10 @@ static void count_batches(struct group_table *t, const struct scores *s)
 		t->score_sequences += s->batch_sequences[b];
 		t->score_tokens += s->batch_tokens[b];
 		t->score_targets += s->batch_targets[b];
+		t->loss += s->batch_loss[b] * (double)s->batch_targets[b];
 	}
+	if (t->score_targets)
+		t->loss /= (double)t->score_targets;
 }
 
 /* --- order --- */

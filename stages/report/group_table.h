@@ -44,6 +44,7 @@ struct group_table {
 	int satisfied;
 	size_t quantized;              /* groups the search quantizes */
 	size_t score_sequences, score_tokens, score_targets; /* over the score batches */
+	double loss;                   /* of the unquantized model there, mean over targets */
 	char **warnings;               /* sentences; owned */
 	size_t warning_count, warning_capacity;
 };

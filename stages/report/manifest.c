@@ -283,6 +283,7 @@ static cJSON *scoring_json(const struct report_cell *cell, const struct group_ta
 	add_count(to, "num_sequences", t->score_sequences);
 	add_count(to, "num_tokens", t->score_tokens);
 	add_count(to, "num_targets", t->score_targets);
+	cJSON_AddNumberToObject(to, "loss", t->loss);
 	cJSON *batches = cJSON_AddArrayToObject(to, "batches");
 	for (size_t b = 0; b < s->batch_count; b++) {
 		cJSON *batch = cJSON_CreateObject();

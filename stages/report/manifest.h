@@ -11,6 +11,7 @@
  *         dataset              calibration sequences asked for, tokens, truncated sequences
  *         quantization         recipe_name, weight, activation (codes), search_bits, cost_bits
  *     scoring                  method, numerics class, batch_size, totals and batches: sequences, tokens, targets, loss
+ *                                   (of the unquantized model; the total is the mean over targets)
  *     cell, warnings           name; sentences
  *
  * "quantized" and num_quantized_layers mean what they mean in published files: every linear that could be wrapped,

@@ -239,6 +239,7 @@ static void add_dataset(const struct page *p)
 	add_row_f(p, "Score batches", NULL, "%zu", s->batch_count);
 	add_row_f(p, "Scored samples / tokens / targets", "a target is a token that is predicted", "%zu / %zu / %zu",
 		t->score_sequences, t->score_tokens, t->score_targets);
+	add_row_f(p, "Loss before quantization", "mean cross-entropy of a target, in nats", "%.4f", t->loss);
 	strbuf_addc(p->to, '\n');
 }
 

@@ -52,7 +52,7 @@ static void add_counts(const struct page *p)
 	if (failed)
 		strbuf_addf(p->to, ", **%zu failed**", failed);
 	if (missing)
-		strbuf_addf(p->to, ", %zu are missing", missing);
+		strbuf_addf(p->to, ", %zu missing", missing);
 	if (o->invalid_count)
 		strbuf_addf(p->to, "; %zu more cannot exist", o->invalid_count);
 	strbuf_adds(p->to, ".\n\n");
