@@ -217,16 +217,13 @@ static int no_group(struct composer *composer, const struct override *o)
 {
 	struct strbuf b;
 	const char *const *folders;
-	size_t count = composer_folders(composer, &folders), prefix = 0;
+	size_t count = composer_folders(composer, &folders), prefix = strlen(composer->dir) + 1;
 	strbuf_init(&b);
 	strbuf_addf(&b, "there is no group '%s'", o->key);
 	/* Folders seen so far are the groups of this config. */
 	const char **names = mem_array(count, sizeof *names);
-	for (size_t i = 0; i < count; i++) {
-		const char *slash = strchr(folders[i], '/');
-		prefix = slash ? (size_t)(slash - folders[i]) + 1 : 0;
+	for (size_t i = 0; i < count; i++)
 		names[i] = folders[i] + prefix;
-	}
 	suggest_word(&b, o->key, names, count);
 	free(names);
 	origin_fail(&o->at, "%s", b.s);
