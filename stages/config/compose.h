@@ -55,8 +55,8 @@ int composer_is_group(struct composer *composer, const char *group);
 /* The options of a group, sorted; borrowed from the composer. An unknown group has none. */
 size_t composer_options(struct composer *composer, const char *group, const char *const **options);
 
-/* Every file read and every group folder looked into so far, sorted: what a generator must watch, beside the sweep file.
- * Borrowed until the next call. */
+/* Every file read and every group folder looked into so far, sorted: what a generator must watch beside the
+ * sweep file. Borrowed until the next call. */
 size_t composer_files(struct composer *composer, const char *const **paths);
 size_t composer_folders(struct composer *composer, const char *const **paths);
 
