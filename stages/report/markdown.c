@@ -157,8 +157,9 @@ static void add_top(const struct page *p)
 		share += group_table_share(t, group);
 		strbuf_addf(p->to, "|%zu|", i + 1);
 		add_name(p, group);
-		strbuf_addf(p->to, "|%.3e|%.1f %%|%.1f %%|\n", t->groups[group].score,
-			percent(group_table_share(t, group)), percent(share));
+		strbuf_addf(p->to, "|%.3e|", t->groups[group].score);
+		words_share(p->to, group_table_share(t, group));
+		strbuf_addf(p->to, "|%.1f %%|\n", percent(share));
 	}
 	strbuf_addc(p->to, '\n');
 }
@@ -186,8 +187,9 @@ static void add_kind(const struct page *p, const struct kind *kind)
 	for (size_t i = 0; i < t->groups[kind->first].member_count; i++)
 		strbuf_addf(p->to, "%s`%s`", i ? " + " : "",
 			words_layer_kind(group_table_member(t, p->cell, kind->first, i)));
-	strbuf_addf(p->to, "|%zu|%.3e|%.1f %%|", kind->groups, kind->sum,
-		percent(t->sum > 0 ? kind->sum / t->sum : 0));
+	strbuf_addf(p->to, "|%zu|%.3e|", kind->groups, kind->sum);
+	words_share(p->to, t->sum > 0 ? kind->sum / t->sum : 0);
+	strbuf_addc(p->to, '|');
 	add_name(p, kind->worst);
 	strbuf_adds(p->to, "|\n");
 }
@@ -271,7 +273,7 @@ static void add_quantization(const struct page *p)
 	add_row_f(p, "Bits stored a weight, when quantized", "scales included, mean over layers", "%.4f",
 		p->table->cost_bits);
 	add_row_config(p, "Granularity", "quant_granularity.name");
-	add_row(p, "Quant cfg overrides", "see below", NULL);
+	add_row(p, "Quant cfg overrides", overrides && overrides->child ? "see below" : "none", NULL);
 	strbuf_addc(p->to, '\n');
 	if (!overrides || !overrides->child)
 		return;

@@ -320,8 +320,9 @@ static void add_layers(const struct page *p)
 		for (size_t i = 0; i < count && i < LAYERS_SHOWN; i++) {
 			strbuf_adds(p->to, "|");
 			add_code(p, words_short_layer(layers[i].name));
-			strbuf_addf(p->to, "|%zu|%.1f %%|`%s`|\n", layers[i].cells, 100 * layers[i].share,
-				p->grid->cells[layers[i].worst].name);
+			strbuf_addf(p->to, "|%zu|", layers[i].cells);
+			words_share(p->to, layers[i].share);
+			strbuf_addf(p->to, "|`%s`|\n", p->grid->cells[layers[i].worst].name);
 		}
 		strbuf_addc(p->to, '\n');
 	}
@@ -359,7 +360,8 @@ static void add_cell(const struct page *p, size_t index)
 	for (size_t k = 0; k < cell->top_count && k < TOP_SHOWN; k++) {
 		strbuf_adds(p->to, k ? ", " : "");
 		add_code(p, words_short_layer(cell->top[k].group));
-		strbuf_addf(p->to, " %.0f %%", 100 * share_of(cell, k));
+		strbuf_addc(p->to, ' ');
+		words_share(p->to, share_of(cell, k));
 	}
 	if (cell->same_as)
 		strbuf_addf(p->to, " (same as `%s`)", cell->same_as);

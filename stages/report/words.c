@@ -72,6 +72,15 @@ void words_cell(struct strbuf *to, const char *text)
 	}
 }
 
+void words_share(struct strbuf *to, double share)
+{
+	double percent = 100 * share;
+	if (percent > 0 && percent < 0.1)
+		strbuf_adds(to, "<0.1 %");
+	else
+		strbuf_addf(to, percent < 10 ? "%.1f %%" : "%.0f %%", percent);
+}
+
 void words_count(struct strbuf *to, double count)
 {
 	char digits[32];

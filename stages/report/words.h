@@ -12,6 +12,9 @@ void words_activation(struct strbuf *to, struct quantizer quantizer);
 /* Text for a cell of a table: '|' is escaped, line breaks become blanks. */
 void words_cell(struct strbuf *to, const char *text);
 
+/* A share of 1: "98 %", "1.8 %", "<0.1 %" */
+void words_share(struct strbuf *to, double share);
+
 /* "12,345,678" */
 void words_count(struct strbuf *to, double count);
 

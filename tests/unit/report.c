@@ -365,6 +365,12 @@ static void test_words(void)
 	strbuf_addc(&text, ' ');
 	words_cell(&text, "a|b\nc");
 	CHECK_STRING(text.s, "412,614,656 999 a\\|b c");
+	strbuf_clear(&text);
+	words_share(&text, 0);
+	words_share(&text, 0.0009);
+	words_share(&text, 0.0184);
+	words_share(&text, 1);
+	CHECK_STRING(text.s, "0.0 %<0.1 %1.8 %100 %");
 	strbuf_release(&text);
 	CHECK_STRING(words_layer_kind("model.language_model.layers.12.mlp.down_proj"), "mlp.down_proj");
 	CHECK_STRING(words_layer_kind("lm_head"), "lm_head");
