@@ -27,6 +27,31 @@ char *cache_object_path(const char *root, const struct cache_result *result)
 	return mem_printf("%s/cas/%.2s/%s.%s", root, result->content.hex, result->content.hex, result->kind);
 }
 
+char *cache_id(const char *root)
+{
+	char *path = path_join(root, "id"), *id = NULL;
+	if (file_read(path, 256, &id, NULL))
+		id = NULL;
+	free(path);
+	return id;
+}
+
+/* Of two processes that make the id at once, one rename comes last and both read that. */
+static int make_id(const char *root)
+{
+	unsigned char bytes[16];
+	char *path = path_join(root, "id");
+	int bad = 0;
+	if (!file_exists(path)) {
+		if (getentropy(bytes, sizeof bytes))
+			bad = fail("%s: no random numbers: %s", path, strerror(errno));
+		struct digest id = hash_bytes(bytes, sizeof bytes);
+		bad = bad || file_write(path, id.hex, DIGEST_HEX);
+	}
+	free(path);
+	return bad;
+}
+
 int cache_prepare(const char *root)
 {
 	static const char *const folders[] = {"cas", "ac", "locks", "tmp"};
@@ -37,7 +62,7 @@ int cache_prepare(const char *root)
 		if (bad)
 			return fail_context("cache");
 	}
-	return 0;
+	return make_id(root);
 }
 
 static int read_entry(const cJSON *entry, const char *path, struct cache_result *result)

@@ -6,6 +6,8 @@
  *     locks/1234...         one process computes an action at a time
  *     tmp/                  objects being written; same file system as cas/
  *     leafdb                memo of leaf digests (leaf.h)
+ *     id                    random name of this cache, made with it: reference files that point into a deleted or another
+ *                           cache are found out by it (stages/tools/leaves.c)
  *
  * A result appears in the order object, then action entry, then (graph/stage.h) reference file, each by rename. A crash
  * leaves orphans, never half a result. The entry holds the exact ingredients, compared on every hit, so that not even a
@@ -26,8 +28,11 @@ struct cache_result {
 	size_t size;                /* of the object's file in bytes */
 };
 
-/* Creates the folders that are missing. */
+/* Creates the folders and the id that are missing. */
 int cache_prepare(const char *root);
+
+/* The cache's id, in new memory; NULL after fail(). */
+char *cache_id(const char *root);
 
 /* 1 when action is cached, its ingredients are these and its object is there; 0 when not; -1 after fail(). An entry
  * that cannot be read counts as absent: it will be written anew. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "common/file.h"
@@ -235,5 +236,8 @@ int ref_read(const char *path, const char *cache, struct cache_result *result)
 	char *object = cache_object_path(cache, result);
 	int present = !stat(object, &s) && (size_t)s.st_size == result->size;
 	free(object);
+	/* It points nowhere: without it, the next ninja makes it again. */
+	if (!present)
+		unlink(path);
 	return present;
 }

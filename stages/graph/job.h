@@ -73,7 +73,7 @@ const char *job_unhashed_string(const struct job *job, const char *name);
 /* Reference files: where Ninja looks. Written only when the content differs. */
 int ref_write(const struct job *job, const struct cache_result *result);
 
-/* 1 and the result, 0 when there is none or its object is gone, -1 after fail(). */
+/* 1 and the result, 0 when there is none, -1 after fail(). A file whose object is gone is removed and counts as none. */
 int ref_read(const char *path, const char *cache, struct cache_result *result);
 
 #endif

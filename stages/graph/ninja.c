@@ -60,7 +60,7 @@ static void write_stage_rule(struct strbuf *to, const struct rule *rule)
 	strbuf_addc(to, '\n');
 }
 
-static int write_stages(const struct plan *plan, const struct ninja_grid *grid)
+static int write_stages(const struct plan *plan, const struct ninja_grid *grid, int *changed)
 {
 	struct strbuf text;
 	strbuf_init(&text);
@@ -74,7 +74,7 @@ static int write_stages(const struct plan *plan, const struct ninja_grid *grid)
 	strbuf_adds(&text, "rule cell\n  command = build/bin/quantize-calibrate $calib && build/bin/score-layers $scores && "
 		"build/bin/render-report $report && : >$out\n  description = CELL $words\n  pool = compute\n");
 	char *path = path_join(plan->build_dir, "stages.ninja");
-	int bad = file_write_if_changed(path, text.s, text.length, NULL);
+	int bad = file_write_if_changed(path, text.s, text.length, changed);
 	free(path);
 	strbuf_release(&text);
 	return bad;
@@ -269,7 +269,7 @@ static void write_targets(struct strbuf *to, const struct ninja_grid *grid)
 		"  words = CLEAN (cache/ and published reports stay)\n");
 }
 
-int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_report_files *report_files)
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_report_files *report_files, int *changed)
 {
 	struct strbuf text;
 	int bad = 0;
@@ -308,8 +308,11 @@ int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_re
 	strbuf_adds(&text, "\ndefault grid\n");
 	write_targets(&text, grid);
 	char *path = path_join(plan->build_dir, "cells.ninja");
+	int stages_changed = 0, cells_changed = 0;
 	if (!bad)
-		bad = write_stages(plan, grid) || file_write_if_changed(path, text.s, text.length, NULL);
+		bad = write_stages(plan, grid, &stages_changed) ||
+			file_write_if_changed(path, text.s, text.length, &cells_changed);
+	*changed = stages_changed || cells_changed;
 	free(path);
 	strbuf_release(&text);
 	return bad ? -1 : 0;

@@ -30,6 +30,7 @@ struct ninja_grid {
 /* Files of a report, by cell: the caller frees each and the array. */
 typedef int ninja_report_files(const struct plan *plan, const struct plan_cell *cell, char ***files, size_t *count);
 
-int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_report_files *report_files);
+/* *changed tells whether either file differs from what was there. */
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_report_files *report_files, int *changed);
 
 #endif

@@ -9,6 +9,7 @@
  * Exit status: 0 done, 1 the environment is wrong (missing files, disk), 2 the config is wrong.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -428,8 +429,14 @@ static int write_files(struct generator *g)
 	struct ninja_grid grid = {.path = grid_path, .overview = (const char *const *)g->overview, .slots = 1,
 		.overview_count = g->overview[0] ? 2 : 0,
 		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
-	return plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
-		ninja_write(&g->plan, &grid, report_files) ? -1 : 0;
+	int changed;
+	if (plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
+		ninja_write(&g->plan, &grid, report_files, &changed))
+		return -1;
+	/* Ninja reads the graph again only when build.ninja itself is newer; what it includes does not count. */
+	if (changed && file_exists("build.ninja") && utimensat(AT_FDCWD, "build.ninja", NULL, 0))
+		return fail("build.ninja: cannot set its time: %s", strerror(errno));
+	return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------
