@@ -1,5 +1,5 @@
 # Wrong input gives an error that a stranger can act on, writes nothing half, and loses nothing that was there.
-. tests/pipeline/lib.sh
+. tests/pipeline/lib
 
 new_project bad
 configure

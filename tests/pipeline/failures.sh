@@ -1,5 +1,5 @@
 # A cell that fails stops no other, is said with its reason, and runs again next time.
-. tests/pipeline/lib.sh
+. tests/pipeline/lib
 
 new_project failures
 grid="quant_pair=wint8_afp16,wfp8_afp8,wint4_aint8"

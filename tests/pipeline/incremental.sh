@@ -1,5 +1,5 @@
 # After an edit only what it touches is computed again. What ran is read from the stages' traces.
-. tests/pipeline/lib.sh
+. tests/pipeline/lib
 
 new_project edits
 cat >conf/sweeps/three.yaml <<'EOF'
