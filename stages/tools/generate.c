@@ -152,11 +152,12 @@ static int load_grid(struct generator *g)
 	return grid_load(&g->grid, g->composer, &request);
 }
 
-/* model.path as it is, or the hub's snapshot when that folder is missing and the config knows the hub's name. */
-static void find_checkpoint(struct grid_cell *cell)
+/* model.path as it is, or the hub's snapshot when that folder is missing, the config knows the hub's name and the user
+ * did not name the path. */
+static void find_checkpoint(const struct grid *grid, struct grid_cell *cell)
 {
 	const char *path = node_string(cell->config, "model.path");
-	const char *hub = node_string_or(cell->config, "model.hub", NULL);
+	const char *hub = grid_names(grid, "model.path") ? NULL : node_string_or(cell->config, "model.hub", NULL);
 	char *snapshot = hub && !file_exists(path) ? hub_snapshot(hub) : NULL;
 	if (!snapshot)
 		return;
@@ -209,7 +210,7 @@ static plan_lister *find_lister(const char *name)
 static int add_cell(struct generator *g, struct grid_cell *cell)
 {
 	struct cell_view v;
-	find_checkpoint(cell);
+	find_checkpoint(&g->grid, cell);
 	int bad = cell_view_make(&v, &g->grid, cell);
 	if (!bad && v.result == RESOLVE_INVALID) {
 		if (g->grid.cell_count == 1)

@@ -59,6 +59,19 @@ check 'an invalid cell in a grid is skipped' equal $status 0
 check 'with its name' said 'qwen3_vl_demo.wfp4_afp16.w_per_tensor.small'
 check 'and its reason' said 'FP4'
 
+# --- which model runs ---
+hub=$S/hub/hub/models--Qwen--Qwen3-VL-4B-Instruct
+mkdir -p "$hub/refs" "$hub/snapshots"
+ln -s "$S/models/qwen3_vl_demo/checkpoint" "$hub/snapshots/abc"
+echo abc >"$hub/refs/main"
+HF_HOME=$S/hub configure model=qwen3_vl_4b_instruct dataset=demo_captions
+check 'a checkpoint in the hub cache is found' equal $status 0
+check 'and named' said 'snapshots/abc'
+HF_HOME=$S/hub configure model.path=/nowhere
+check 'a path the user named is never replaced' said '/nowhere'
+configure
+check 'without a word the demo model runs' said 'the demo model'
+
 # --- captions ---
 configure
 captions=models/qwen3_vl_demo/captions/captions_small.txt
