@@ -145,8 +145,11 @@ static int compute(const struct stage *stage, struct job **jobs, size_t count)
 	}
 	for (size_t i = 0; i < run.count && !bad; i++)
 		bad = check_leaves(run.jobs[i]);
-	if (!bad && run.count)
+	if (!bad && run.count && stage->compute)
 		bad = stage->compute(&run);
+	for (size_t i = 0; i < run.count && !bad && stage->compute_each; i++)
+		if (stage->compute_each(&run, i))
+			stage_failed(&run, i);
 	for (size_t i = 0; i < run.count; i++) {
 		if (bad && run.slots[i].state == SLOT_OPEN && run.count > 1)
 			stage_failed(&run, i);

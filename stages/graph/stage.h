@@ -31,8 +31,10 @@ struct stage_run {
 struct stage {
 	const char *name;
 	const char *about;      /* for --help: what it reads, does and writes, a few lines */
-	/* Returns 0, or -1 after fail() when none of the uncommitted jobs can be done. */
+	/* One of the two. compute does all jobs together; it returns 0, or -1 after fail() when none of the uncommitted ones
+	 * can be done. compute_each does and commits jobs[index]; it returns 0, or -1 after fail() when this one failed. */
 	int (*compute)(struct stage_run *run);
+	int (*compute_each)(struct stage_run *run, size_t index);
 };
 
 int stage_main(int argc, char **argv, const struct stage *stage);
