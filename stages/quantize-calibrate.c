@@ -1,7 +1,7 @@
 /* quantize-calibrate: lm (+ tokens) -> calib. See rules/quantize-calibrate.yaml.
  *
- * All jobs of a group have the same language model. Each distinct weight quantizer and each distinct (tokens, activation
- * quantizer) is calibrated once; every job then gets its calib from these.
+ * All jobs of a group have the same language model. Each distinct weight quantizer and each distinct (tokens,
+ * activation quantizer) is calibrated once; every job then gets its calib from these.
  */
 #include <stdlib.h>
 #include <string.h>

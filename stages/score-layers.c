@@ -116,7 +116,8 @@ static int commit(const struct scoring *s, struct stage_run *run, size_t index)
 {
 	const struct cell *cell = &s->cells[index];
 	size_t linears = s->model.linear_count, batches = cell->list.count;
-	size_t *sequences = mem_array(3 * batches, sizeof *sequences), *tokens = sequences + batches, *targets = tokens + batches;
+	size_t *sequences = mem_array(3 * batches, sizeof *sequences), *tokens = sequences + batches;
+	size_t *targets = tokens + batches;
 	double *loss = mem_array(batches, sizeof *loss);
 	struct scores_linear *named = mem_array(linears, sizeof *named);
 	struct object_writer w;

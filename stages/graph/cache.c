@@ -138,7 +138,8 @@ static int put_object(const char *root, const struct object_writer *w, struct ca
 	return bad;
 }
 
-static int put_entry(const char *root, const char *ingredients, const cJSON *provenance, const struct cache_result *result)
+static int put_entry(const char *root, const char *ingredients, const cJSON *provenance,
+	const struct cache_result *result)
 {
 	struct strbuf text;
 	cJSON *entry = cJSON_CreateObject();

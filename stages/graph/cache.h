@@ -6,8 +6,8 @@
  *     locks/1234...         one process computes an action at a time
  *     tmp/                  objects being written; same file system as cas/
  *     leafdb                memo of leaf digests (leaf.h)
- *     id                    random name of this cache, made with it: reference files that point into a deleted or another
- *                           cache are found out by it (stages/tools/leaves.c)
+ *     id                    random name of this cache, made with it: reference files that point into a deleted or
+ *                           another cache are found out by it (stages/tools/leaves.c)
  *
  * A result appears in the order object, then action entry, then (graph/stage.h) reference file, each by rename. A crash
  * leaves orphans, never half a result. The entry holds the exact ingredients, compared on every hit, so that not even a

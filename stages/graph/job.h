@@ -51,8 +51,8 @@ struct job {
 int job_open(struct job *job, const char *path);
 void job_close(struct job *job);
 
-/* Finds what the inputs turned out to be (their reference files, or failing that the cache) and computes ingredients and
- * action. 1 when done, 0 after fail() when an input has no result yet, -1 after fail(). */
+/* Finds what the inputs turned out to be (their reference files, or failing that the cache) and computes ingredients
+ * and action. 1 when done, 0 after fail() when an input has no result yet, -1 after fail(). */
 int job_resolve(struct job *job);
 
 /* The input of that name; NULL when the job has none. Borrowed. */
@@ -73,7 +73,8 @@ const char *job_unhashed_string(const struct job *job, const char *name);
 /* Reference files: where Ninja looks. Written only when the content differs. */
 int ref_write(const struct job *job, const struct cache_result *result);
 
-/* 1 and the result, 0 when there is none, -1 after fail(). A file whose object is gone is removed and counts as none. */
+/* 1 and the result, 0 when there is none, -1 after fail(). A file whose object is gone is removed and counts as
+ * none. */
 int ref_read(const char *path, const char *cache, struct cache_result *result);
 
 #endif

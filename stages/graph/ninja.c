@@ -69,8 +69,8 @@ static int write_stages(const struct plan *plan, const struct ninja_grid *grid, 
 	strbuf_addf(&text, "pool compute\n  depth = %zu\npool disk\n  depth = 1\n\n", grid->slots);
 	for (size_t i = 0; i < plan->rules->count; i++)
 		write_stage_rule(&text, &plan->rules->rules[i]);
-	strbuf_adds(&text, "rule overview\n  command = build/bin/render-report --overview $grid\n  description = OVERVIEW $words\n"
-		"  restat = 1\n\n");
+	strbuf_adds(&text, "rule overview\n  command = build/bin/render-report --overview $grid\n"
+		"  description = OVERVIEW $words\n  restat = 1\n\n");
 	strbuf_adds(&text, "rule cell\n  command = build/bin/quantize-calibrate $calib && build/bin/score-layers $scores && "
 		"build/bin/render-report $report && : >$out\n  description = CELL $words\n  pool = compute\n");
 	char *path = path_join(plan->build_dir, "stages.ninja");

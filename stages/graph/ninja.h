@@ -1,13 +1,13 @@
 /* The Ninja files of a plan: build/stages.ninja, one rule a stage, and build/cells.ninja, one edge a unit of work.
  *
- * A grouped stage becomes one group edge, which fills the cache for all its jobs in one process, and a commit edge a job,
- * ordered after it, which turns the cached result into a reference file or reports that job's failure:
+ * A grouped stage becomes one group edge, which fills the cache for all its jobs in one process, and a commit edge a
+ * job, ordered after it, which turns the cached result into a reference file or reports that job's failure:
  *
  *     build build/ref/group/score-layers-<G16>.stamp: group_score_layers | refs and stamps of the inputs || programs
  *     build build/ref/score-layers/<label>-<K16>.ref: stage_score_layers | refs of the inputs || stamp programs
  *
- * The stamp is order-only: a changed group never dirties a finished cell. A group waits for the stamps of grouped inputs,
- * not for their reference files, so that one failed calibration does not hold up the others.
+ * The stamp is order-only: a changed group never dirties a finished cell. A group waits for the stamps of grouped
+ * inputs, not for their reference files, so that one failed calibration does not hold up the others.
  *
  * Cached stages have restat and generator set: their output paths contain the recipe key, so neither a changed command
  * line nor a lost .ninja_log may make them run. No edge has a depfile: Ninja deletes outputs of those on Ctrl-C.

@@ -129,8 +129,8 @@ static int add_file(struct plan *plan, struct plan_input *input, const char *nam
 	return leaf_file(plan, path, &file->digest);
 }
 
-static int read_leaf(struct plan *plan, struct plan_input *input, const struct rule *rule, const struct rule_input *from,
-	const struct view *view)
+static int read_leaf(struct plan *plan, struct plan_input *input, const struct rule *rule,
+	const struct rule_input *from, const struct view *view)
 {
 	const cJSON *value = need(view, rule, from->leaf);
 	if (!value)
@@ -259,8 +259,8 @@ static cJSON *project(const struct view *view, const struct rule *rule, const st
 
 static int add_job(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index);
 
-static int read_input(struct plan *plan, struct plan_input *input, const struct rule *rule, const struct rule_input *from,
-	const struct view *view)
+static int read_input(struct plan *plan, struct plan_input *input, const struct rule *rule,
+	const struct rule_input *from, const struct view *view)
 {
 	input->name = from->name;
 	input->is_leaf = !from->stage;

@@ -1,9 +1,9 @@
 /* From cells to jobs: which runs of which stages the grid needs, each once, with its recipe key.
  *
- * A cell is given as its view: a JSON object of everything rules may name, by section: the composed config and beside it
- * what the generator derived (quantizer.weight, dataset.num_samples, cell.name ...). A job is a stage with the params
- * its rule declares and the jobs or leaves that are its inputs; two cells whose projections agree share the job, which is
- * how cells come to share calibrations, tokens and scores.
+ * A cell is given as its view: a JSON object of everything rules may name, by section: the composed config and beside
+ * it what the generator derived (quantizer.weight, dataset.num_samples, cell.name ...). A job is a stage with the
+ * params its rule declares and the jobs or leaves that are its inputs; two cells whose projections agree share the job,
+ * which is how cells come to share calibrations, tokens and scores.
  */
 #ifndef QG_GRAPH_PLAN_H
 #define QG_GRAPH_PLAN_H

@@ -7,8 +7,8 @@
  *     STAGE --help
  *
  * A stage program is a struct stage and one call of stage_main(). Its compute function gets the jobs without a cached
- * result (distinct actions, locked, inputs resolved) and commits each with stage_commit() as soon as it is done, or says
- * with stage_failed() that this one failed and goes on.
+ * result (distinct actions, locked, inputs resolved) and commits each with stage_commit() as soon as it is done, or
+ * says with stage_failed() that this one failed and goes on.
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage, 143 after SIGTERM, SIGINT or SIGHUP (never 130, which Ninja takes for
  * Ctrl-C). When $QUANTGRID_TRACE names a file, each computation appends a line "STAGE CELL" to it: tests compare what

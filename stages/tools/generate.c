@@ -98,7 +98,8 @@ static int read_request(struct request *r, const char *path)
 static char *hub_snapshot(const char *hub)
 {
 	const char *home = getenv("HF_HOME");
-	char *base = home && *home ? mem_strdup(home) : mem_printf("%s/.cache/huggingface", getenv("HOME") ? getenv("HOME") : "");
+	char *base = home && *home ? mem_strdup(home)
+		: mem_printf("%s/.cache/huggingface", getenv("HOME") ? getenv("HOME") : "");
 	struct strbuf folder;
 	char *revision = NULL, *path = NULL;
 	strbuf_init(&folder);

@@ -2,12 +2,12 @@
  *
  *     build/bin/leaves [BUILD_DIR [CACHE_DIR]]      (default build, cache)
  *
- * BUILD_DIR/leaf/list, written by the generator, names files and folders, one a line. The stamp BUILD_DIR/leaf/stamp holds
- * the hash over their contents (of a folder: its names) and is rewritten only when that differs, whatever the times of the
- * files say. A file that is missing is a difference like any other: the generator says what it means.
+ * BUILD_DIR/leaf/list, written by the generator, names files and folders, one a line. The stamp BUILD_DIR/leaf/stamp
+ * holds the hash over their contents (of a folder: its names) and is rewritten only when that differs, whatever the
+ * times of the files say. A file that is missing is a difference like any other: the generator says what it means.
  *
- * It also looks whether the cache is the one that the reference files below BUILD_DIR/ref point into. When it was deleted
- * (or another stands in its place) they point nowhere, so they are removed, and Ninja asks the stages again.
+ * It also looks whether the cache is the one that the reference files below BUILD_DIR/ref point into. When it was
+ * deleted (or another stands in its place) they point nowhere, so they are removed, and Ninja asks the stages again.
  */
 #include <errno.h>
 #include <ftw.h>
