@@ -82,6 +82,8 @@ static const struct rule rules[] = {
 	{"output_layout.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "for people"},
 	{"output_layout.mode", TYPE_WORD, REQUIRED, "tmp|publish", NULL, 0, 0, "which folders results go to"},
 	{"output_layout.root_dir", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "the folder above them"},
+	{"output_layout.language_model_dir", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0,
+		"where extract.materialize writes the model"},
 
 	{"extract.materialize", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "write a plain language model folder as well"},
 	{"runner.report_only", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "render from what exists"},

@@ -202,25 +202,28 @@ static void write_solo(struct strbuf *to, const struct plan *plan, const struct 
 	free(done);
 }
 
-static int write_report(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell, int report_only,
-	ninja_report_files *report_files)
+/* The edge of a published job. Takes files; the first one stands for all in the list of what a grid makes. */
+static void write_published(struct strbuf *to, struct strbuf *made, const struct plan *plan,
+	const struct plan_job *job, char **files, size_t count, int report_only)
 {
-	const struct plan_job *job = &plan->jobs[cell->report];
-	char **files;
-	size_t count;
-	if (report_files(plan, cell, &files, &count))
-		return -1;
 	strbuf_adds(to, "build");
 	for (size_t i = 0; i < count; i++) {
 		strbuf_addc(to, ' ');
 		add_path(to, files[i]);
+		if (!i) {
+			strbuf_addc(made, ' ');
+			add_path(made, files[i]);
+		}
 		free(files[i]);
 	}
 	free(files);
 	strbuf_adds(to, ": stage_");
 	add_rule_name(to, job->rule->stage);
+	strbuf_adds(to, " |");
 	for (size_t i = 0; i < job->input_count && !report_only; i++) {
-		strbuf_adds(to, i ? " " : " | ");
+		if (job->inputs[i].is_leaf)
+			continue;
+		strbuf_addc(to, ' ');
 		add_path(to, plan->jobs[job->inputs[i].job].ref_path);
 	}
 	strbuf_adds(to, " ||");
@@ -228,12 +231,44 @@ static int write_report(struct strbuf *to, const struct plan *plan, const struct
 	strbuf_addc(to, '\n');
 	add_value(to, "job", job->job_path);
 	add_value(to, "words", job->describe);
+}
+
+static int write_report(struct strbuf *to, struct strbuf *made, const struct plan *plan, const struct plan_cell *cell,
+	int report_only, const struct ninja_files *files)
+{
+	char **names;
+	size_t count;
+	if (files->of_report(plan, cell, &names, &count))
+		return -1;
+	write_published(to, made, plan, &plan->jobs[cell->report], names, count, report_only);
+	return 0;
+}
+
+/* The rule of reports; every cell has one. */
+static const struct rule *report_rule(const struct plan *plan)
+{
+	return plan->jobs[plan->cells[0].report].rule;
+}
+
+/* What is published beside the reports. */
+static int write_beside(struct strbuf *to, struct strbuf *made, const struct plan *plan,
+	const struct ninja_files *files)
+{
+	for (size_t i = 0; i < plan->job_count; i++) {
+		const struct plan_job *job = &plan->jobs[i];
+		char **names;
+		size_t count;
+		if (!job->rule->publish || job->rule == report_rule(plan))
+			continue;
+		if (files->of_job(plan, job, &names, &count))
+			return -1;
+		write_published(to, made, plan, job, names, count, 0);
+	}
 	return 0;
 }
 
 static void write_overview(struct strbuf *to, const struct plan *plan, const struct ninja_grid *grid)
 {
-	const struct rule *published = NULL;
 	if (!grid->overview_count)
 		return;
 	strbuf_adds(to, "build");
@@ -248,12 +283,8 @@ static void write_overview(struct strbuf *to, const struct plan *plan, const str
 		strbuf_addc(to, ' ');
 		add_path(to, plan->groups[g].stamp_path);
 	}
-	for (size_t i = 0; i < plan->rules->count; i++)
-		if (plan->rules->rules[i].publish)
-			published = &plan->rules->rules[i];
 	strbuf_adds(to, " ||");
-	if (published)
-		add_program(to, published);
+	add_program(to, report_rule(plan));
 	strbuf_addc(to, '\n');
 	add_value(to, "grid", grid->path);
 	add_value(to, "words", grid->overview[0]);
@@ -269,11 +300,12 @@ static void write_targets(struct strbuf *to, const struct ninja_grid *grid)
 		"  words = CLEAN (cache/ and published reports stay)\n");
 }
 
-int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_report_files *report_files, int *changed)
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files, int *changed)
 {
-	struct strbuf text;
+	struct strbuf text, made;
 	int bad = 0;
 	strbuf_init(&text);
+	strbuf_init(&made);
 	strbuf_adds(&text, banner);
 	for (size_t i = 0; i < plan->job_count && !grid->report_only; i++)
 		if (plan->jobs[i].ref_path)
@@ -281,26 +313,14 @@ int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_re
 	for (size_t g = 0; g < plan->group_count && !grid->report_only; g++)
 		write_group(&text, plan, &plan->groups[g]);
 	for (size_t c = 0; c < plan->cell_count && !bad; c++) {
-		bad = write_report(&text, plan, &plan->cells[c], grid->report_only, report_files);
+		bad = write_report(&text, &made, plan, &plan->cells[c], grid->report_only, files);
 		if (!bad && !grid->report_only)
 			write_solo(&text, plan, &plan->cells[c]);
 	}
+	if (!bad && !grid->report_only)
+		bad = write_beside(&text, &made, plan, files);
 	write_overview(&text, plan, grid);
-	strbuf_adds(&text, "\nbuild grid: phony");
-	for (size_t c = 0; c < plan->cell_count && !bad; c++) {
-		char **files;
-		size_t count;
-		bad = report_files(plan, &plan->cells[c], &files, &count);
-		for (size_t i = 0; !bad && i < count; i++) {
-			if (!i) {
-				strbuf_addc(&text, ' ');
-				add_path(&text, files[i]);
-			}
-			free(files[i]);
-		}
-		if (!bad)
-			free(files);
-	}
+	strbuf_addf(&text, "\nbuild grid: phony%s", made.s);
 	for (size_t i = 0; i < grid->overview_count; i++) {
 		strbuf_addc(&text, ' ');
 		add_path(&text, grid->overview[i]);
@@ -315,5 +335,6 @@ int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_re
 	*changed = stages_changed || cells_changed;
 	free(path);
 	strbuf_release(&text);
+	strbuf_release(&made);
 	return bad ? -1 : 0;
 }

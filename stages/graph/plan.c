@@ -374,26 +374,40 @@ bad:
 	return -1;
 }
 
+/* Adds the job of one published stage, if the cell wants it. The one that reads scores is the cell's report; others stand
+ * beside it and are often those of many cells. */
+static int add_published(struct plan *plan, const struct rule *rule, const struct view *view, struct plan_cell *cell)
+{
+	size_t index;
+	const cJSON *when = rule->when ? need(view, rule, rule->when) : NULL;
+	if (rule->when && !when)
+		return -1;
+	if (rule->when && !cJSON_IsTrue(when))
+		return 0;
+	if (add_job(plan, rule, view, &index))
+		return -1;
+	const struct plan_job *job = &plan->jobs[index];
+	for (size_t i = 0; i < job->input_count; i++) {
+		if (strcmp(job->inputs[i].name, "scores"))
+			continue;
+		cell->report = index;
+		cell->score = job->inputs[i].job;
+	}
+	return 0;
+}
+
 int plan_add_cell(struct plan *plan, const char *name, cJSON *view, const char *output_dir)
 {
-	const struct rule *published = NULL;
 	struct view v = {.root = view};
-	struct plan_cell cell = {.name = mem_strdup(name), .view = view, .output_dir = mem_strdup(output_dir)};
-	for (size_t i = 0; i < plan->rules->count; i++)
-		if (plan->rules->rules[i].publish)
-			published = &plan->rules->rules[i];
+	struct plan_cell cell = {.name = mem_strdup(name), .view = view, .output_dir = mem_strdup(output_dir),
+		.report = PLAN_NO_JOB};
 	MEM_GROW(plan->cells, plan->cell_count, plan->cell_capacity);
 	plan->cells[plan->cell_count++] = cell;
-	if (!published)
-		return fail("no rule has publish: true, so there is nothing to make");
 	struct plan_cell *kept = &plan->cells[plan->cell_count - 1];
-	if (add_job(plan, published, &v, &kept->report))
-		return fail_context("%s", name);
-	const struct plan_job *report = &plan->jobs[kept->report];
-	for (size_t i = 0; i < report->input_count; i++)
-		if (!strcmp(report->inputs[i].name, "scores"))
-			kept->score = report->inputs[i].job;
-	return 0;
+	for (size_t i = 0; i < plan->rules->count; i++)
+		if (plan->rules->rules[i].publish && add_published(plan, &plan->rules->rules[i], &v, kept))
+			return fail_context("%s", name);
+	return kept->report == PLAN_NO_JOB ? fail("no rule with publish: true reads scores, so there is nothing to make") : 0;
 }
 
 static int by_text(const void *a, const void *b)

@@ -40,6 +40,7 @@ struct plan_job {
 };
 
 #define PLAN_NO_GROUP ((size_t)-1)
+#define PLAN_NO_JOB ((size_t)-1)
 
 struct plan_group {
 	const struct rule *rule;
@@ -53,7 +54,7 @@ struct plan_group {
 struct plan_cell {
 	char *name;
 	cJSON *view;
-	size_t report;                 /* job of the published stage */
+	size_t report;                 /* job of the published stage that reads scores */
 	size_t score;                  /* its input job named "scores" */
 	char *output_dir;
 };

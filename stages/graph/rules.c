@@ -10,8 +10,8 @@
 #include "config/yaml.h"
 
 static const char *const rule_keys[] = {
-	"stage", "version", "about", "label", "describe", "numerics", "publish", "inputs", "params", "unhashed", "output",
-	"group", "pool",
+	"stage", "version", "about", "when", "label", "describe", "numerics", "publish", "inputs", "params", "unhashed",
+	"output", "group", "pool",
 };
 static const char *const input_keys[] = {"stage", "when", "with", "leaf", "files"};
 static const char *const pools[] = {"compute", "disk"};
@@ -136,6 +136,9 @@ static int check_sets(const struct node *root, const struct rule *rule)
 					rule->params.item[i]);
 	if (!rule->publish == !rule->output)
 		return origin_fail(&root->at, "a stage has either an 'output' or 'publish: true'");
+	if (rule->when && !rule->publish)
+		return origin_fail(&node_get(root, "when")->at,
+			"'when' is for stages with 'publish: true'; others are made when an input asks for them");
 	return 0;
 }
 
@@ -146,7 +149,7 @@ static int take_rule(const struct node *root, struct rule *rule)
 		take_string(root, "stage", 1, &rule->stage) || take_version(root, rule) ||
 		take_string(root, "about", 1, &rule->about) || take_string(root, "label", 1, &rule->label) ||
 		take_string(root, "describe", 1, &rule->describe) || take_string(root, "output", 0, &rule->output) ||
-		take_string(root, "pool", 0, &rule->pool) || take_flag(root, "numerics", &rule->numerics) ||
+		take_string(root, "pool", 0, &rule->pool) || take_string(root, "when", 0, &rule->when) || take_flag(root, "numerics", &rule->numerics) ||
 		take_flag(root, "publish", &rule->publish) || take_inputs(node_get(root, "inputs"), rule) ||
 		take_names(node_get(root, "params"), "params", &rule->params) ||
 		take_names(node_get(root, "unhashed"), "unhashed", &rule->unhashed))
@@ -202,6 +205,7 @@ static void rule_free(struct rule *rule)
 	free(rule->describe);
 	free(rule->output);
 	free(rule->pool);
+	free(rule->when);
 }
 
 void rules_release(struct rules *rules)

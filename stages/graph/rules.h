@@ -43,6 +43,7 @@ struct rule {
 	struct names params, unhashed, group_by;
 	char *output;          /* kind of object; NULL when publish */
 	char *pool;            /* NULL: none */
+	char *when;            /* of a published stage: made for cells where this value is true; NULL: for all */
 };
 
 struct rules {

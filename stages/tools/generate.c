@@ -28,6 +28,8 @@
 #include "graph/plan.h"
 #include "graph/rules.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/shard_list.h"
+#include "model/lm_folder.h"
 #include "tokenizer/tokenizer.h"
 #include "ops/ops.h"
 
@@ -205,6 +207,8 @@ static plan_lister *find_lister(const char *name)
 {
 	if (!strcmp(name, "checkpoint"))
 		return list_checkpoint;
+	if (!strcmp(name, "companions"))
+		return lm_folder_companions;
 	return !strcmp(name, "tokenizer") ? list_tokenizer : NULL;
 }
 
@@ -262,6 +266,32 @@ static int check_collisions(const struct plan *plan)
 	return bad;
 }
 
+/* Where a job that writes a language model's folder writes it to; NULL for others. */
+static const char *language_model_dir(const struct plan_job *job)
+{
+	const cJSON *dir = cJSON_GetObjectItemCaseSensitive(job->params, "output_layout.language_model_dir");
+	return job->rule->publish && cJSON_IsString(dir) ? dir->valuestring : NULL;
+}
+
+/* A folder is written as a whole: not over the checkpoint, nor over other people's files, nor by two models in turn. */
+static int check_folders(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->job_count; i++) {
+		const char *dir = language_model_dir(&plan->jobs[i]);
+		if (!dir)
+			continue;
+		if (lm_folder_check(dir, cJSON_GetObjectItemCaseSensitive(plan->jobs[i].unhashed, "model.path")->valuestring))
+			return -1;
+		for (size_t k = 0; k < i; k++) {
+			const char *other = language_model_dir(&plan->jobs[k]);
+			if (other && !strcmp(other, dir))
+				return fail("%s: two models of the grid would be written there; give them different names (model.name), or "
+					"folders (output_layout.language_model_dir)", dir);
+		}
+	}
+	return 0;
+}
+
 static int make_plan(struct generator *g)
 {
 	g->invalid = mem_zeroed(g->grid.cell_count, sizeof *g->invalid);
@@ -271,7 +301,7 @@ static int make_plan(struct generator *g)
 			return -1;
 	if (!g->plan.cell_count)
 		return fail("no cell of the grid can exist; the first one: %s: %s", g->invalid[0].name, g->invalid[0].reason);
-	if (check_collisions(&g->plan))
+	if (check_collisions(&g->plan) || check_folders(&g->plan))
 		return -1;
 	/* Cells differ in quantizers far more often than in model or length. */
 	for (size_t i = 0; i < g->grid.cell_count; i++) {
@@ -310,6 +340,26 @@ static int report_files(const struct plan *plan, const struct plan_cell *cell, c
 	(*files)[1] = path_join(cell->output_dir, "per-layer-sensitivity.md");
 	(*files)[2] = path_join(cell->output_dir, "per-layer-sensitivity.json");
 	(*files)[3] = path_join(cell->output_dir, "composed-config.yaml");
+	return 0;
+}
+
+/* The files of a language model's folder: two of its own, and those that it copies. */
+static int beside_files(const struct plan *plan, const struct plan_job *job, char ***files, size_t *count)
+{
+	const char *dir = language_model_dir(job);
+	(void)plan;
+	if (!dir)
+		return fail("%s: publishes, but neither from scores nor to output_layout.language_model_dir", job->rule->path);
+	size_t copied = 0;
+	for (size_t i = 0; i < job->input_count; i++)
+		copied += job->inputs[i].file_count;
+	*files = mem_array(copied + 2, sizeof **files);
+	(*files)[0] = path_join(dir, CHECKPOINT_SINGLE);
+	(*files)[1] = path_join(dir, CHECKPOINT_CONFIG);
+	*count = 2;
+	for (size_t i = 0; i < job->input_count; i++)
+		for (size_t f = 0; f < job->inputs[i].file_count; f++)
+			(*files)[(*count)++] = path_join(dir, job->inputs[i].files[f].name);
 	return 0;
 }
 
@@ -428,12 +478,13 @@ static void name_overview(struct generator *g)
 
 static int write_files(struct generator *g)
 {
+	static const struct ninja_files files = {report_files, beside_files};
 	struct ninja_grid grid = {.path = grid_path, .overview = (const char *const *)g->overview, .slots = 1,
 		.overview_count = g->overview[0] ? 2 : 0,
 		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
 	int changed;
 	if (plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
-		ninja_write(&g->plan, &grid, report_files, &changed))
+		ninja_write(&g->plan, &grid, &files, &changed))
 		return -1;
 	/* Ninja reads the graph again only when build.ninja itself is newer; what it includes does not count. */
 	if (changed && file_exists("build.ninja") && utimensat(AT_FDCWD, "build.ninja", NULL, 0))
@@ -519,6 +570,9 @@ static void print_summary(const struct generator *g)
 		print_invalid(g);
 	}
 	printf("  %-10s %s\n", "reports", plan->cell_count == 1 ? plan->cells[0].output_dir : g->overview[1]);
+	for (size_t i = 0; i < plan->job_count; i++)
+		if (language_model_dir(&plan->jobs[i]))
+			printf("  %-10s %s (a plain Qwen3 model, for other tools)\n", "model to", language_model_dir(&plan->jobs[i]));
 	for (size_t i = 0; i < note_count; i++)
 		printf("  %-10s %s\n", "note", notes[i]);
 	puts("\nNow type:  ninja");
