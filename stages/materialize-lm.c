@@ -76,9 +76,9 @@ static int run(struct job *job)
 		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage_name);
 	if (cache_prepare(job->cache) || job_resolve(job) <= 0 || open_lm(&lm, job))
 		return -1;
-	int lock = cache_lock(job->cache, &job->action);
-	int bad = lock < 0 || write_folder(job, &lm);
-	cache_unlock(lock);
+	int locks = cache_locks_open(job->cache);
+	int bad = locks < 0 || cache_lock(locks, &job->action) || write_folder(job, &lm);
+	cache_locks_close(locks);
 	lm_close(&lm);
 	return bad ? -1 : 0;
 }

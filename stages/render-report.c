@@ -98,7 +98,7 @@ static int inputs_open(struct inputs *in, const struct job *job)
 {
 	*in = (struct inputs){.folder = job_unhashed_string(job, "output_dir")};
 	const cJSON *config = json_member(job->params, "config", job->path);
-	const char *yaml = job_param_string(job, "composed_yaml");
+	const char *yaml = job_unhashed_string(job, "composed_yaml");
 	if (!in->folder || !config || !yaml || open_objects(in, job) || summarize(in, config, job->path)) {
 		inputs_close(in);
 		return -1;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,7 +28,7 @@ char *cache_object_path(const char *root, const struct cache_result *result)
 
 char *cache_id(const char *root)
 {
-	char *path = path_join(root, "id"), *id = NULL;
+	char *path = path_join(root, "cas/id"), *id = NULL;
 	if (file_read(path, 256, &id, NULL))
 		id = NULL;
 	free(path);
@@ -40,7 +39,7 @@ char *cache_id(const char *root)
 static int make_id(const char *root)
 {
 	unsigned char bytes[16];
-	char *path = path_join(root, "id");
+	char *path = path_join(root, "cas/id");
 	int bad = 0;
 	if (!file_exists(path)) {
 		if (getentropy(bytes, sizeof bytes))
@@ -54,7 +53,7 @@ static int make_id(const char *root)
 
 int cache_prepare(const char *root)
 {
-	static const char *const folders[] = {"cas", "ac", "locks", "tmp"};
+	static const char *const folders[] = {"cas", "ac", "tmp"};
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
 		char *path = path_join(root, folders[i]);
 		int bad = dir_make(path);
@@ -177,27 +176,46 @@ int cache_store(const char *root, const struct digest *action, const char *ingre
 	return 0;
 }
 
-int cache_lock(const char *root, const struct digest *action)
+int cache_locks_open(const char *root)
 {
-	char *path = mem_printf("%s/locks/%s", root, action->hex);
+	char *path = path_join(root, "locks");
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (fd < 0)
 		fail("%s: cannot create: %s", path, strerror(errno));
-	while (fd >= 0 && flock(fd, LOCK_EX)) {
-		if (errno == EINTR)
-			continue;
-		fail("%s: cannot lock: %s", path, strerror(errno));
-		close(fd);
-		fd = -1;
-	}
 	free(path);
 	return fd;
 }
 
-void cache_unlock(int lock)
+void cache_locks_close(int locks)
 {
-	if (lock >= 0)
-		close(lock);
+	if (locks >= 0)
+		close(locks);
+}
+
+/* The byte of an action: the first digits of its key, so that offsets are in the order of the keys. Two actions on one
+ * byte would only wait for one another. */
+static int set_lock(int locks, const struct digest *action, short type)
+{
+	enum { DIGITS = 15 };
+	char first[DIGITS + 1];
+	memcpy(first, action->hex, DIGITS);
+	first[DIGITS] = '\0';
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)strtoull(first, NULL, 16), .l_len = 1};
+	int bad;
+	do
+		bad = fcntl(locks, F_OFD_SETLKW, &lock);
+	while (bad && errno == EINTR);
+	return bad;
+}
+
+int cache_lock(int locks, const struct digest *action)
+{
+	return set_lock(locks, action, F_WRLCK) ? fail("cannot lock the action %s: %s", action->hex, strerror(errno)) : 0;
+}
+
+void cache_unlock(int locks, const struct digest *action)
+{
+	(void)set_lock(locks, action, F_UNLCK);
 }
 
 int cache_failure_note(const char *root, const struct digest *action, const char *text)

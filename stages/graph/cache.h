@@ -2,12 +2,12 @@
  *
  *     cas/ab/abcd...KIND    an object (formats/object.h), named by its content digest, mode 0444
  *     ac/12/1234....json    action key -> ingredients, content, identity, size, provenance
- *     ac/12/1234....fail    why the last attempt at this action failed (said once by the cell's own edge)
- *     locks/1234...         one process computes an action at a time
+ *     ac/12/1234....fail    why the last attempt at this action failed
+ *     locks                 one process computes an action at a time: a lock on one byte of this empty file an action
  *     tmp/                  objects being written; same file system as cas/
  *     leafdb                memo of leaf digests (leaf.h)
- *     id                    random name of this cache, made with it: reference files that point into a deleted or
- *                           another cache are found out by it (stages/tools/leaves.c)
+ *     cas/id                random name of this cache, made with it: reference files that point into a deleted or another
+ *                           cache are found out by it (stages/tools/leaves.c)
  *
  * A result appears in the order object, then action entry, then (graph/stage.h) reference file, each by rename. A crash
  * leaves orphans, never half a result. The entry holds the exact ingredients, compared on every hit, so that not even a
@@ -45,12 +45,17 @@ int cache_store(const char *root, const struct digest *action, const char *ingre
 /* The object's file; the caller frees. */
 char *cache_object_path(const char *root, const struct cache_result *result);
 
-/* Waits for, and holds, the right to compute action; returns a descriptor for cache_unlock, or -1 after fail(). */
-int cache_lock(const char *root, const struct digest *action);
-void cache_unlock(int lock);
+/* The file of locks, for the functions below; closing it gives all of the process's locks back. -1 after fail(). */
+int cache_locks_open(const char *root);
+void cache_locks_close(int locks);
 
-/* Failure of the last attempt: noted by the process that computed a group, found (1, *text for the caller to free) or
- * not (0), and forgotten. */
+/* Waits for, and then holds, the right to compute action, until cache_unlock(). Who locks several does so in the order of
+ * their text, so that no two processes wait for one another. -1 after fail(). */
+int cache_lock(int locks, const struct digest *action);
+void cache_unlock(int locks, const struct digest *action);
+
+/* Failure of the last attempt: noted by the process that computed, found (1, *text for the caller to free) or not (0) by
+ * the cell's own edge and the overview, and forgotten with the next success. */
 int cache_failure_note(const char *root, const struct digest *action, const char *text);
 int cache_failure_find(const char *root, const struct digest *action, char **text);
 void cache_failure_forget(const char *root, const struct digest *action);

@@ -103,6 +103,21 @@ char *job_ingredients(const char *stage, int version, const char *numerics, cons
 	return text.s;
 }
 
+int job_input_discard(const struct job *job, const struct job_input *input)
+{
+	struct job upstream;
+	char *reason = mem_strdup(error_text()), *path = job_input_path(job, input);
+	unlink(path);
+	if (input->job && !job_open(&upstream, input->job)) {
+		unlink(upstream.ref);
+		job_close(&upstream);
+	}
+	fail("input \"%s\" is damaged and was removed; run ninja again. %s", input->name, reason);
+	free(path);
+	free(reason);
+	return -1;
+}
+
 /* What a job's result is without its reference file: its action looked up in the cache. */
 static int find_by_action(const char *job_path, int depth, struct cache_result *result);
 
@@ -110,7 +125,9 @@ static int resolve(struct job *job, int depth)
 {
 	cJSON *inputs = cJSON_CreateObject();
 	int found = 1;
-	for (size_t i = 0; found > 0 && i < job->input_count; i++) {
+	/* All are looked at, also after one that is missing: references that point nowhere are dropped on the way, and one
+	 * run should drop them all. */
+	for (size_t i = 0; found >= 0 && i < job->input_count; i++) {
 		struct job_input *input = &job->inputs[i];
 		if (!input->job) {
 			cJSON *files = cJSON_AddObjectToObject(inputs, input->name);
@@ -118,11 +135,12 @@ static int resolve(struct job *job, int depth)
 				cJSON_AddStringToObject(files, input->files[f].name, input->files[f].digest.hex);
 			continue;
 		}
-		found = find_by_action(input->job, depth + 1, &input->result);
-		if (found > 0)
+		int there = find_by_action(input->job, depth + 1, &input->result);
+		if (there > 0)
 			cJSON_AddStringToObject(inputs, input->name, input->result.identity.hex);
 		else
 			fail_context("%s: input \"%s\"", job->cell, input->name);
+		found = there < found ? there : found;
 	}
 	if (found > 0) {
 		int version = (int)cJSON_GetObjectItemCaseSensitive(job->root, "version")->valuedouble;

@@ -1,10 +1,9 @@
 #include "graph/plan.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "common/error.h"
 #include "common/file.h"
@@ -107,6 +106,15 @@ void plan_release(struct plan *plan)
 /* ------------------------------------------------------------------------------------------------------------------
  * Leaves */
 
+/* Hashing gigabytes for the first time takes seconds to a minute: who waits should know what for. */
+static void say_large(const char *path)
+{
+	enum { LARGE_BYTES = 256 << 20 };
+	struct stat s;
+	if (!stat(path, &s) && s.st_size >= LARGE_BYTES)
+		fprintf(stderr, "%s: looking at %s (%.1f GB)\n", program_name(), path, (double)s.st_size / 1e9);
+}
+
 static int leaf_file(struct plan *plan, const char *path, struct digest *digest)
 {
 	for (size_t i = 0; i < plan->leaf_count; i++) {
@@ -115,6 +123,7 @@ static int leaf_file(struct plan *plan, const char *path, struct digest *digest)
 			return 0;
 		}
 	}
+	say_large(path);
 	if (leaf_digest(plan->memo, path, digest))
 		return -1;
 	MEM_GROW(plan->leaves, plan->leaf_count, plan->leaf_capacity);
@@ -140,7 +149,8 @@ static int read_leaf(struct plan *plan, struct plan_input *input, const struct r
 	if (!from->files) {
 		/* The file's name stays out of the key: renaming a captions file changes nothing. */
 		input->files = mem_zeroed(1, sizeof *input->files);
-		return add_file(plan, input, "content", mem_strdup(value->valuestring)) ? fail_context("%s", from->leaf) : 0;
+		return add_file(plan, input, "content", mem_strdup(value->valuestring)) ?
+			fail_context("%s (another: %s=FILE)", from->leaf, from->leaf) : 0;
 	}
 	char **names;
 	size_t count;
@@ -270,10 +280,12 @@ static int read_input(struct plan *plan, struct plan_input *input, const struct 
 	return add_job(plan, rules_find(plan->rules, from->stage), &inner, &input->job);
 }
 
-/* Whether the cell has this input: its "when" names a value that is not "-". */
-static int wanted(const struct rule_input *from, const struct view *view)
+/* Whether the cell has this input: its "when" names a value that is not "-". -1 after fail(). */
+static int wanted(const struct rule *rule, const struct rule_input *from, const struct view *view)
 {
-	const cJSON *value = from->when ? view_at(view, from->when) : NULL;
+	const cJSON *value = from->when ? need(view, rule, from->when) : NULL;
+	if (from->when && !value)
+		return -1;
 	return !from->when || !cJSON_IsString(value) || strcmp(value->valuestring, "-");
 }
 
@@ -347,10 +359,11 @@ static int add_job(struct plan *plan, const struct rule *rule, const struct view
 {
 	struct plan_job job = {.rule = rule, .group = PLAN_NO_GROUP};
 	job.inputs = mem_zeroed(rule->input_count, sizeof *job.inputs);
-	for (size_t i = 0; i < rule->input_count; i++)
-		if (wanted(&rule->inputs[i], view) &&
-			read_input(plan, &job.inputs[job.input_count++], rule, &rule->inputs[i], view))
+	for (size_t i = 0; i < rule->input_count; i++) {
+		int has = wanted(rule, &rule->inputs[i], view);
+		if (has < 0 || (has && read_input(plan, &job.inputs[job.input_count++], rule, &rule->inputs[i], view)))
 			goto bad;
+	}
 	job.params = project(view, rule, &rule->params);
 	if (!job.params)
 		goto bad;
@@ -366,7 +379,7 @@ static int add_job(struct plan *plan, const struct rule *rule, const struct view
 	MEM_GROW(plan->jobs, plan->job_count, plan->job_capacity);
 	plan->jobs[plan->job_count++] = job;
 	index_job(plan, *index);
-	if (rule->group_by.count)
+	if (rule->grouped)
 		join_group(plan, *index);
 	return 0;
 bad:

@@ -142,6 +142,29 @@ static int check_sets(const struct node *root, const struct rule *rule)
 	return 0;
 }
 
+static int has_name(const struct names *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (!strcmp(names->item[i], name))
+			return 1;
+	return 0;
+}
+
+/* What a group's jobs have in common must be something the stage sees: a param or an input made by a stage. */
+static int check_group(const struct node *by, const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->group_by.count; i++) {
+		const char *name = rule->group_by.item[i];
+		int known = has_name(&rule->params, name);
+		for (size_t k = 0; k < rule->input_count; k++)
+			known |= rule->inputs[k].stage && !strcmp(rule->inputs[k].name, name);
+		if (!known)
+			return origin_fail(&by->items[i]->at, "'%s' is neither a param of %s nor an input made by a stage", name,
+				rule->stage);
+	}
+	return 0;
+}
+
 static int take_rule(const struct node *root, struct rule *rule)
 {
 	const struct node *group = node_get(root, "group");
@@ -156,8 +179,10 @@ static int take_rule(const struct node *root, struct rule *rule)
 		return -1;
 	if (group) {
 		static const char *const group_keys[] = {"by"};
-		if (check_keys(group, group_keys, 1, "group") || take_names(node_get(group, "by"), "by", &rule->group_by))
+		if (check_keys(group, group_keys, 1, "group") || take_names(node_get(group, "by"), "by", &rule->group_by) ||
+			check_group(node_get(group, "by"), rule))
 			return -1;
+		rule->grouped = 1;
 	}
 	return check_pool(root, rule) || check_sets(root, rule) ? -1 : 0;
 }
@@ -234,6 +259,10 @@ static int check_inputs(const struct rules *rules)
 		for (size_t k = 0; k < rule->input_count; k++) {
 			const char *stage = rule->inputs[k].stage;
 			const struct rule *from = stage ? rules_find(rules, stage) : NULL;
+			for (size_t w = 0; from && w < rule->inputs[k].with_count; w++)
+				if (!has_name(&from->params, rule->inputs[k].with[w].path))
+					return fail("%s: input '%s': with: '%s' is no param of %s", rule->path, rule->inputs[k].name,
+						rule->inputs[k].with[w].path, stage);
 			if (!stage || (from && !from->publish))
 				continue;
 			const char *near = from ? NULL : spell_nearest(stage, names, rules->count);

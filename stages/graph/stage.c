@@ -19,7 +19,6 @@ enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20 };
 
 struct stage_slot {
 	enum { SLOT_OPEN, SLOT_DONE, SLOT_FAILED } state;
-	int lock;
 	struct timespec started;
 };
 
@@ -109,57 +108,63 @@ int stage_commit(struct stage_run *run, size_t index, const struct object_writer
 		return -1;
 	slot->state = SLOT_DONE;
 	stage_trace(job->stage, job->cell);
-	cache_unlock(slot->lock);
-	slot->lock = -1;
+	cache_unlock(run->locks, &job->action);
 	return 0;
 }
 
 void stage_failed(struct stage_run *run, size_t index)
 {
 	struct job *job = run->jobs[index];
+	char *reason = mem_strdup(error_text());
 	run->slots[index].state = SLOT_FAILED;
-	/* Of a single job the caller reports the same message. */
-	if (run->count > 1)
-		fprintf(stderr, "%s: error: %s: %s\n", program_name(), job->cell, error_text());
-	if (cache_failure_note(job->cache, &job->action, error_text()))
+	if (cache_failure_note(job->cache, &job->action, reason))
 		warn("%s", error_text());
+	fail("%s", reason);
+	free(reason);
 }
 
-/* Locks the jobs, drops those that another process finished meanwhile, computes the rest. Returns the number of jobs
- * that failed, or -1 after fail() when all did. */
-static int compute(const struct stage *stage, struct job **jobs, size_t count)
+/* Locks the jobs one by one and keeps those that no other process finished meanwhile. */
+static int lock_jobs(struct stage_run *run, struct job **jobs, size_t count)
 {
-	struct stage_run run = {.jobs = mem_array(count, sizeof *run.jobs), .slots = mem_zeroed(count, sizeof *run.slots)};
-	int failed = 0, bad = 0;
-	for (size_t i = 0; i < count && !bad; i++) {
-		struct cache_result result;
-		struct stage_slot *slot = &run.slots[run.count];
-		slot->lock = cache_lock(jobs[i]->cache, &jobs[i]->action);
-		bad = slot->lock < 0;
-		if (bad || cache_find(jobs[i]->cache, &jobs[i]->action, jobs[i]->ingredients, &result) > 0) {
-			cache_unlock(slot->lock);
+	struct cache_result result;
+	for (size_t i = 0; i < count; i++) {
+		if (cache_lock(run->locks, &jobs[i]->action))
+			return -1;
+		if (cache_find(jobs[i]->cache, &jobs[i]->action, jobs[i]->ingredients, &result) > 0) {
+			cache_unlock(run->locks, &jobs[i]->action);
 			continue;
 		}
-		clock_gettime(CLOCK_REALTIME, &slot->started);
-		run.jobs[run.count++] = jobs[i];
+		clock_gettime(CLOCK_REALTIME, &run->slots[run->count].started);
+		run->jobs[run->count++] = jobs[i];
 	}
+	return 0;
+}
+
+/* Computes what is still missing of the jobs and notes each failure. Returns the number of jobs that failed, or -1 after
+ * fail() when it did not come to computing. */
+static int compute(const struct stage *stage, struct job **jobs, size_t count)
+{
+	struct stage_run run = {.jobs = mem_array(count, sizeof *run.jobs), .slots = mem_zeroed(count, sizeof *run.slots),
+		.locks = cache_locks_open(jobs[0]->cache)};
+	int failed = 0, bad = run.locks < 0 || lock_jobs(&run, jobs, count);
 	for (size_t i = 0; i < run.count && !bad; i++)
 		bad = check_leaves(run.jobs[i]);
-	if (!bad && run.count && stage->compute)
-		bad = stage->compute(&run);
-	for (size_t i = 0; i < run.count && !bad && stage->compute_each; i++)
-		if (stage->compute_each(&run, i))
-			stage_failed(&run, i);
-	for (size_t i = 0; i < run.count; i++) {
-		if (bad && run.slots[i].state == SLOT_OPEN && run.count > 1)
-			stage_failed(&run, i);
-		failed += run.slots[i].state != SLOT_DONE;
-		cache_unlock(run.slots[i].lock);
+	if (!bad && run.count) {
+		if (stage->compute && stage->compute(&run)) {
+			for (size_t i = 0; i < run.count; i++)
+				if (run.slots[i].state == SLOT_OPEN)
+					stage_failed(&run, i);
+		}
+		for (size_t i = 0; i < run.count && stage->compute_each; i++)
+			if (stage->compute_each(&run, i))
+				stage_failed(&run, i);
 	}
-	int all = run.count && failed == (int)run.count;
+	for (size_t i = 0; i < run.count; i++)
+		failed += run.slots[i].state != SLOT_DONE;
+	cache_locks_close(run.locks);
 	free(run.jobs);
 	free(run.slots);
-	return bad || all ? -1 : failed;
+	return bad ? -1 : failed;
 }
 
 static int by_action(const void *a, const void *b)

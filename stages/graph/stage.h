@@ -3,7 +3,8 @@
  *     STAGE JOB [--stamp FILE]           ensures the result of one job and writes its reference file. When the group's
  *                                        process noted a failure, prints it, removes the group's stamp FILE so that the
  *                                        next ninja tries the group again, and fails.
- *     STAGE --group GROUP --stamp FILE   fills the cache for all jobs of a group in one process and writes the stamp
+ *     STAGE --group GROUP --stamp FILE   fills the cache for all jobs of a group in one process, notes the failures, and
+ *                                        writes the stamp: the group was tried. Failures are for the jobs' own edges
  *     STAGE --help
  *
  * A stage program is a struct stage and one call of stage_main(). Its compute function gets the jobs without a cached
@@ -26,6 +27,7 @@ struct stage_run {
 	struct job **jobs;      /* [count] to compute */
 	size_t count;
 	struct stage_slot *slots; /* private: what became of each */
+	int locks;              /* private: cache_locks_open() */
 };
 
 struct stage {
@@ -43,7 +45,7 @@ int stage_main(int argc, char **argv, const struct stage *stage);
  * changed meanwhile nothing is committed. */
 int stage_commit(struct stage_run *run, size_t index, const struct object_writer *w);
 
-/* Notes error_text() as the reason why jobs[index] failed. */
+/* Notes error_text() as the reason why jobs[index] failed. Nothing is printed: the job's own edge will say it. */
 void stage_failed(struct stage_run *run, size_t index);
 
 /* Appends "STAGE CELL" to the trace file, if one is asked for. */

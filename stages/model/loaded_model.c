@@ -76,6 +76,14 @@ int loaded_model_open(struct loaded_model *m, const struct job *job)
 	return bad;
 }
 
+int loaded_model_serves(const struct loaded_model *m, const struct job *job)
+{
+	const struct job_input *input = job_input_find(job, "lm");
+	if (input && digest_equal(&input->result.identity, &m->lm.object.identity))
+		return 0;
+	return fail("%s: another language model than that of its group", job->path);
+}
+
 void loaded_model_close(struct loaded_model *m)
 {
 	transformer_close(m->transformer);

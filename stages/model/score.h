@@ -15,6 +15,8 @@
 #include "model/transformer.h"
 #include "quant/quantizer.h"
 
+enum { SCORE_FAILURE_MAX = 256 };
+
 struct score_request {
 	struct quantizer_pair pair;
 	float *const *weight_amax;    /* [linears][quantizer_amax_count()]; from calibration */
@@ -22,11 +24,12 @@ struct score_request {
 	const size_t *batch;          /* [batches] distinct indices of the batches it is scored on */
 	size_t batches;
 	struct output_sums *sums;     /* out: [linears][batches], the caller's memory, overwritten */
+	char failure[SCORE_FAILURE_MAX]; /* out: "", or why the sums cannot be used: one is not finite */
 };
 
 /* loss (may be NULL) gets the mean cross-entropy of every batch. Batches no request names are not run (loss 0).
  * Requests with equal pair and amax share their products where they share batches; the bits of a request do not depend
- * on the others. A sum that is not finite is an error naming linear, batch and format. */
+ * on the others. A sum that is not finite sets the request's failure, which names linear, batch and format. */
 int score_run(struct transformer *model, const struct ops *ops, const struct linear_info *linears, size_t linear_count,
 	const struct batch *batches, size_t batch_count, struct score_request *requests, size_t count, double *loss);
 

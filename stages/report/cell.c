@@ -11,12 +11,19 @@
 #include "report/manifest.h"
 #include "report/markdown.h"
 
-enum { MANIFEST, LAYERS, MARKDOWN, YAML, FILES };
-
 static void add_json(struct strbuf *to, const cJSON *value)
 {
 	json_pretty(to, value);
 	strbuf_addc(to, '\n');
+}
+
+void report_file_names(char *names[REPORT_FILES], const char *scheme, const char *pair)
+{
+	names[REPORT_MANIFEST] = mem_printf("%s%s_quant_manifest.json", scheme ? scheme : pair,
+		scheme ? "" : "_autoquant_lm");
+	names[REPORT_LAYERS] = mem_strdup("per-layer-sensitivity.json");
+	names[REPORT_MARKDOWN] = mem_strdup("per-layer-sensitivity.md");
+	names[REPORT_YAML] = mem_strdup("composed-config.yaml");
 }
 
 static int make_files(struct report_file *files, const struct report_cell *cell, const struct group_table *table)
@@ -25,16 +32,16 @@ static int make_files(struct report_file *files, const struct report_cell *cell,
 	if (!manifest)
 		return -1;
 	cJSON *layers = layers_json_make(cell, table, manifest);
-	files[MANIFEST].name = mem_printf("%s_quant_manifest.json", table->scheme);
-	files[LAYERS].name = mem_strdup("per-layer-sensitivity.json");
-	files[MARKDOWN].name = mem_strdup("per-layer-sensitivity.md");
-	files[YAML].name = mem_strdup("composed-config.yaml");
-	for (int i = 0; i < FILES; i++)
+	char *names[REPORT_FILES];
+	report_file_names(names, table->scheme, NULL);
+	for (int i = 0; i < REPORT_FILES; i++) {
+		files[i].name = names[i];
 		strbuf_init(&files[i].text);
-	add_json(&files[MANIFEST].text, manifest);
-	add_json(&files[LAYERS].text, layers);
-	markdown_make(&files[MARKDOWN].text, cell, table);
-	strbuf_adds(&files[YAML].text, cell->yaml);
+	}
+	add_json(&files[REPORT_MANIFEST].text, manifest);
+	add_json(&files[REPORT_LAYERS].text, layers);
+	markdown_make(&files[REPORT_MARKDOWN].text, cell, table);
+	strbuf_adds(&files[REPORT_YAML].text, cell->yaml);
 	cJSON_Delete(layers);
 	cJSON_Delete(manifest);
 	return 0;
@@ -43,11 +50,11 @@ static int make_files(struct report_file *files, const struct report_cell *cell,
 int report_write(const struct report_cell *cell, const char *folder, size_t *changed)
 {
 	struct group_table table;
-	struct report_file files[FILES] = {{0}};
+	struct report_file files[REPORT_FILES] = {{0}};
 	if (group_table_make(&table, cell))
 		return -1;
-	int bad = make_files(files, cell, &table) || report_files_write(folder, files, FILES, changed);
-	report_files_release(files, FILES);
+	int bad = make_files(files, cell, &table) || report_files_write(folder, files, REPORT_FILES, changed);
+	report_files_release(files, REPORT_FILES);
 	group_table_release(&table);
 	return bad ? -1 : 0;
 }

@@ -9,12 +9,8 @@
  * It also looks whether the cache is the one that the reference files below BUILD_DIR/ref point into. When it was
  * deleted (or another stands in its place) they point nowhere, so they are removed, and Ninja asks the stages again.
  */
-#include <errno.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/error.h"
 #include "common/file.h"
@@ -35,21 +31,13 @@ static void add_digests(struct strbuf *to, char *list, const char *cache)
 	leaf_memo_close(memo);
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
-{
-	(void)status;
-	(void)kind;
-	(void)place;
-	return remove(path) && errno != ENOENT ? fail("%s: cannot remove: %s", path, strerror(errno)) : 0;
-}
-
 static int check_cache(const char *build, const char *cache)
 {
 	char *refs = path_join(build, "ref"), *kept = path_join(build, "leaf/cache-id"), *id = NULL;
 	int changed = 0, bad = cache_prepare(cache) || !(id = cache_id(cache)) || dir_make_parents(kept) ||
 		file_write_if_changed(kept, id, strlen(id), &changed);
-	if (!bad && changed && file_exists(refs))
-		bad = nftw(refs, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	if (!bad && changed)
+		bad = dir_remove(refs);
 	free(refs);
 	free(kept);
 	free(id);

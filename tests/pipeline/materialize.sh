@@ -77,7 +77,7 @@ echo mine >notes/notes.txt
 configure extract.materialize=true output_layout.language_model_dir=notes
 check 'over other files: refused' differ $status 0
 check 'with the file' said '"notes.txt"'
-configure extract.materialize=true model.path=plain,models/qwen3_vl_demo/checkpoint
+configure extract.materialize=true model=qwen3_vl_demo model.path=plain,models/qwen3_vl_demo/checkpoint
 check 'two models in one folder: refused' differ $status 0
 check 'with the way out' said 'language_model_dir'
 configure extract.materialize=maybe
