@@ -112,6 +112,8 @@ int job_input_discard(const struct job *job, const struct job_input *input)
 		unlink(upstream.ref);
 		job_close(&upstream);
 	}
+	/* Said here, too: without the object the job's own edge cannot even tell which action failed. */
+	warn("%s: input \"%s\" is damaged and was removed: %s", job->cell, input->name, reason);
 	fail("input \"%s\" is damaged and was removed; run ninja again. %s", input->name, reason);
 	free(path);
 	free(reason);

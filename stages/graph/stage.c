@@ -250,6 +250,9 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 	if (job_open(&job, path))
 		return error_report(1);
 	int bad = check_stage(stage, &job) || job_resolve(&job) <= 0;
+	/* Without its inputs the group could not try this job: next time it shall. */
+	if (bad && stamp)
+		unlink(stamp);
 	int found = bad ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
 	if (found == 0 && stamp && cache_failure_find(job.cache, &job.action, &reason)) {
 		fail("%s: %s", job.cell, reason);

@@ -37,7 +37,9 @@ refused 'family' 2 'qwen' -- model.family=llama
 refused 'cuda' 2 'CPU' -- autoquant.device=cuda
 refused 'no checkpoint' 2 'model.path' '/nowhere/at/all' -- model.path=/nowhere/at/all
 refused 'no captions' 2 'dataset.captions_path' 'no_such_file.txt' -- dataset.captions_path=no_such_file.txt
-refused 'no grid file' 2 'conf/sweeps/nope.yaml' -- --grid conf/sweeps/nope.yaml
+refused 'no grid file' 2 'conf/sweeps/pair_x_sizes.yaml' 'did you mean conf/sweeps/pairs_x_sizes.yaml' -- \
+	--grid conf/sweeps/pair_x_sizes.yaml
+refused 'a newline in a path' 2 'control characters' -- 'runner.output_dir="a	b"'
 refused 'longer than the model allows' 2 'calib_seq_len' '4096' -- dataset.calib_seq_len=5000
 refused 'a glob without match' 2 'zz*' -- 'quant_pair=glob(zz*)'
 refused 'an invalid cell alone' 2 'cannot exist' 'FP4' -- quant_pair=wfp4_afp16 quant_granularity=w_per_tensor
@@ -69,8 +71,23 @@ check 'a checkpoint in the hub cache is found' equal $status 0
 check 'and named' said 'snapshots/abc'
 HF_HOME=$S/hub configure model.path=/nowhere
 check 'a path the user named is never replaced' said '/nowhere'
+configure model.path=models/qwen3_vl_demo/checkpoint
+check 'a path alone does not take the demo captions' said 'coco2017_captions_small.txt'
+configure dataset=demo_captions
+check 'captions of the demo model alone take its model' said 'qwen3_vl_demo'
+configure dataset.captions_path=models/qwen3_vl_demo/captions/captions_large.txt
+check 'a captions file alone keeps the demo model' equal $status 0
+configure model.dtype=fp32
+check 'another detail of the model keeps it, too' said 'the demo model'
 configure
 check 'without a word the demo model runs' said 'the demo model'
+
+# --- rules ---
+cp rules/score-layers.yaml "$S/rule"
+sed -i 's/by: \[lm,/by: [lmm,/' rules/score-layers.yaml
+cp build/cells.ninja "$S/cells.kept"
+refused 'a rule groups by what it does not see' 2 'rules/score-layers.yaml:' 'lmm' --
+cp "$S/rule" rules/score-layers.yaml
 
 # --- captions ---
 configure
