@@ -173,7 +173,7 @@ static int find_failure(const char *path, char **reason)
 	if (job_open(&job, path))
 		return 0;
 	if (job_resolve(&job) > 0)
-		found = cache_failure_find(job.cache, &job.action, reason);
+		found = cache_failure_find(job.cache, &job.action, NULL, reason);
 	for (size_t i = 0; i < job.input_count && !found; i++)
 		if (job.inputs[i].job)
 			found = find_failure(job.inputs[i].job, reason);

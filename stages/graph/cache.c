@@ -218,18 +218,28 @@ void cache_unlock(int locks, const struct digest *action)
 	(void)set_lock(locks, action, F_UNLCK);
 }
 
-int cache_failure_note(const char *root, const struct digest *action, const char *text)
+int cache_failure_note(const char *root, const struct digest *action, const struct digest *run, const char *text)
 {
-	char *path = entry_path(root, action, "fail");
-	int bad = dir_make_parents(path) || file_write(path, text, strlen(text));
+	char *path = entry_path(root, action, "fail"), *whole = mem_printf("%s\n%s", run->hex, text);
+	int bad = dir_make_parents(path) || file_write(path, whole, strlen(whole));
+	free(whole);
 	free(path);
 	return bad ? -1 : 0;
 }
 
-int cache_failure_find(const char *root, const struct digest *action, char **text)
+int cache_failure_find(const char *root, const struct digest *action, struct digest *run, char **text)
 {
-	char *path = entry_path(root, action, "fail");
-	int found = file_exists(path) && !file_read(path, FAILURE_BYTES_MAX, text, NULL);
+	struct digest made_by;
+	char *path = entry_path(root, action, "fail"), *whole = NULL;
+	int found = file_exists(path) && !file_read(path, FAILURE_BYTES_MAX, &whole, NULL) && strlen(whole) > DIGEST_HEX &&
+		whole[DIGEST_HEX] == '\n';
+	if (found) {
+		whole[DIGEST_HEX] = '\0';
+		found = !digest_parse(whole, run ? run : &made_by);
+	}
+	if (found)
+		*text = mem_strdup(whole + DIGEST_HEX + 1);
+	free(whole);
 	free(path);
 	return found;
 }

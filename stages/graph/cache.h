@@ -54,10 +54,11 @@ void cache_locks_close(int locks);
 int cache_lock(int locks, const struct digest *action);
 void cache_unlock(int locks, const struct digest *action);
 
-/* Failure of the last attempt: noted by the process that computed, found (1, *text for the caller to free) or not (0) by
- * the cell's own edge and the overview, and forgotten with the next success. */
-int cache_failure_note(const char *root, const struct digest *action, const char *text);
-int cache_failure_find(const char *root, const struct digest *action, char **text);
+/* Failure of the last attempt, with the run (any 32 digits of the caller's) that made it: noted by the process that
+ * computed, found (1, *text for the caller to free) or not (0) by the cell's own edge and the overview, and forgotten with
+ * the next success. run may be NULL when finding. */
+int cache_failure_note(const char *root, const struct digest *action, const struct digest *run, const char *text);
+int cache_failure_find(const char *root, const struct digest *action, struct digest *run, char **text);
 void cache_failure_forget(const char *root, const struct digest *action);
 
 /* Removes the object being written, if any: for signal handlers. */

@@ -15,7 +15,7 @@
 #include "graph/fault.h"
 #include "graph/leaf.h"
 
-enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20 };
+enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20, STAMP_BYTES_MAX = 4096 };
 
 struct stage_slot {
 	enum { SLOT_OPEN, SLOT_DONE, SLOT_FAILED } state;
@@ -117,10 +117,21 @@ void stage_failed(struct stage_run *run, size_t index)
 	struct job *job = run->jobs[index];
 	char *reason = mem_strdup(error_text());
 	run->slots[index].state = SLOT_FAILED;
-	if (cache_failure_note(job->cache, &job->action, reason))
+	if (cache_failure_note(job->cache, &job->action, &run->id, reason))
 		warn("%s", error_text());
 	fail("%s", reason);
 	free(reason);
+}
+
+/* A name that no other run has. */
+static struct digest new_run(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	char *text = mem_printf("%ld %lld %ld", (long)getpid(), (long long)now.tv_sec, now.tv_nsec);
+	struct digest d = hash_bytes(text, strlen(text));
+	free(text);
+	return d;
 }
 
 /* Locks the jobs one by one and keeps those that no other process finished meanwhile. */
@@ -142,10 +153,10 @@ static int lock_jobs(struct stage_run *run, struct job **jobs, size_t count)
 
 /* Computes what is still missing of the jobs and notes each failure. Returns the number of jobs that failed, or -1 after
  * fail() when it did not come to computing. */
-static int compute(const struct stage *stage, struct job **jobs, size_t count)
+static int compute(const struct stage *stage, const struct digest *id, struct job **jobs, size_t count)
 {
 	struct stage_run run = {.jobs = mem_array(count, sizeof *run.jobs), .slots = mem_zeroed(count, sizeof *run.slots),
-		.locks = cache_locks_open(jobs[0]->cache)};
+		.locks = cache_locks_open(jobs[0]->cache), .id = *id};
 	int failed = 0, bad = run.locks < 0 || lock_jobs(&run, jobs, count);
 	for (size_t i = 0; i < run.count && !bad; i++)
 		bad = check_leaves(run.jobs[i]);
@@ -215,6 +226,7 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 	cJSON *group = json_read(path, GROUP_BYTES_MAX);
 	const cJSON *list = group ? json_member(group, "jobs", path) : NULL;
 	size_t count = list ? (size_t)cJSON_GetArraySize(list) : 0, opened = 0, missing_count = 0;
+	struct digest id = new_run();
 	int bad = !list;
 	if (!bad && (!cJSON_IsArray(list) || !count || count > GROUP_JOBS_MAX))
 		bad = fail("%s: \"jobs\" must list 1 to %d job files", path, GROUP_JOBS_MAX);
@@ -230,9 +242,9 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 	if (!bad)
 		bad = missing_jobs(jobs, count, missing, &missing_count);
 	if (!bad && missing_count)
-		bad = compute(stage, missing, missing_count) < 0;
+		bad = compute(stage, &id, missing, missing_count) < 0;
 	if (!bad)
-		bad = stage_write_stamp(stamp, "done\n");
+		bad = stage_write_stamp(stamp, id.hex);
 	for (size_t i = 0; i < opened; i++)
 		job_close(&jobs[i]);
 	free(jobs);
@@ -241,12 +253,30 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 	return bad ? error_report(1) : 0;
 }
 
+/* Whether the run of the group that wrote the stamp noted a failure of this job; fail() then says it. A note of another
+ * run is stale: something was mended since. */
+static int failed_in_group(const struct job *job, const char *stamp)
+{
+	struct digest run;
+	char *reason, *written;
+	if (!cache_failure_find(job->cache, &job->action, &run, &reason))
+		return 0;
+	int current = file_exists(stamp) && !file_read(stamp, STAMP_BYTES_MAX, &written, NULL);
+	if (current) {
+		current = !strcmp(written, run.hex);
+		free(written);
+	}
+	if (current)
+		fail("%s: %s", job->cell, reason);
+	free(reason);
+	return current;
+}
+
 static int run_job(const struct stage *stage, const char *path, const char *stamp)
 {
 	struct job job;
 	struct job *one = &job;
 	struct cache_result result;
-	char *reason;
 	if (job_open(&job, path))
 		return error_report(1);
 	int bad = check_stage(stage, &job) || job_resolve(&job) <= 0;
@@ -254,13 +284,12 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 	if (bad && stamp)
 		unlink(stamp);
 	int found = bad ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
-	if (found == 0 && stamp && cache_failure_find(job.cache, &job.action, &reason)) {
-		fail("%s: %s", job.cell, reason);
-		free(reason);
+	if (found == 0 && stamp && failed_in_group(&job, stamp)) {
 		unlink(stamp);
 		found = -1;
 	} else if (found == 0) {
-		found = compute(stage, &one, 1) ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
+		struct digest id = new_run();
+		found = compute(stage, &id, &one, 1) ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
 		if (found == 0)
 			found = fail("%s: computed, but not found in the cache", job.cell);
 	}

@@ -28,6 +28,7 @@ struct stage_run {
 	size_t count;
 	struct stage_slot *slots; /* private: what became of each */
 	int locks;              /* private: cache_locks_open() */
+	struct digest id;       /* private: tells the failures of this run from older ones */
 };
 
 struct stage {
