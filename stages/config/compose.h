@@ -1,4 +1,4 @@
-/* Composition: a preset, its defaults list and overrides become one config (Hydra 1.3; pipeline.md 8.1).
+/* Composition: a preset, its defaults list and overrides become one config, as in Hydra 1.3.
  *
  *     struct composer *composer = composer_new("conf");
  *     struct composition c;

@@ -1,4 +1,4 @@
-/* One override of the command line: KEY=VALUE with Hydra's grammar (pipeline.md 8.2).
+/* One override of the command line: KEY=VALUE with Hydra's grammar.
  *
  *     key=value        change what exists          a.b=1   l.0=7   quant_pair=wfp8_afp8   group@package=option
  *     +key=value       add                         ++key=value   change or add

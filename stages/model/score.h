@@ -1,11 +1,11 @@
-/* The gradient score of numerics.md section 6 for many formats in one pass over the model.
+/* The gradient score (ModelOpt's, without its roundings) for many formats in one pass over the model.
  *
  * For a linear with input x, weight W and loss gradient g = dL/dy, a format (weight quantizer, activation quantizer)
  * changes the output by
  *
  *     d = Q_a(x) (Q_w(W) - W)^T + (Q_a(x) - x) W^T
  *
- * formed from these two products, never as a difference of two outputs (performance.md), and scores sum (g d)^2 over
+ * formed from these two products, never as a difference of two outputs, and scores sum (g d)^2 over
  * tokens and output channels, kept per batch. Weights are quantized once a distinct quantizer, in slices of output rows
  * of a fixed size, so that neither memory nor bits depend on how many formats run together.
  */
