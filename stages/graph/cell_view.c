@@ -30,7 +30,7 @@ static char *suffix(const struct grid_cell *cell)
 		for (const char *p = cell->swept[i].text; *p; p++)
 			strbuf_addc(&text, strchr("/ \t$:*?\"'\\", *p) ? '_' : *p);
 	}
-	return strbuf_take(&text);
+	return text.s;
 }
 
 static char *output_dir(const struct grid_cell *cell, const char *name_suffix)
