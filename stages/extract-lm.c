@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint/checkpoint.h"
 #include "common/error.h"
 #include "common/memory.h"
 #include "graph/stage.h"
-#include "model/checkpoint.h"
 #include "model/lm_extract.h"
 
 static const struct job_file *find_file(const struct job_input *input, const char *name)
@@ -52,7 +52,7 @@ static int extract(struct stage_run *run, size_t index, const struct checkpoint 
 	return bad ? -1 : 0;
 }
 
-static int compute_one(struct stage_run *run, size_t index)
+static int compute_each(struct stage_run *run, size_t index)
 {
 	struct checkpoint checkpoint;
 	const char *dir = job_unhashed_string(run->jobs[index], "model.path");
@@ -63,21 +63,13 @@ static int compute_one(struct stage_run *run, size_t index)
 	return bad;
 }
 
-static int compute(struct stage_run *run)
-{
-	for (size_t i = 0; i < run->count; i++)
-		if (compute_one(run, i))
-			stage_failed(run, i);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct stage stage = {
 		.name = "extract-lm",
 		.about = "Reads a checkpoint folder (config.json and safetensors, one file or shards), writes a table of the\n"
 			"language model's tensors with their hashes. The vision tower is left out.",
-		.compute = compute,
+		.compute_each = compute_each,
 	};
 	return stage_main(argc, argv, &stage);
 }

@@ -1,7 +1,7 @@
 /* quantize-calibrate: lm (+ tokens) -> calib. See rules/quantize-calibrate.yaml.
  *
- * All jobs of a group have the same language model. Each distinct weight quantizer and each distinct (tokens, activation
- * quantizer) is calibrated once; every job then gets its calib from these.
+ * All jobs of a group have the same language model. Each distinct weight quantizer and each distinct (tokens,
+ * activation quantizer) is calibrated once; every job then gets its calib from these.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 
 /* What one job asks for, as indices into the distinct things. */
 struct wish {
+	int left_out;        /* its inputs could not be read: noted, the others go on */
 	struct quantizer_pair pair;
 	size_t weight;       /* index into weights */
 	size_t activation;   /* index into activations; unused when activations are not quantized */
@@ -73,7 +74,7 @@ static int token_set_index(struct calibration *c, const struct job *job, size_t 
 	int bad = tokens_open(&tokens, path, &input->result.content);
 	free(path);
 	if (bad)
-		return -1;
+		return job_input_discard(job, input);
 	struct token_set *set = &c->sets[*index];
 	*set = (struct token_set){.identity = input->result.identity, .sequences = tokens.sequences, .tokens = tokens.count};
 	bad = batch_set_add(&c->batches, &tokens, CALIBRATE_BATCH, &c->model.lm.config, &set->list);
@@ -88,7 +89,7 @@ static int read_wish(struct calibration *c, const struct job *job, struct wish *
 	const char *weight = job_param_string(job, "quantizer.weight");
 	const char *activation = job_param_string(job, "quantizer.activation");
 	if (!weight || !activation || quantizer_weight_parse(weight, &wish->pair.weight) ||
-		quantizer_activation_parse(activation, &wish->pair.activation))
+		quantizer_activation_parse(activation, &wish->pair.activation) || loaded_model_serves(&c->model, job))
 		return -1;
 	wish->weight = weight_index(c, wish->pair.weight);
 	if (wish->pair.activation.element == ELEMENT_NONE)
@@ -169,13 +170,15 @@ static int compute(struct stage_run *run)
 		.wishes = mem_zeroed(n, sizeof *c.wishes),
 	};
 	int bad = loaded_model_open(&c.model, run->jobs[0]);
-	for (size_t i = 0; i < n && !bad; i++)
-		if ((bad = read_wish(&c, run->jobs[i], &c.wishes[i])))
-			fail_context("%s", run->jobs[i]->cell);
+	for (size_t i = 0; i < n && !bad; i++) {
+		c.wishes[i].left_out = read_wish(&c, run->jobs[i], &c.wishes[i]);
+		if (c.wishes[i].left_out)
+			stage_failed(run, i);
+	}
 	if (!bad)
-		bad = calibrate(&c);
+		bad = calibrate(&c) || lm_weights_check(&c.model.weights);
 	for (size_t i = 0; i < n && !bad; i++)
-		if (commit(&c, run, i))
+		if (!c.wishes[i].left_out && commit(&c, run, i))
 			stage_failed(run, i);
 	release(&c);
 	return bad;

@@ -98,7 +98,7 @@ static int inputs_open(struct inputs *in, const struct job *job)
 {
 	*in = (struct inputs){.folder = job_unhashed_string(job, "output_dir")};
 	const cJSON *config = json_member(job->params, "config", job->path);
-	const char *yaml = job_param_string(job, "composed_yaml");
+	const char *yaml = job_unhashed_string(job, "composed_yaml");
 	if (!in->folder || !config || !yaml || open_objects(in, job) || summarize(in, config, job->path)) {
 		inputs_close(in);
 		return -1;
@@ -108,7 +108,7 @@ static int inputs_open(struct inputs *in, const struct job *job)
 		.name = job->cell,
 		.config = config,
 		.yaml = yaml,
-		.numerics = "cpu-ref",
+		.numerics = job->numerics ? job->numerics : "",
 		.quantizer_summary = in->summary,
 		.scores = &in->scores,
 		.calib = &in->calib,
@@ -173,7 +173,7 @@ static int find_failure(const char *path, char **reason)
 	if (job_open(&job, path))
 		return 0;
 	if (job_resolve(&job) > 0)
-		found = cache_failure_find(job.cache, &job.action, reason);
+		found = cache_failure_find(job.cache, &job.action, NULL, reason);
 	for (size_t i = 0; i < job.input_count && !found; i++)
 		if (job.inputs[i].job)
 			found = find_failure(job.inputs[i].job, reason);

@@ -16,6 +16,8 @@
 #include "model/score.h"
 
 struct cell {
+	int left_out;              /* its inputs could not be read: noted, the others go on */
+	size_t request;            /* index into requests */
 	struct calib calib;
 	struct batch_list list;
 	float **weight_amax;       /* [linears] borrowed from calib */
@@ -28,7 +30,8 @@ struct scoring {
 	struct batch_set batches;
 	size_t batch_size;
 	struct cell *cells;                /* [jobs] */
-	struct score_request *requests;    /* [jobs] */
+	struct score_request *requests;    /* [request_count] of the cells that are not left out, in order */
+	size_t request_count;
 	double *loss;                      /* [batches.count] */
 };
 
@@ -38,7 +41,7 @@ static int read_calib(struct cell *cell, const struct job *job, const struct loa
 	if (!input)
 		return fail("%s: there is no input \"calib\"", job->path);
 	char *path = job_input_path(job, input);
-	int bad = calib_open(&cell->calib, path, &input->result.content);
+	int bad = calib_open(&cell->calib, path, &input->result.content) ? job_input_discard(job, input) : 0;
 	if (!bad && cell->calib.linear_count != m->linear_count)
 		bad = fail("%s: %zu linears, the model has %zu", path, cell->calib.linear_count, m->linear_count);
 	for (size_t i = 0; i < m->linear_count && !bad; i++) {
@@ -62,7 +65,7 @@ static int read_tokens(struct scoring *s, struct cell *cell, const struct job *j
 	int bad = tokens_open(&tokens, path, &input->result.content);
 	free(path);
 	if (bad)
-		return -1;
+		return job_input_discard(job, input);
 	bad = batch_set_add(&s->batches, &tokens, s->batch_size, &s->model.lm.config, &cell->list);
 	tokens_close(&tokens);
 	return bad;
@@ -92,7 +95,8 @@ static int read_cell(struct scoring *s, size_t index, const struct job *job)
 {
 	struct cell *cell = &s->cells[index];
 	size_t linears = s->model.linear_count;
-	if (read_calib(cell, job, &s->model) || check_params(s, cell, job) || read_tokens(s, cell, job))
+	if (loaded_model_serves(&s->model, job) || read_calib(cell, job, &s->model) || check_params(s, cell, job) ||
+		read_tokens(s, cell, job))
 		return -1;
 	cell->weight_amax = mem_array(linears, sizeof *cell->weight_amax);
 	cell->activation_amax = mem_array(linears, sizeof *cell->activation_amax);
@@ -101,7 +105,8 @@ static int read_cell(struct scoring *s, size_t index, const struct job *job)
 		cell->weight_amax[i] = (float *)(uintptr_t)cell->calib.linears[i].weight_amax;
 		cell->activation_amax[i] = cell->calib.linears[i].activation_amax;
 	}
-	s->requests[index] = (struct score_request){
+	cell->request = s->request_count++;
+	s->requests[cell->request] = (struct score_request){
 		.pair = cell->calib.pair,
 		.weight_amax = cell->weight_amax,
 		.activation_amax = cell->activation_amax,
@@ -115,8 +120,12 @@ static int read_cell(struct scoring *s, size_t index, const struct job *job)
 static int commit(const struct scoring *s, struct stage_run *run, size_t index)
 {
 	const struct cell *cell = &s->cells[index];
+	const char *failure = s->requests[cell->request].failure;
+	if (*failure)
+		return fail("%s", failure);
 	size_t linears = s->model.linear_count, batches = cell->list.count;
-	size_t *sequences = mem_array(3 * batches, sizeof *sequences), *tokens = sequences + batches, *targets = tokens + batches;
+	size_t *sequences = mem_array(3 * batches, sizeof *sequences), *tokens = sequences + batches;
+	size_t *targets = tokens + batches;
 	double *loss = mem_array(batches, sizeof *loss);
 	struct scores_linear *named = mem_array(linears, sizeof *named);
 	struct object_writer w;
@@ -176,15 +185,17 @@ static int compute(struct stage_run *run)
 	struct scoring s = {.cells = mem_zeroed(n, sizeof *s.cells), .requests = mem_zeroed(n, sizeof *s.requests)};
 	int bad = job_param_size(run->jobs[0], "autoquant.batch_size", &s.batch_size) ||
 		loaded_model_open(&s.model, run->jobs[0]);
-	for (size_t i = 0; i < n && !bad; i++)
-		if ((bad = read_cell(&s, i, run->jobs[i])))
-			fail_context("%s", run->jobs[i]->cell);
+	for (size_t i = 0; i < n && !bad; i++) {
+		s.cells[i].left_out = read_cell(&s, i, run->jobs[i]);
+		if (s.cells[i].left_out)
+			stage_failed(run, i);
+	}
 	s.loss = mem_zeroed(s.batches.count, sizeof *s.loss);
 	if (!bad)
 		bad = score_run(s.model.transformer, s.model.ops, s.model.linears, s.model.linear_count, s.batches.batches,
-			s.batches.count, s.requests, n, s.loss);
+			s.batches.count, s.requests, s.request_count, s.loss) || lm_weights_check(&s.model.weights);
 	for (size_t i = 0; i < n && !bad; i++)
-		if (commit(&s, run, i))
+		if (!s.cells[i].left_out && commit(&s, run, i))
 			stage_failed(run, i);
 	release(&s, n);
 	return bad;

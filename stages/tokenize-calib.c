@@ -44,7 +44,7 @@ static int tokenize(const struct job *job, struct calib_tokens *tokens, size_t *
 	return bad;
 }
 
-static int compute_one(struct stage_run *run, size_t index)
+static int compute_each(struct stage_run *run, size_t index)
 {
 	struct calib_tokens made;
 	struct object_writer w;
@@ -68,20 +68,12 @@ static int compute_one(struct stage_run *run, size_t index)
 	return bad;
 }
 
-static int compute(struct stage_run *run)
-{
-	for (size_t i = 0; i < run->count; i++)
-		if (compute_one(run, i))
-			stage_failed(run, i);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct stage stage = {
 		.name = "tokenize-calib",
 		.about = "Reads captions (one a line) and the tokenizer of a checkpoint, writes token ids without padding.",
-		.compute = compute,
+		.compute_each = compute_each,
 	};
 	return stage_main(argc, argv, &stage);
 }

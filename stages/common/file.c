@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@
 
 static int open_regular(const char *path, struct stat *status)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Without O_NONBLOCK a FIFO in the place of a file would hang us before we can see what it is. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return fail("%s: cannot open: %s", path, strerror(errno));
 	if (fstat(fd, status)) {
@@ -79,6 +81,7 @@ int file_map_open(struct file_map *map, const char *path)
 	if (fd < 0)
 		return -1;
 	map->length = (size_t)status.st_size;
+	map->status = status;
 	if (map->length) {
 		void *p = mmap(NULL, map->length, PROT_READ, MAP_SHARED, fd, 0);
 		if (p == MAP_FAILED) {
@@ -97,6 +100,21 @@ void file_map_close(struct file_map *map)
 	if (map->bytes)
 		munmap((void *)(uintptr_t)map->bytes, map->length);
 	*map = (struct file_map){0};
+}
+
+static int same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+int file_map_check(const struct file_map *map, const char *path)
+{
+	struct stat now;
+	const struct stat *then = &map->status;
+	if (!stat(path, &now) && now.st_dev == then->st_dev && now.st_ino == then->st_ino && now.st_size == then->st_size &&
+		same_time(now.st_mtim, then->st_mtim) && same_time(now.st_ctim, then->st_ctim))
+		return 0;
+	return fail("%s: changed while it was read; run ninja again", path);
 }
 
 static int write_all(int fd, const char *from, size_t length)
@@ -195,6 +213,20 @@ int dir_make_parents(const char *path)
 	int bad = dir_make(parent);
 	free(parent);
 	return bad;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+	(void)status;
+	(void)kind;
+	(void)place;
+	return remove(path) && errno != ENOENT ? fail("%s: cannot remove: %s", path, strerror(errno)) : 0;
+}
+
+int dir_remove(const char *path)
+{
+	enum { OPEN_FOLDERS_MAX = 16 };
+	return file_exists(path) ? nftw(path, remove_entry, OPEN_FOLDERS_MAX, FTW_DEPTH | FTW_PHYS) : 0;
 }
 
 int file_exists(const char *path)

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /* Reads a regular file of at most limit bytes into new memory with a '\0' after its end; the caller frees *text.
  * length may be NULL when the content must not hold NUL bytes, which is then checked. */
@@ -13,10 +14,15 @@ int file_read(const char *path, size_t limit, char **text, size_t *length);
 struct file_map {
 	const unsigned char *bytes;
 	size_t length;
+	struct stat status;   /* when it was opened */
 };
 
 int file_map_open(struct file_map *map, const char *path);
 void file_map_close(struct file_map *map);
+
+/* Fails when path is no longer the file that was mapped, or was written to since: what was read from the map may then be
+ * neither the old content nor the new. */
+int file_map_check(const struct file_map *map, const char *path);
 
 /* Writes path through a temporary file beside it: the old content stays until the new one is whole. */
 int file_write(const char *path, const void *bytes, size_t length);
@@ -32,6 +38,9 @@ int dir_make(const char *path);
 
 /* Creates the parents of path. */
 int dir_make_parents(const char *path);
+
+/* Removes path and all below it; nothing there is fine. Symbolic links are removed, not followed. */
+int dir_remove(const char *path);
 
 int file_exists(const char *path);
 

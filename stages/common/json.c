@@ -12,6 +12,8 @@
 #include "common/memory.h"
 #include "common/utf8.h"
 
+enum { NUMBER_MAX = 63 };
+
 const struct json_rules json_default_rules = {.depth_max = 64};
 
 /* The scan that runs before cJSON: it accepts exactly RFC 8259, and knows where it is. */
@@ -56,6 +58,40 @@ static int scan_word(struct scan *s, const char *word)
 	return 0;
 }
 
+static int scan_hex(struct scan *s, unsigned *code)
+{
+	*code = 0;
+	for (int i = 0; i < 4; i++) {
+		s->at++;
+		int c = peek(s);
+		if (c < 0 || !isxdigit(c))
+			return scan_fail(s, "not JSON: \\u needs four hex digits");
+		*code = *code << 4 | (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+	}
+	return 0;
+}
+
+/* The escape whose backslash is at s->at; leaves s->at on its last character. */
+static int scan_escape(struct scan *s)
+{
+	size_t from = s->at++;
+	unsigned code, low = 0;
+	int c = peek(s);
+	if (c != 'u')
+		return c > 0 && strchr("\"\\/bfnrt", c) ? 0 : scan_fail(s, "not JSON: unknown escape in a string");
+	if (scan_hex(s, &code))
+		return -1;
+	if (code >= 0xd800 && code < 0xdc00 && s->length - s->at > 2 && !memcmp(s->text + s->at + 1, "\\u", 2)) {
+		s->at += 2;
+		if (scan_hex(s, &low))
+			return -1;
+	}
+	if (code && (code < 0xd800 || code > 0xdfff || (low >= 0xdc00 && low < 0xe000)))
+		return 0;
+	s->at = from;
+	return scan_fail(s, code ? "not JSON: unpaired surrogate" : "\\u0000 is not supported in a string");
+}
+
 static int scan_string(struct scan *s)
 {
 	if (peek(s) != '"')
@@ -66,21 +102,8 @@ static int scan_string(struct scan *s)
 			return scan_fail(s, "not JSON: the string does not end");
 		if (c < 0x20)
 			return scan_fail(s, "not JSON: control character in a string");
-		if (c != '\\')
-			continue;
-		s->at++;
-		c = peek(s);
-		if (c == 'u') {
-			for (int i = 0; i < 4; i++) {
-				s->at++;
-				if (peek(s) < 0 || !isxdigit(peek(s)))
-					return scan_fail(s, "not JSON: \\u needs four hex digits");
-			}
-			if (!memcmp(s->text + s->at - 3, "0000", 4))
-				return scan_fail(s, "\\u0000 is not supported in a string");
-		} else if (c < 0 || !strchr("\"\\/bfnrt", c)) {
-			return scan_fail(s, "not JSON: unknown escape in a string");
-		}
+		if (c == '\\' && scan_escape(s))
+			return -1;
 	}
 	s->at++;
 	return 0;
@@ -92,6 +115,23 @@ static size_t scan_digits(struct scan *s)
 	while (peek(s) >= '0' && peek(s) <= '9')
 		s->at++;
 	return s->at - from;
+}
+
+/* Whether text[from..at) is a number that a double, and the buffer of cJSON, can hold: it may cut longer ones short. */
+static int check_number(struct scan *s, size_t from)
+{
+	char text[NUMBER_MAX + 1];
+	size_t length = s->at - from;
+	const char *problem = "number has more than 63 characters";
+	if (length <= NUMBER_MAX) {
+		memcpy(text, s->text + from, length);
+		text[length] = '\0';
+		if (isfinite(strtod(text, NULL)))
+			return 0;
+		problem = "number is out of the range of a double";
+	}
+	s->at = from;
+	return scan_fail(s, problem);
 }
 
 static int scan_number(struct scan *s)
@@ -120,7 +160,7 @@ static int scan_number(struct scan *s)
 		s->at = from;
 		return scan_fail(s, "expected a non-negative integer without fraction or exponent");
 	}
-	return 0;
+	return check_number(s, from);
 }
 
 static int scan_value(struct scan *s, int depth);
@@ -229,7 +269,7 @@ cJSON *json_parse(const char *text, size_t length, const char *source, const str
 	}
 	cJSON *value = cJSON_ParseWithLength(text, length);
 	if (!value)
-		return fail_null("%s: cJSON cannot read it (unpaired \\u surrogate?)", source);
+		return fail_null("%s: cJSON cannot read it", source);
 	if (refuse_duplicates(value, source)) {
 		cJSON_Delete(value);
 		return NULL;

@@ -1,7 +1,8 @@
 /* JSON over cJSON, strict where cJSON is lenient, and canonical where keys are hashed.
  *
  * json_parse() checks before cJSON sees a byte: UTF-8, one value with nothing but white space after it, nesting depth,
- * the number grammar, and afterwards duplicate keys. Errors name the source, line, column and byte.
+ * the number grammar and range (63 characters, what a double holds), and escapes; and afterwards duplicate keys. Errors
+ * name the source, line, column (in bytes) and byte; of a duplicate key only the source and the key.
  */
 #ifndef QG_COMMON_JSON_H
 #define QG_COMMON_JSON_H

@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-/* Does piece index of the work; worker (0 .. pool_threads()-1) selects scratch memory. Returns 0, or -1 after fail(). */
+/* Does piece index of the work; worker (0 .. pool_threads()-1) selects scratch memory. Returns 0, or -1 after
+ * fail(). */
 typedef int pool_work(void *context, size_t index, size_t worker);
 
 /* Threads pool_run uses: $QUANTGRID_THREADS, else the processors this process may run on. At least 1, at most 256. */

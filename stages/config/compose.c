@@ -155,7 +155,8 @@ static int set_value(const struct target *t, struct node *parent, size_t index)
 		node_free(old);
 		parent->items[index] = node_copy(value);
 	} else {
-		node_set_string(parent, o->parts[o->part_count - 1], node_copy(value));
+		struct node_key key = {.kind = NODE_STRING, .text = o->parts[o->part_count - 1], .at = o->at};
+		node_set(parent, &key, node_copy(value));
 	}
 	return 0;
 }
@@ -216,16 +217,13 @@ static int no_group(struct composer *composer, const struct override *o)
 {
 	struct strbuf b;
 	const char *const *folders;
-	size_t count = composer_folders(composer, &folders), prefix = 0;
+	size_t count = composer_folders(composer, &folders), prefix = strlen(composer->dir) + 1;
 	strbuf_init(&b);
 	strbuf_addf(&b, "there is no group '%s'", o->key);
 	/* Folders seen so far are the groups of this config. */
 	const char **names = mem_array(count, sizeof *names);
-	for (size_t i = 0; i < count; i++) {
-		const char *slash = strchr(folders[i], '/');
-		prefix = slash ? (size_t)(slash - folders[i]) + 1 : 0;
+	for (size_t i = 0; i < count; i++)
 		names[i] = folders[i] + prefix;
-	}
 	suggest_word(&b, o->key, names, count);
 	free(names);
 	origin_fail(&o->at, "%s", b.s);
@@ -238,7 +236,7 @@ static int apply(struct composer *composer, struct node *root, const struct over
 	struct target t = {composer, root, o};
 	if (!strcmp(o->parts[0], "hydra"))
 		return origin_fail(&o->at, "hydra.* configures Hydra, which is not used here");
-	if (o->package || strchr(o->key, '/'))
+	if (o->package || o->separator == '/')
 		return no_group(composer, o);
 	if (o->type == OVERRIDE_DELETE)
 		return remove_value(&t);

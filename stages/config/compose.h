@@ -1,4 +1,4 @@
-/* Composition: a preset, its defaults list and overrides become one config (Hydra 1.3; pipeline.md 8.1).
+/* Composition: a preset, its defaults list and overrides become one config, as in Hydra 1.3.
  *
  *     struct composer *composer = composer_new("conf");
  *     struct composition c;
@@ -55,7 +55,8 @@ int composer_is_group(struct composer *composer, const char *group);
 /* The options of a group, sorted; borrowed from the composer. An unknown group has none. */
 size_t composer_options(struct composer *composer, const char *group, const char *const **options);
 
-/* Every file read and every group folder looked into so far, sorted: what a generator must watch. Borrowed. */
+/* Every file read and every group folder looked into so far, sorted: what a generator must watch beside the
+ * sweep file. Borrowed until the next call. */
 size_t composer_files(struct composer *composer, const char *const **paths);
 size_t composer_folders(struct composer *composer, const char *const **paths);
 

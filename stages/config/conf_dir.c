@@ -116,8 +116,8 @@ static int cut_words(struct default_item *item, const char *text)
 			known = 0;
 		const char *near = known ? NULL : spell_nearest(word, words, 2);
 		if (!known)
-			origin_fail(&item->at, "unknown word '%.60s' in front of a group%s%s%s; expected optional or override", word,
-				near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+			origin_fail(&item->at, "unknown word '%.60s' in front of a group; %s%s%s", word,
+				near ? "did you mean '" : "expected optional or override", near ? near : "", near ? "'?" : "");
 		free(word);
 		if (!known)
 			return -1;

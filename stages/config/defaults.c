@@ -15,7 +15,7 @@ struct pick {
 	char *key;                        /* "group" or "group@package" */
 	const struct default_item *item;  /* name or names count */
 	struct origin at;
-	const char *inside;               /* config whose list holds the "override"; NULL: the command line */
+	int inside;                       /* an "override" in a defaults list, not the command line */
 	int used;
 };
 
@@ -165,7 +165,7 @@ static struct pick *find_pick(struct walk *w, const char *key)
 }
 
 /* The first pick of a key stays, save on the command line, where the last one counts. */
-static void add_pick(struct walk *w, const char *key, const struct default_item *item, const char *inside)
+static void add_pick(struct walk *w, const char *key, const struct default_item *item, int inside)
 {
 	struct pick *p = find_pick(w, key);
 	if (p && inside)
@@ -185,7 +185,7 @@ int defaults_is_choice(struct composer *composer, const struct override *o)
 	if (o->value && o->value->kind == NODE_DICT)
 		return 0;
 	/* A dotted key cannot be a group: the separator of groups is '/'. */
-	return (o->part_count == 1 || strchr(o->key, '/')) && composer_is_group(composer, o->key);
+	return (o->part_count == 1 || o->separator == '/') && composer_is_group(composer, o->key);
 }
 
 static int command_value(struct default_item *item, const struct override *o)
@@ -231,7 +231,7 @@ static int take_command(struct walk *w, const struct override *o, struct default
 		w->appended[w->appended_count++] = item;
 		return 0;
 	default:
-		add_pick(w, key, item, NULL);
+		add_pick(w, key, item, 0);
 		return 0;
 	}
 }
@@ -247,7 +247,7 @@ static int not_found(struct walk *w, const struct element *e)
 	size_t count = composer_options(w->composer, group_path(w, e), &options);
 	suggest_word(&b, e->name, options, count);
 	if (count && *group_path(w, e)) {
-		strbuf_addf(&b, "; options of '%s': ", group_path(w, e));
+		strbuf_addf(&b, "%s options of '%s': ", b.s[b.length - 1] == '?' ? "" : ";", group_path(w, e));
 		suggest_list(&b, options, count);
 	}
 	origin_fail(&e->at, "%s", b.s);
@@ -332,7 +332,7 @@ static int take_overrides(struct walk *w, struct element *e, int interpolated)
 		if (interpolated)
 			return origin_fail(&item->at, "an override below a group that is chosen by ${...} is not supported");
 		last = item;
-		add_pick(w, override_key(w, element_new(w, e, item)), item, config_path(w, e));
+		add_pick(w, override_key(w, element_new(w, e, item)), item, 1);
 	}
 	return 0;
 }
@@ -509,8 +509,6 @@ static int unused_pick(struct walk *w, const struct pick *p)
 	size_t length = at ? (size_t)(at - p->key) : strlen(p->key), found = 0;
 	strbuf_init(&b);
 	strbuf_addf(&b, "Could not override '%s'.", p->key);
-	if (p->inside)
-		strbuf_addf(&b, " (in %s)", p->inside);
 	for (size_t i = w->known_count; i-- > 0;) {
 		const char *group = group_path(w, w->known[i]);
 		if (strlen(group) != length || memcmp(group, p->key, length))

@@ -1,4 +1,5 @@
-/* Defaults lists: from a config and the overrides that choose groups to the files to merge, in order. Private to config/.
+/* Defaults lists: from a config and the overrides that choose groups to the files to merge, in order. Private to
+ * config/.
  *
  * As in Hydra 1.3, lists are walked from their end, so that an "override" in a later file (an experiment) is known
  * before the earlier item that it changes is opened. Overrides of the command line are known before all.

@@ -1,8 +1,8 @@
 /* A configuration value: scalar, list or dict, with the place it was written at.
  *
- * Dicts keep insertion order. Keys are strings, integers, floats or booleans (block_sizes is {-1: 64}), told apart by kind
- * and text. "???" is a string that means "must be given", see node_is_missing(); strings may hold interpolations, which
- * resolve.h replaces. A node owns its children; the functions that put a node into another take it over.
+ * Dicts keep insertion order. Keys are strings, integers, floats or booleans (block_sizes is {-1: 64}), told apart by
+ * kind and text. "???" is a string that means "must be given", see node_is_missing(); strings may hold interpolations,
+ * which resolve.h replaces. A node owns its children; the functions that put a node into another take it over.
  */
 #ifndef QG_CONFIG_NODE_H
 #define QG_CONFIG_NODE_H
@@ -65,8 +65,8 @@ void node_append(struct node *list, struct node *value);
 /* The value at a dotted path of dict keys (of any kind) and list indices, or NULL: node_at(root, "dataset.size"). */
 struct node *node_at(const struct node *root, const char *path);
 
-/* Merges from into dict, Hydra's rules: dicts deep, lists and scalars replaced, null replaces, "???" does not overwrite a
- * value, {} changes nothing, a list onto a dict (or back) fails. from is copied. -1 after fail() naming both places. */
+/* Merges from into dict, Hydra's rules: dicts deep, lists and scalars replaced, null replaces, "???" does not overwrite
+ * a value, {} changes nothing, a list onto a dict (or back) fails, naming both places. from is copied. */
 int node_merge(struct node *dict, const struct node *from);
 
 /* Equal kind and content; an int equals a float of the same value. Order of dict keys does not matter. */

@@ -70,6 +70,7 @@ static int parse_key(struct override *o, const struct key_text *k)
 	struct strbuf key;
 	size_t at = 0;
 	char separator = '\0';
+	o->separator = '.';
 	strbuf_init(&key);
 	for (;;) {
 		if (parse_part(o, k, &at, &key))
@@ -77,7 +78,7 @@ static int parse_key(struct override *o, const struct key_text *k)
 		char c = at < k->length ? k->text[at] : '\0';
 		if ((c != '.' && c != '/') || (separator && c != separator))
 			break;
-		separator = c;
+		separator = o->separator = c;
 		strbuf_addc(&key, c);
 		at++;
 	}
@@ -224,13 +225,12 @@ void override_pick(struct override *to, const struct override *from, const struc
 static void add_key(struct strbuf *b, const struct override *o)
 {
 	static const char *const signs[] = {"", "+", "++", "~"};
-	char separator = strchr(o->key, '/') && o->part_count > 1 ? '/' : '.';
 	strbuf_adds(b, signs[o->type]);
 	for (size_t i = 0; i < o->part_count; i++) {
 		const char *part = o->parts[i];
 		int plain = strspn(part, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$-") == strlen(part);
 		if (i)
-			strbuf_addc(b, separator);
+			strbuf_addc(b, o->separator);
 		strbuf_addf(b, plain ? "%s" : strchr(part, '"') ? "'%s'" : "\"%s\"", part);
 	}
 	if (o->package)

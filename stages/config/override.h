@@ -1,4 +1,4 @@
-/* One override of the command line: KEY=VALUE with Hydra's grammar (pipeline.md 8.2).
+/* One override of the command line: KEY=VALUE with Hydra's grammar.
  *
  *     key=value        change what exists          a.b=1   l.0=7   quant_pair=wfp8_afp8   group@package=option
  *     +key=value       add                         ++key=value   change or add
@@ -6,8 +6,8 @@
  *
  * Beyond Hydra, a part of a key may be quoted: quant_cfg_overrides."*weight_quantizer".axis=1.
  * A value is a scalar, a quoted string, [list], {dict}, or a cast: int() float() str() bool() sort(). A sweep is a list
- * without brackets (a,b), choice(...), range(start,stop,step) or glob(pattern,exclude=pattern); casts apply to sweeps too.
- * interval(), tag() and shuffle() are refused.
+ * without brackets (a,b), choice(...), range(start,stop,step) or glob(pattern,exclude=pattern); casts apply to sweeps
+ * too. interval(), tag() and shuffle() are refused.
  */
 #ifndef QG_CONFIG_OVERRIDE_H
 #define QG_CONFIG_OVERRIDE_H
@@ -22,6 +22,7 @@ struct override {
 	char *key;                /* without sign and package: "a/b", "dataset.size", "a.*w.axis" */
 	char **parts;             /* the key cut at its dots outside quotes, unquoted */
 	size_t part_count;
+	char separator;           /* '/' between the parts of a group's path, else '.' */
 	char *package;            /* of group@package; NULL when there is none */
 	struct origin at;         /* of the key; holds its source */
 	struct origin value_at;

@@ -5,8 +5,8 @@
 
 #include "config/node.h"
 
-/* A list; floats when any argument is one. start (0) and step (1) may be NULL. NULL after fail(): no numbers, a step of 0
- * or in the wrong direction, more than 100,000 values, more than 15 decimals. */
+/* A list; floats when any argument is one. start (0) and step (1) may be NULL. NULL after fail(): no numbers, a step of
+ * 0 or in the wrong direction, more than 100,000 values, more than 15 decimals. */
 struct node *range_list(const struct origin *at, const struct node *start, const struct node *stop,
 	const struct node *step);
 

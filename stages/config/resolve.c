@@ -330,7 +330,8 @@ static struct node *hydra(const struct call *c)
 		SITE_FAIL(c->site, "${hydra:%s%s}: no group '%s' is chosen", prefix, what, what);
 		return NULL;
 	}
-	SITE_FAIL(c->site, "${hydra:%.100s} is not available; there are hydra:runtime.choices.GROUP and hydra:runtime.cwd", what);
+	SITE_FAIL(c->site, "${hydra:%.100s} is not available; there are hydra:runtime.choices.GROUP and hydra:runtime.cwd",
+		what);
 	return NULL;
 }
 

@@ -1,5 +1,5 @@
 /* Interpolation: ${a.b}, ${.x}, ${..x}, ${a[0]}, ${a.${b}}, and the resolvers oc.env, oc.select, oc.decode, oc.create,
- * oc.dict.keys, oc.dict.values, hydra:runtime.choices.GROUP and hydra:runtime.cwd (pipeline.md 8.1).
+ * oc.dict.keys, oc.dict.values, hydra:runtime.choices.GROUP and hydra:runtime.cwd.
  *
  * A whole value keeps its type, inside text values print as Python prints them. \${ is a literal ${. Cycles, missing
  * keys, "???" targets, now: and hydra:job.num fail with the full key and the place.

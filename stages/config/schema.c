@@ -34,6 +34,7 @@ static const struct rule rules[] = {
 	{"model.variant", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "for people"},
 	{"model.format", TYPE_WORD, REQUIRED, "pytorch", NULL, 0, 0, "a folder with config.json and safetensors"},
 	{"model.path", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "the checkpoint's folder"},
+	{"model.hub", TYPE_STRING, NULLABLE, NULL, NULL, 0, 0, "name in the Hugging Face hub, looked for when path is missing"},
 	{"model.dtype", TYPE_WORD, REQUIRED, "fp32|bf16", NULL, 0, 0, "compute type; on the CPU both are one"},
 
 	{"dataset.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "in cell names"},
@@ -74,12 +75,15 @@ static const struct rule rules[] = {
 	{"autoquant.method", TYPE_WORD, REQUIRED, "gradient", "kl_div", 0, 0, "how a format's harm is scored"},
 	{"autoquant.device", TYPE_WORD, REQUIRED, "auto|cpu|cuda", NULL, 0, 0, "where it is computed"},
 	{"autoquant.batch_size", TYPE_INT, REQUIRED, NULL, NULL, 1, 65536, "captions a batch"},
-	{"autoquant.effective_bits", TYPE_FLOAT, REQUIRED | ABOVE_MIN, NULL, NULL, 0, 16, "budget of the search, bits a weight"},
+	{"autoquant.effective_bits", TYPE_FLOAT, REQUIRED | ABOVE_MIN, NULL, NULL, 0, 16,
+		"budget of the search, bits a weight"},
 	{"autoquant.score_size", TYPE_INT, REQUIRED, NULL, NULL, 1, SAMPLES_MAX, "captions scored, in whole batches"},
 
 	{"output_layout.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "for people"},
 	{"output_layout.mode", TYPE_WORD, REQUIRED, "tmp|publish", NULL, 0, 0, "which folders results go to"},
 	{"output_layout.root_dir", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "the folder above them"},
+	{"output_layout.language_model_dir", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0,
+		"where extract.materialize writes the model"},
 
 	{"extract.materialize", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "write a plain language model folder as well"},
 	{"runner.report_only", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "render from what exists"},
@@ -209,10 +213,11 @@ static int is_word_of(const char *text, const char *list)
 static void expectation(struct strbuf *to, const struct rule *r)
 {
 	static const char *const names[] = {
-		"text", "a name (letters, digits, _ . -)", "one of ", "int", "float", "true or false", "a mapping", "a value"
+		"text", "a name (letters, digits, _ . -)", "", "int", "float", "true or false", "a mapping", "a value"
 	};
 	strbuf_adds(to, names[r->type]);
 	if (r->type == TYPE_WORD) {
+		strbuf_adds(to, strchr(r->words, '|') ? "one of " : "");
 		for (const char *p = r->words; *p; p++)
 			strbuf_adds(to, *p == '|' ? ", " : (char[2]){*p, '\0'});
 	} else if (r->type == TYPE_INT) {
@@ -331,7 +336,7 @@ static void check_value(struct checker *c, const struct rule *r, struct node *n)
 
 enum match { MATCH_NONE, MATCH_PREFIX, MATCH_WHOLE };
 
-/* Whether the rule's path is the one being looked at, or one below it. "*" stands for any part, "*x" only for itself. */
+/* Whether the rule's path is the one being looked at, or below it. "*" stands for any part, "*x" only for itself. */
 static enum match match(const struct rule *r, const struct checker *c)
 {
 	const char *p = r->path;
@@ -425,8 +430,11 @@ static void check_required(struct checker *c)
 {
 	for (size_t i = 0; i < RULES; i++) {
 		const struct rule *r = &rules[i];
-		if (r->flags & REQUIRED && !node_at(c->root, r->path))
-			PROBLEM(c, &nearest(c->root, r->path)->at, "key '%s' is missing (%s)", r->path, r->about);
+		if (!(r->flags & REQUIRED) || node_at(c->root, r->path))
+			continue;
+		const struct node *above = nearest(c->root, r->path);
+		if (above->kind == NODE_DICT) /* else that is the problem */
+			PROBLEM(c, &above->at, "key '%s' is missing (%s)", r->path, r->about);
 	}
 }
 

@@ -1,12 +1,12 @@
 #include "config/sweep.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/error.h"
 #include "common/hash.h"
 #include "common/memory.h"
+#include "config/axes.h"
 #include "config/resolve.h"
 #include "config/schema.h"
 #include "config/suggest.h"
@@ -16,20 +16,13 @@
 
 enum { CELLS_MAX = 100000 };
 
-/* A swept key and one override for each of its values. */
-struct axis {
-	char *key;                     /* "group@package" or as typed */
-	struct override_list values;
-};
-
 struct sweep {
 	struct grid *grid;
 	struct composer *composer;
 	char *config;                  /* "preset/NAME" */
 	struct sweep_file file;
 	struct override_list defaults, command;  /* command: what is no axis */
-	struct axis *axes;
-	size_t axis_count, axis_capacity;
+	struct axes axes;
 	int replaced;                  /* the command line took the place of something in the file */
 	size_t *excluded;              /* cells that each exclude took */
 	size_t cell_capacity;
@@ -37,17 +30,7 @@ struct sweep {
 	size_t digest_capacity;
 };
 
-static char *full_key(const struct override *o)
-{
-	return o->package ? mem_printf("%s@%s", o->key, o->package) : mem_strdup(o->key);
-}
-
-static int same_key(const struct override *a, const struct override *b)
-{
-	return !strcmp(a->key, b->key) && !strcmp(a->package ? a->package : "", b->package ? b->package : "");
-}
-
-/* Which part of text in new memory: the text of a value as a name shows it. */
+/* A value as a name shows it, in new memory. */
 static char *plain_text(const struct node *value)
 {
 	struct strbuf b;
@@ -60,101 +43,13 @@ static char *plain_text(const struct node *value)
 	return text;
 }
 
-/* --- axes --- */
-
-static int matches_any(const struct node *patterns, const char *text)
-{
-	for (size_t i = 0; i < patterns->count; i++)
-		if (!fnmatch(patterns->items[i]->text, text, 0))
-			return 1;
-	return 0;
-}
-
-/* The options that a glob takes, as a fresh list. NULL after fail(). */
-static struct node *glob_options(struct composer *composer, const struct override *o)
-{
-	const char *const *options;
-	struct strbuf b;
-	size_t count = composer_options(composer, o->key, &options);
-	if (!composer_is_group(composer, o->key)) {
-		origin_fail(&o->value_at, "glob() chooses among the options of a group, and '%s' is none", o->key);
-		return NULL;
-	}
-	struct node *list = node_new(NODE_LIST, &o->value_at);
-	for (size_t i = 0; i < count; i++)
-		if (matches_any(o->include, options[i]) && !matches_any(o->exclude, options[i]))
-			node_append(list, node_new_string(options[i], &o->value_at));
-	if (list->count)
-		return list;
-	strbuf_init(&b);
-	suggest_list(&b, options, count);
-	origin_fail(&o->value_at, "glob() takes none of the options of '%s': %s", o->key, b.s);
-	strbuf_release(&b);
-	node_free(list);
-	return NULL;
-}
-
-static void axis_release(struct axis *a)
-{
-	free(a->key);
-	override_list_release(&a->values);
-	*a = (struct axis){0};
-}
-
-static int axis_fill(struct axis *a, struct composer *composer, const struct override *o)
-{
-	struct node *list = o->sweep == SWEEP_GLOB ? glob_options(composer, o) : o->value;
-	if (!list)
-		return -1;
-	a->key = full_key(o);
-	for (size_t i = 0; i < list->count; i++) {
-		struct override one;
-		override_pick(&one, o, list->items[i]);
-		override_list_add(&a->values, &one);
-	}
-	if (o->sweep == SWEEP_GLOB)
-		node_free(list);
-	return 0;
-}
-
-static struct axis *find_axis(struct sweep *s, const struct override *o)
-{
-	for (size_t i = 0; i < s->axis_count; i++)
-		if (same_key(&s->axes[i].values.items[0], o))
-			return &s->axes[i];
-	return NULL;
-}
-
-/* Adds the axis, or puts it in the place of one with the same key. */
-static int take_axis(struct sweep *s, const struct override *o)
-{
-	struct axis fresh = {0}, *old = find_axis(s, o);
-	if (axis_fill(&fresh, s->composer, o)) {
-		axis_release(&fresh);
-		return -1;
-	}
-	if (old) {
-		axis_release(old);
-		*old = fresh;
-		return 0;
-	}
-	MEM_GROW(s->axes, s->axis_count, s->axis_capacity);
-	s->axes[s->axis_count++] = fresh;
-	return 0;
-}
-
-static void drop_axis(struct sweep *s, struct axis *a)
-{
-	size_t i = (size_t)(a - s->axes);
-	axis_release(a);
-	memmove(a, a + 1, (--s->axis_count - i) * sizeof *a);
-}
+/* --- the command line and the file --- */
 
 static void drop_same(struct override_list *list, const struct override *o)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < list->count; i++) {
-		if (same_key(&list->items[i], o))
+		if (override_same_key(&list->items[i], o))
 			override_release(&list->items[i]);
 		else
 			list->items[kept++] = list->items[i];
@@ -165,19 +60,19 @@ static void drop_same(struct override_list *list, const struct override *o)
 /* One override of the command line; takes it over. */
 static int take_command(struct sweep *s, struct override *o)
 {
-	struct axis *a = find_axis(s, o);
+	struct axis *a = axes_find(&s->axes, o);
 	int bad = 0;
 	s->replaced |= a != NULL;
 	if (o->type == OVERRIDE_CHANGE)
 		drop_same(&s->file.fixed, o);
 	if (o->sweep == SWEEP_NONE) {
 		if (a)
-			drop_axis(s, a);
+			axes_drop(&s->axes, a);
 		override_list_add(&s->command, o);
 		return 0;
 	}
 	drop_same(&s->command, o);
-	bad = take_axis(s, o);
+	bad = axes_take(&s->axes, s->composer, o);
 	override_release(o);
 	return bad;
 }
@@ -219,9 +114,9 @@ static int take_file(struct sweep *s)
 {
 	for (size_t i = 0; i < s->file.axes.count; i++) {
 		const struct override *o = &s->file.axes.items[i];
-		if (find_axis(s, o))
+		if (axes_find(&s->axes, o))
 			return origin_fail(&o->at, "sweep: '%s' is an axis already", o->key);
-		if (take_axis(s, o))
+		if (axes_take(&s->axes, s->composer, o))
 			return -1;
 		add_name(s->grid, o);
 	}
@@ -238,8 +133,8 @@ static int take_file(struct sweep *s)
 static int value_matches(const struct override *want, const struct node *value)
 {
 	if (want->sweep == SWEEP_GLOB)
-		return value->kind == NODE_STRING && matches_any(want->include, value->text)
-			&& !matches_any(want->exclude, value->text);
+		return value->kind == NODE_STRING && axis_glob_matches(want->include, value->text)
+			&& !axis_glob_matches(want->exclude, value->text);
 	if (want->sweep == SWEEP_NONE)
 		return node_equal(want->value, value);
 	for (size_t i = 0; i < want->value->count; i++)
@@ -361,7 +256,7 @@ static void add_cell(struct sweep *s, const struct recipe *r, struct node *confi
 	c->choice_count = 0;
 	cell->swept = mem_zeroed(r->swept, sizeof *cell->swept);
 	for (size_t i = 0; i < r->swept; i++) {
-		char *key = full_key(&r->overrides[r->from + i]);
+		char *key = override_full_key(&r->overrides[r->from + i]);
 		cell->swept[i] = (struct swept){grid_key(g, key), plain_text(r->overrides[r->from + i].value)};
 		free(key);
 	}
@@ -398,7 +293,7 @@ static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 /* Says which of several cells the message is about. */
 static int in_cell(const struct sweep *s, const struct recipe *r)
 {
-	if (r->swept && (s->axis_count || s->file.include_count)) {
+	if (r->swept && (s->axes.count || s->file.include_count)) {
 		char *text = all_texts(r->overrides + r->from, r->swept), *message = mem_strdup(error_text());
 		fail("%s\n    in cell %s", message, text);
 		free(text);
@@ -417,22 +312,17 @@ static size_t append(struct override *to, size_t at, const struct override_list 
 /* The product of the axes, the last varying fastest. */
 static int make_product(struct sweep *s)
 {
-	size_t total = 1, fixed = s->defaults.count + s->file.fixed.count;
-	size_t count = fixed + s->axis_count + s->command.count;
-	for (size_t i = 0; i < s->axis_count; i++) {
-		total *= s->axes[i].values.count;
-		if (total > CELLS_MAX)
-			return fail("the axes make more than %d cells", CELLS_MAX);
-	}
+	size_t fixed = s->defaults.count + s->file.fixed.count, count = fixed + s->axes.count + s->command.count;
+	size_t total = axes_product(&s->axes, CELLS_MAX);
+	if (!total)
+		return fail("the axes make more than %d cells", CELLS_MAX);
 	struct override *overrides = mem_array(count, sizeof *overrides); /* borrowed copies */
 	append(overrides, append(overrides, 0, &s->defaults), &s->file.fixed);
-	append(overrides, fixed + s->axis_count, &s->command);
-	struct recipe r = {overrides, count, fixed, s->axis_count};
+	append(overrides, fixed + s->axes.count, &s->command);
+	struct recipe r = {overrides, count, fixed, s->axes.count};
 	int bad = 0;
 	for (size_t n = 0; n < total && !bad; n++) {
-		size_t rest = n;
-		for (size_t i = s->axis_count; i-- > 0; rest /= s->axes[i].values.count)
-			overrides[fixed + i] = s->axes[i].values.items[rest % s->axes[i].values.count];
+		axes_pick(&s->axes, n, overrides + fixed);
 		bad = make_cell(s, &r, 1) ? in_cell(s, &r) : 0;
 	}
 	free(overrides);
@@ -445,12 +335,12 @@ static int include_stays(struct sweep *s, const struct override_list *include)
 	for (size_t i = 0; i < include->count; i++) {
 		const struct override *o = &include->items[i];
 		for (size_t k = 0; k < s->command.count; k++)
-			if (same_key(&s->command.items[k], o) && !(s->command.items[k].value
+			if (override_same_key(&s->command.items[k], o) && !(s->command.items[k].value
 				&& node_equal(s->command.items[k].value, o->value)))
 				return 0;
 		if (!s->replaced)
 			continue;
-		const struct axis *a = find_axis(s, o);
+		const struct axis *a = axes_find(&s->axes, o);
 		int found = !a;
 		for (size_t k = 0; a && k < a->values.count; k++)
 			found |= node_equal(a->values.items[k].value, o->value);
@@ -527,9 +417,7 @@ static char *base_name(const char *path)
 
 static void sweep_release(struct sweep *s)
 {
-	for (size_t i = 0; i < s->axis_count; i++)
-		axis_release(&s->axes[i]);
-	free(s->axes);
+	axes_release(&s->axes);
 	override_list_release(&s->defaults);
 	override_list_release(&s->command);
 	sweep_file_release(&s->file);
@@ -550,8 +438,8 @@ static int load(struct sweep *s, const struct grid_request *request)
 	s->excluded = mem_zeroed(s->file.exclude_count, sizeof *s->excluded);
 	if (parse_list(&s->defaults, request->defaults, request->default_count) || take_file(s) || take_commands(s, request))
 		return -1;
-	for (size_t i = 0; i < s->axis_count; i++)
-		grid_key(g, s->axes[i].key);
+	for (size_t i = 0; i < s->axes.count; i++)
+		grid_key(g, s->axes.items[i].key);
 	if (make_product(s) || check_excludes(s) || make_includes(s))
 		return -1;
 	return g->cell_count ? check_duplicates(s) : fail("the grid has no cells: exclude took all");

@@ -10,8 +10,9 @@
  *     exclude: [{quant_pair.experimental: true, dataset.size: medium}]    # by resolved value or chosen option
  *     include: [{quant_pair: wint8_aint8, dataset.size: large}]           # further cells
  *
- * Overrides on the command line come last: a sweep among them is an axis behind the file's, in argument order; one whose
- * key is an axis, a fixed override or an include's key takes its place. Without a sweep file every sweep is an axis.
+ * Overrides on the command line come last: a sweep among them is an axis behind the file's, in argument order; one
+ * whose key is an axis, a fixed override or an include's key takes its place. Without a sweep file every sweep is an
+ * axis.
  *
  * Errors: a glob without match or on no group, an exclude that excludes nothing (unless the command line replaced an
  * axis), an include or axis value that gives the same config twice, more than 100,000 cells.

@@ -10,20 +10,6 @@
 
 enum { ENTRIES_MAX = 10000 };
 
-void override_list_add(struct override_list *list, const struct override *o)
-{
-	MEM_GROW(list->items, list->count, list->capacity);
-	list->items[list->count++] = *o;
-}
-
-void override_list_release(struct override_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		override_release(&list->items[i]);
-	free(list->items);
-	*list = (struct override_list){0};
-}
-
 /* "key: value" of the file as an override. Texts are in the grammar of overrides, other values stand for themselves. */
 static int add_pair(struct override_list *list, const struct node_key *key, const struct node *value)
 {

@@ -2,12 +2,7 @@
 #ifndef QG_CONFIG_SWEEP_FILE_H
 #define QG_CONFIG_SWEEP_FILE_H
 
-#include "config/override.h"
-
-struct override_list {
-	struct override *items;
-	size_t count, capacity;
-};
+#include "config/axes.h"
 
 struct sweep_file {
 	char *preset;                 /* NULL when it names none */
@@ -19,9 +14,5 @@ struct sweep_file {
 
 int sweep_file_read(struct sweep_file *file, const char *path);
 void sweep_file_release(struct sweep_file *file);
-
-/* Appends; takes what o owns over. */
-void override_list_add(struct override_list *list, const struct override *o);
-void override_list_release(struct override_list *list);
 
 #endif

@@ -18,8 +18,12 @@ struct value {
 int value_parse(struct value *value, const char *text, size_t length, const struct origin *base);
 void value_release(struct value *value);
 
-/* Parses a comma-separated list of arguments: interpolations may nest, there are no casts and sweeps. Returns a list. */
+/* Parses a comma-separated list of arguments: interpolations may nest, there are no casts and sweeps. Gives a list. */
 struct node *value_parse_arguments(const char *text, size_t length, const struct origin *base);
+
+/* The typed value of unquoted text: a number, true, false, null or a string. NULL after fail() for an integer beyond 64
+ * bits. */
+struct node *value_scalar(const char *text, const struct origin *at);
 
 /* Whether text, unquoted, is a value that is the string text: no number, no word with a meaning, nothing special. */
 int value_is_plain_string(const char *text);

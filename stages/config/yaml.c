@@ -303,7 +303,8 @@ static int check_container_tag(const struct reader *r, const yaml_char_t *tag, c
 	struct origin at = here(r);
 	if (!tag || !strcmp((const char *)tag, expected) || !strcmp((const char *)tag, "!"))
 		return 0;
-	return origin_fail(&at, "tag %.100s is not supported; str, int, float, bool, null, map and seq are", (const char *)tag);
+	return origin_fail(&at, "tag %.100s is not supported; str, int, float, bool, null, map and seq are", (const char
+		*)tag);
 }
 
 /* The value that the current event begins. */

@@ -1,5 +1,5 @@
 /* YAML files as OmegaConf reads them: YAML 1.1 scalars, save that y and n are strings, 1e3 is a float and dates are
- * strings (pipeline.md 8.3).
+ * strings.
  *
  * Refused, with the place: duplicate keys (both lines named), null or structured keys, two documents, tags other than
  * the core ones, text that is not UTF-8, unknown aliases, integers beyond 64 bits; and more than 1 MiB of text, 64

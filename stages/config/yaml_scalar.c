@@ -126,7 +126,7 @@ static struct node *float_or_null(const char *text, const struct origin *at)
 	return n;
 }
 
-/* The base that the digits after the sign are in: 2, 8, 10, 16, 60; 0 when it is no integer. *digits skips the prefix. */
+/* The base of the digits after the sign: 2, 8, 10, 16 or 60; 0 when text is no integer. *digits skips the prefix. */
 static int integer_base(const char *p, const char **digits)
 {
 	*digits = p;

@@ -7,7 +7,7 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "common/memory.h"
-#include "model/lm_layout.h"
+#include "checkpoint/lm_layout.h"
 
 static const struct {
 	const char *key;

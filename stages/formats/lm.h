@@ -13,12 +13,12 @@
 #include "common/dtype.h"
 #include "common/hash.h"
 #include "formats/object.h"
-#include "model/lm_config.h"
+#include "checkpoint/lm_config.h"
 
 enum { LM_SHARDS_MAX = 1000, LM_VISION_MAX = 1 << 16 };
 
 struct lm_tensor {
-	const char *name;        /* canonical, see model/lm_layout.h */
+	const char *name;        /* canonical, see checkpoint/lm_layout.h */
 	enum dtype dtype;        /* F32, F16 or BF16 */
 	unsigned rank;           /* 1 or 2 */
 	uint64_t shape[2];       /* shape[1] is 1 when rank is 1 */
@@ -44,7 +44,7 @@ struct lm_shard {
 
 struct lm {
 	struct lm_config config;      /* checked; tied is 0 or 1 */
-	struct lm_tensor *tensors;    /* [tensor_count] in the order of model/lm_layout.h, exactly its names and shapes */
+	struct lm_tensor *tensors;    /* [tensor_count] in the order of checkpoint/lm_layout.h, exactly its names and shapes */
 	size_t tensor_count;
 	struct lm_vision *vision;     /* in module order */
 	size_t vision_count;

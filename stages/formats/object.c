@@ -76,7 +76,8 @@ void object_writer_release(struct object_writer *w)
 	*w = (struct object_writer){0};
 }
 
-void object_writer_array(struct object_writer *w, const char *name, enum object_type type, const void *data, size_t count)
+void object_writer_array(struct object_writer *w, const char *name, enum object_type type, const void *data,
+	size_t count)
 {
 	MEM_GROW(w->arrays, w->array_count, w->array_capacity);
 	w->arrays[w->array_count++] = (struct object_array_source){mem_strdup(name), type, data, count};

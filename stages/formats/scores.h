@@ -48,7 +48,7 @@ size_t scores_group_count(const struct scores *s);
 double scores_group(const struct scores *s, size_t group);
 
 /* The batch-independent form: sum over batches of N_t^2 s_t divided by sum of N_t, N_t the targets of batch t
- * (numerics.md section 6). 0 without targets. */
+ * (a batch's gradient is as 1/N_t, so its score is as 1/N_t^2). 0 without targets. */
 double scores_group_normalised(const struct scores *s, size_t group);
 
 #endif

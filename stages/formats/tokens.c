@@ -18,7 +18,8 @@ static struct digest identity_of(const struct tokens *t)
 	return d;
 }
 
-int tokens_write(const struct tokens *t, const char *path, struct digest *content, struct digest *identity, size_t *size)
+int tokens_write(const struct tokens *t, const char *path, struct digest *content, struct digest *identity,
+	size_t *size)
 {
 	struct object_writer w;
 	tokens_describe(t, &w);

@@ -28,7 +28,8 @@ struct tokens {
 void tokens_describe(const struct tokens *t, struct object_writer *w);
 
 /* Writes t. Digests and size as object_write. */
-int tokens_write(const struct tokens *t, const char *path, struct digest *content, struct digest *identity, size_t *size);
+int tokens_write(const struct tokens *t, const char *path, struct digest *content, struct digest *identity,
+	size_t *size);
 
 /* Opens and checks everything said above. expected may be NULL. */
 int tokens_open(struct tokens *t, const char *path, const struct digest *expected);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,9 +26,34 @@ char *cache_object_path(const char *root, const struct cache_result *result)
 	return mem_printf("%s/cas/%.2s/%s.%s", root, result->content.hex, result->content.hex, result->kind);
 }
 
+char *cache_id(const char *root)
+{
+	char *path = path_join(root, "cas/id"), *id = NULL;
+	if (file_read(path, 256, &id, NULL))
+		id = NULL;
+	free(path);
+	return id;
+}
+
+/* Of two processes that make the id at once, one rename comes last and both read that. */
+static int make_id(const char *root)
+{
+	unsigned char bytes[16];
+	char *path = path_join(root, "cas/id");
+	int bad = 0;
+	if (!file_exists(path)) {
+		if (getentropy(bytes, sizeof bytes))
+			bad = fail("%s: no random numbers: %s", path, strerror(errno));
+		struct digest id = hash_bytes(bytes, sizeof bytes);
+		bad = bad || file_write(path, id.hex, DIGEST_HEX);
+	}
+	free(path);
+	return bad;
+}
+
 int cache_prepare(const char *root)
 {
-	static const char *const folders[] = {"cas", "ac", "locks", "tmp"};
+	static const char *const folders[] = {"cas", "ac", "tmp"};
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
 		char *path = path_join(root, folders[i]);
 		int bad = dir_make(path);
@@ -37,7 +61,7 @@ int cache_prepare(const char *root)
 		if (bad)
 			return fail_context("cache");
 	}
-	return 0;
+	return make_id(root);
 }
 
 static int read_entry(const cJSON *entry, const char *path, struct cache_result *result)
@@ -113,7 +137,8 @@ static int put_object(const char *root, const struct object_writer *w, struct ca
 	return bad;
 }
 
-static int put_entry(const char *root, const char *ingredients, const cJSON *provenance, const struct cache_result *result)
+static int put_entry(const char *root, const char *ingredients, const cJSON *provenance,
+	const struct cache_result *result)
 {
 	struct strbuf text;
 	cJSON *entry = cJSON_CreateObject();
@@ -151,41 +176,70 @@ int cache_store(const char *root, const struct digest *action, const char *ingre
 	return 0;
 }
 
-int cache_lock(const char *root, const struct digest *action)
+int cache_locks_open(const char *root)
 {
-	char *path = mem_printf("%s/locks/%s", root, action->hex);
+	char *path = path_join(root, "locks");
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (fd < 0)
 		fail("%s: cannot create: %s", path, strerror(errno));
-	while (fd >= 0 && flock(fd, LOCK_EX)) {
-		if (errno == EINTR)
-			continue;
-		fail("%s: cannot lock: %s", path, strerror(errno));
-		close(fd);
-		fd = -1;
-	}
 	free(path);
 	return fd;
 }
 
-void cache_unlock(int lock)
+void cache_locks_close(int locks)
 {
-	if (lock >= 0)
-		close(lock);
+	if (locks >= 0)
+		close(locks);
 }
 
-int cache_failure_note(const char *root, const struct digest *action, const char *text)
+/* The byte of an action: the first digits of its key, so that offsets are in the order of the keys. Two actions on one
+ * byte would only wait for one another. */
+static int set_lock(int locks, const struct digest *action, short type)
 {
-	char *path = entry_path(root, action, "fail");
-	int bad = dir_make_parents(path) || file_write(path, text, strlen(text));
+	enum { DIGITS = 15 };
+	char first[DIGITS + 1];
+	memcpy(first, action->hex, DIGITS);
+	first[DIGITS] = '\0';
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)strtoull(first, NULL, 16), .l_len = 1};
+	int bad;
+	do
+		bad = fcntl(locks, F_OFD_SETLKW, &lock);
+	while (bad && errno == EINTR);
+	return bad;
+}
+
+int cache_lock(int locks, const struct digest *action)
+{
+	return set_lock(locks, action, F_WRLCK) ? fail("cannot lock the action %s: %s", action->hex, strerror(errno)) : 0;
+}
+
+void cache_unlock(int locks, const struct digest *action)
+{
+	(void)set_lock(locks, action, F_UNLCK);
+}
+
+int cache_failure_note(const char *root, const struct digest *action, const struct digest *run, const char *text)
+{
+	char *path = entry_path(root, action, "fail"), *whole = mem_printf("%s\n%s", run->hex, text);
+	int bad = dir_make_parents(path) || file_write(path, whole, strlen(whole));
+	free(whole);
 	free(path);
 	return bad ? -1 : 0;
 }
 
-int cache_failure_find(const char *root, const struct digest *action, char **text)
+int cache_failure_find(const char *root, const struct digest *action, struct digest *run, char **text)
 {
-	char *path = entry_path(root, action, "fail");
-	int found = file_exists(path) && !file_read(path, FAILURE_BYTES_MAX, text, NULL);
+	struct digest made_by;
+	char *path = entry_path(root, action, "fail"), *whole = NULL;
+	int found = file_exists(path) && !file_read(path, FAILURE_BYTES_MAX, &whole, NULL) && strlen(whole) > DIGEST_HEX &&
+		whole[DIGEST_HEX] == '\n';
+	if (found) {
+		whole[DIGEST_HEX] = '\0';
+		found = !digest_parse(whole, run ? run : &made_by);
+	}
+	if (found)
+		*text = mem_strdup(whole + DIGEST_HEX + 1);
+	free(whole);
 	free(path);
 	return found;
 }

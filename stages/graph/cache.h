@@ -2,10 +2,12 @@
  *
  *     cas/ab/abcd...KIND    an object (formats/object.h), named by its content digest, mode 0444
  *     ac/12/1234....json    action key -> ingredients, content, identity, size, provenance
- *     ac/12/1234....fail    why the last attempt at this action failed (said once by the cell's own edge)
- *     locks/1234...         one process computes an action at a time
+ *     ac/12/1234....fail    why the last attempt at this action failed
+ *     locks                 one process computes an action at a time: a lock on one byte of this empty file an action
  *     tmp/                  objects being written; same file system as cas/
  *     leafdb                memo of leaf digests (leaf.h)
+ *     cas/id                random name of this cache, made with it: reference files that point into a deleted or another
+ *                           cache are found out by it (stages/tools/leaves.c)
  *
  * A result appears in the order object, then action entry, then (graph/stage.h) reference file, each by rename. A crash
  * leaves orphans, never half a result. The entry holds the exact ingredients, compared on every hit, so that not even a
@@ -26,8 +28,11 @@ struct cache_result {
 	size_t size;                /* of the object's file in bytes */
 };
 
-/* Creates the folders that are missing. */
+/* Creates the folders and the id that are missing. */
 int cache_prepare(const char *root);
+
+/* The cache's id, in new memory; NULL after fail(). */
+char *cache_id(const char *root);
 
 /* 1 when action is cached, its ingredients are these and its object is there; 0 when not; -1 after fail(). An entry
  * that cannot be read counts as absent: it will be written anew. */
@@ -40,14 +45,20 @@ int cache_store(const char *root, const struct digest *action, const char *ingre
 /* The object's file; the caller frees. */
 char *cache_object_path(const char *root, const struct cache_result *result);
 
-/* Waits for, and holds, the right to compute action; returns a descriptor for cache_unlock, or -1 after fail(). */
-int cache_lock(const char *root, const struct digest *action);
-void cache_unlock(int lock);
+/* The file of locks, for the functions below; closing it gives all of the process's locks back. -1 after fail(). */
+int cache_locks_open(const char *root);
+void cache_locks_close(int locks);
 
-/* Failure of the last attempt: noted by the process that computed a group, found (1, *text for the caller to free) or
- * not (0), and forgotten. */
-int cache_failure_note(const char *root, const struct digest *action, const char *text);
-int cache_failure_find(const char *root, const struct digest *action, char **text);
+/* Waits for, and then holds, the right to compute action, until cache_unlock(). Who locks several does so in the order of
+ * their text, so that no two processes wait for one another. -1 after fail(). */
+int cache_lock(int locks, const struct digest *action);
+void cache_unlock(int locks, const struct digest *action);
+
+/* Failure of the last attempt, with the run (any 32 digits of the caller's) that made it: noted by the process that
+ * computed, found (1, *text for the caller to free) or not (0) by the cell's own edge and the overview, and forgotten with
+ * the next success. run may be NULL when finding. */
+int cache_failure_note(const char *root, const struct digest *action, const struct digest *run, const char *text);
+int cache_failure_find(const char *root, const struct digest *action, struct digest *run, char **text);
 void cache_failure_forget(const char *root, const struct digest *action);
 
 /* Removes the object being written, if any: for signal handlers. */

@@ -100,6 +100,15 @@ static int add_derived(struct cell_view *v, const struct node *c, struct quantiz
 	return 0;
 }
 
+/* Paths stand in Ninja files and lists, a line each. */
+static int check_path(const struct node *c, const char *key, const char *path)
+{
+	for (const char *p = path; *p; p++)
+		if ((unsigned char)*p < 0x20)
+			return origin_fail(&node_at(c, key)->at, "%s: a path may not contain control characters", key);
+	return 0;
+}
+
 static void check_device(const struct node *c, int *bad)
 {
 	const char *device = node_string(c, "autoquant.device");
@@ -124,7 +133,10 @@ int cell_view_make(struct cell_view *v, const struct grid *grid, const struct gr
 			"runner.output_dir is for a single cell, this grid has %zu: their reports would overwrite one another",
 			grid->cell_count);
 	check_device(c, &bad);
-	if (bad)
+	if (bad || check_path(c, "model.path", node_string(c, "model.path")) ||
+		check_path(c, "dataset.captions_path", node_string(c, "dataset.captions_path")) ||
+		check_path(c, node_is_null(c, "runner.output_dir") ? "output_layout.root_dir" : "runner.output_dir",
+			v->output_dir))
 		return -1;
 	cJSON *overrides = node_to_json(node_at(c, "quant_granularity.quant_cfg_overrides"));
 	v->result = quantizer_resolve(&pair, node_string(c, "quant_pair.weight"), node_string(c, "quant_pair.activation"),

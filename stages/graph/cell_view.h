@@ -5,8 +5,8 @@
  *     autoquant.num_score_samples              captions that are scored: whole batches up to score_size, at least one
  *     autoquant.device                         what "auto" became
  *     cell.name                                <model>.<pair>.<granularity>.<size>[.key=value...]
- *     config, composed_yaml                    the composed config as it was before these were added, as JSON and as text
- *     output_dir                               where the report goes (design.md, Interface)
+ *     config, composed_yaml                    the composed config before these were added, as JSON and as text
+ *     output_dir                               where the report goes: runner.output_dir, else by output_layout.mode
  */
 #ifndef QG_GRAPH_CELL_VIEW_H
 #define QG_GRAPH_CELL_VIEW_H

@@ -1,8 +1,8 @@
 /* Faults on purpose, for the tests of what happens when things fail.
  *
  * QUANTGRID_FAULT=POINT or POINT:CELL in the environment. Points inside the commit sequence (before-cas, after-cas,
- * after-ac) kill the process there as kill -9 would; the point "compute", or the name of a stage, makes one cell's computation
- * fail just before it is committed.
+ * after-ac) kill the process there as kill -9 would; the point "compute", or the name of a stage, makes one cell's
+ * computation fail just before it is committed.
  */
 #ifndef QG_GRAPH_FAULT_H
 #define QG_GRAPH_FAULT_H

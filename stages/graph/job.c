@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "common/file.h"
@@ -62,6 +63,8 @@ int job_open(struct job *job, const char *path)
 	job->key = json_string(job->root, "key", path);
 	job->cache = json_string(job->root, "cache", path);
 	job->ref = json_string(job->root, "ref", path);
+	const cJSON *numerics = cJSON_GetObjectItemCaseSensitive(job->root, "numerics");
+	job->numerics = cJSON_IsString(numerics) ? numerics->valuestring : NULL;
 	job->params = json_member(job->root, "params", path);
 	job->unhashed = json_member(job->root, "unhashed", path);
 	if (!job->stage || !job->cell || !job->key || !job->cache || !job->ref || !job->params || !job->unhashed ||
@@ -100,6 +103,23 @@ char *job_ingredients(const char *stage, int version, const char *numerics, cons
 	return text.s;
 }
 
+int job_input_discard(const struct job *job, const struct job_input *input)
+{
+	struct job upstream;
+	char *reason = mem_strdup(error_text()), *path = job_input_path(job, input);
+	unlink(path);
+	if (input->job && !job_open(&upstream, input->job)) {
+		unlink(upstream.ref);
+		job_close(&upstream);
+	}
+	/* Said here, too: without the object the job's own edge cannot even tell which action failed. */
+	warn("%s: input \"%s\" is damaged and was removed: %s", job->cell, input->name, reason);
+	fail("input \"%s\" is damaged and was removed; run ninja again. %s", input->name, reason);
+	free(path);
+	free(reason);
+	return -1;
+}
+
 /* What a job's result is without its reference file: its action looked up in the cache. */
 static int find_by_action(const char *job_path, int depth, struct cache_result *result);
 
@@ -107,7 +127,9 @@ static int resolve(struct job *job, int depth)
 {
 	cJSON *inputs = cJSON_CreateObject();
 	int found = 1;
-	for (size_t i = 0; found > 0 && i < job->input_count; i++) {
+	/* All are looked at, also after one that is missing: references that point nowhere are dropped on the way, and one
+	 * run should drop them all. */
+	for (size_t i = 0; found >= 0 && i < job->input_count; i++) {
 		struct job_input *input = &job->inputs[i];
 		if (!input->job) {
 			cJSON *files = cJSON_AddObjectToObject(inputs, input->name);
@@ -115,18 +137,17 @@ static int resolve(struct job *job, int depth)
 				cJSON_AddStringToObject(files, input->files[f].name, input->files[f].digest.hex);
 			continue;
 		}
-		found = find_by_action(input->job, depth + 1, &input->result);
-		if (found > 0)
+		int there = find_by_action(input->job, depth + 1, &input->result);
+		if (there > 0)
 			cJSON_AddStringToObject(inputs, input->name, input->result.identity.hex);
 		else
 			fail_context("%s: input \"%s\"", job->cell, input->name);
+		found = there < found ? there : found;
 	}
 	if (found > 0) {
-		const cJSON *numerics = cJSON_GetObjectItemCaseSensitive(job->root, "numerics");
 		int version = (int)cJSON_GetObjectItemCaseSensitive(job->root, "version")->valuedouble;
 		free(job->ingredients);
-		job->ingredients = job_ingredients(job->stage, version, cJSON_IsString(numerics) ? numerics->valuestring : NULL,
-			job->params, inputs);
+		job->ingredients = job_ingredients(job->stage, version, job->numerics, job->params, inputs);
 		job->action = hash_bytes(job->ingredients, strlen(job->ingredients));
 	}
 	cJSON_Delete(inputs);
@@ -235,5 +256,8 @@ int ref_read(const char *path, const char *cache, struct cache_result *result)
 	char *object = cache_object_path(cache, result);
 	int present = !stat(object, &s) && (size_t)s.st_size == result->size;
 	free(object);
+	/* It points nowhere: without it, the next ninja makes it again. */
+	if (!present)
+		unlink(path);
 	return present;
 }

@@ -1,6 +1,6 @@
 /* Job files: all that one run of a stage is told, written by the generator.
  *
- *     {"format": "quantgrid-job/1", "stage": "score-layers", "version": 1, "numerics": "cpu-ref",
+ *     {"format": "quantgrid-job/1", "stage": "score-layers", "version": 1, "numerics": "cpu-ref-...",
  *      "cell": "qwen3_vl_demo.wfp8_afp8.default.small", "key": "<K>",
  *      "params": {...},              what may change the result: part of both keys
  *      "unhashed": {...},            paths, device, verbosity: handed over, in no key
@@ -39,6 +39,7 @@ struct job {
 	char *path;
 	cJSON *root;                  /* owner of all borrowed strings */
 	const char *stage, *cell, *key, *cache, *ref;
+	const char *numerics;         /* class of the backend; NULL when the stage has none */
 	const cJSON *params, *unhashed;
 	struct job_input *inputs;
 	size_t input_count;
@@ -50,8 +51,8 @@ struct job {
 int job_open(struct job *job, const char *path);
 void job_close(struct job *job);
 
-/* Finds what the inputs turned out to be (their reference files, or failing that the cache) and computes ingredients and
- * action. 1 when done, 0 after fail() when an input has no result yet, -1 after fail(). */
+/* Finds what the inputs turned out to be (their reference files, or failing that the cache) and computes ingredients
+ * and action. 1 when done, 0 after fail() when an input has no result yet, -1 after fail(). */
 int job_resolve(struct job *job);
 
 /* The input of that name; NULL when the job has none. Borrowed. */
@@ -59,6 +60,10 @@ const struct job_input *job_input_find(const struct job *job, const char *name);
 
 /* Path of an input's object; the caller frees. The input must exist and be resolved. */
 char *job_input_path(const struct job *job, const struct job_input *input);
+
+/* For an input whose object could not be opened: removes the object and the reference file that leads to it, so that the
+ * next ninja makes it again, and says so in front of the current message. Returns -1. */
+int job_input_discard(const struct job *job, const struct job_input *input);
 
 /* The canonical ingredients of a key, in new memory: inputs is an object of name -> digest text or {file: digest}. Used
  * for K by the generator and for A by job_resolve(). */
@@ -72,7 +77,8 @@ const char *job_unhashed_string(const struct job *job, const char *name);
 /* Reference files: where Ninja looks. Written only when the content differs. */
 int ref_write(const struct job *job, const struct cache_result *result);
 
-/* 1 and the result, 0 when there is none or its object is gone, -1 after fail(). */
+/* 1 and the result, 0 when there is none, -1 after fail(). A file whose object is gone is removed and counts as
+ * none. */
 int ref_read(const char *path, const char *cache, struct cache_result *result);
 
 #endif

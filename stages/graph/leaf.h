@@ -1,9 +1,9 @@
 /* Leaves: files the build reads but does not make (captions, shards, conf/, rules/), identified by content.
  *
  * Hashing 8 GB on every run would be silly, so digests are remembered in cache/leafdb by (device, inode, size, mtime,
- * ctime). ctime catches an edit whose mtime was put back; a file younger than two seconds is never remembered, because a
- * second edit within the clock's grain would look the same. Anything that differs is hashed. The memo is only a memo: it
- * may be deleted at any time, and of two processes that write it the later wins.
+ * ctime). ctime catches an edit whose mtime was put back; a file younger than two seconds is never remembered, because
+ * a second edit within the clock's grain would look the same. Anything that differs is hashed. The memo is only a memo:
+ * it may be deleted at any time, and of two processes that write it the later wins.
  */
 #ifndef QG_GRAPH_LEAF_H
 #define QG_GRAPH_LEAF_H

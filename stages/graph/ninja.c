@@ -43,13 +43,13 @@ static void write_stage_rule(struct strbuf *to, const struct rule *rule)
 {
 	strbuf_addf(to, "# %s\nrule stage_", rule->about);
 	add_rule_name(to, rule->stage);
-	strbuf_addf(to, "\n  command = build/bin/%s $job%s\n", rule->stage, rule->group_by.count ? " --stamp $stamp" : "");
+	strbuf_addf(to, "\n  command = build/bin/%s $job%s\n", rule->stage, rule->grouped ? " --stamp $stamp" : "");
 	strbuf_adds(to, "  description = $words\n  restat = 1\n");
 	if (!rule->publish)
 		strbuf_adds(to, "  generator = 1\n");
 	if (rule->pool)
 		strbuf_addf(to, "  pool = %s\n", rule->pool);
-	if (rule->group_by.count) {
+	if (rule->grouped) {
 		strbuf_adds(to, "\nrule group_");
 		add_rule_name(to, rule->stage);
 		strbuf_addf(to, "\n  command = build/bin/%s --group $job --stamp $out\n", rule->stage);
@@ -60,7 +60,7 @@ static void write_stage_rule(struct strbuf *to, const struct rule *rule)
 	strbuf_addc(to, '\n');
 }
 
-static int write_stages(const struct plan *plan, const struct ninja_grid *grid)
+static int write_stages(const struct plan *plan, const struct ninja_grid *grid, int *changed)
 {
 	struct strbuf text;
 	strbuf_init(&text);
@@ -69,12 +69,11 @@ static int write_stages(const struct plan *plan, const struct ninja_grid *grid)
 	strbuf_addf(&text, "pool compute\n  depth = %zu\npool disk\n  depth = 1\n\n", grid->slots);
 	for (size_t i = 0; i < plan->rules->count; i++)
 		write_stage_rule(&text, &plan->rules->rules[i]);
-	strbuf_adds(&text, "rule overview\n  command = build/bin/render-report --overview $grid\n  description = OVERVIEW $words\n"
-		"  restat = 1\n\n");
-	strbuf_adds(&text, "rule cell\n  command = build/bin/quantize-calibrate $calib && build/bin/score-layers $scores && "
-		"build/bin/render-report $report && : >$out\n  description = CELL $words\n  pool = compute\n");
+	strbuf_adds(&text, "rule overview\n  command = build/bin/render-report --overview $grid\n"
+		"  description = OVERVIEW $words\n  restat = 1\n\n");
+	strbuf_adds(&text, "rule cell\n  command = $what\n  description = CELL $words\n  pool = compute\n");
 	char *path = path_join(plan->build_dir, "stages.ninja");
-	int bad = file_write_if_changed(path, text.s, text.length, NULL);
+	int bad = file_write_if_changed(path, text.s, text.length, changed);
 	free(path);
 	strbuf_release(&text);
 	return bad;
@@ -117,20 +116,9 @@ static void write_job(struct strbuf *to, const struct plan *plan, const struct p
 		add_value(to, "stamp", group->stamp_path);
 }
 
-static int seen_before(const char *const *list, size_t count, const char *text)
-{
-	for (size_t i = 0; i < count; i++)
-		if (list[i] == text)
-			return 1;
-	return 0;
-}
-
 static void write_group(struct strbuf *to, const struct plan *plan, const struct plan_group *group)
 {
-	/* Inputs of hundreds of jobs are few distinct files: remember pointers, which the plan shares. */
-	enum { INPUTS_MAX = 4096 };
-	const char **inputs = mem_array(INPUTS_MAX, sizeof *inputs);
-	size_t count = 0;
+	char *job_seen = mem_zeroed(plan->job_count, 1), *group_seen = mem_zeroed(plan->group_count, 1);
 	strbuf_adds(to, "build ");
 	add_path(to, group->stamp_path);
 	strbuf_adds(to, ": group_");
@@ -143,84 +131,82 @@ static void write_group(struct strbuf *to, const struct plan *plan, const struct
 				continue;
 			const struct plan_job *from = &plan->jobs[job->inputs[k].job];
 			const struct plan_group *upstream = group_of(plan, from);
-			const char *path = upstream ? upstream->stamp_path : from->ref_path;
-			if (seen_before(inputs, count, path) || count == INPUTS_MAX)
+			char *seen = upstream ? &group_seen[from->group] : &job_seen[job->inputs[k].job];
+			if (*seen)
 				continue;
-			inputs[count++] = path;
+			*seen = 1;
 			strbuf_addc(to, ' ');
-			add_path(to, path);
+			add_path(to, upstream ? upstream->stamp_path : from->ref_path);
 		}
 	}
 	strbuf_adds(to, " ||");
 	add_program(to, group->rule);
 	strbuf_addc(to, '\n');
 	add_value(to, "job", group->path);
-	char *words = mem_printf("%s of %zu cells in one process", group->rule->stage, group->count);
+	char *words = mem_printf("%s: %zu job%s in one process", group->rule->stage, group->count,
+		group->count == 1 ? "" : "s");
 	add_value(to, "words", words);
 	free(words);
-	free(inputs);
+	free(job_seen);
+	free(group_seen);
 }
 
-static size_t input_job(const struct plan_job *job, const char *name)
+/* Marks a job and all it needs. Jobs stand behind what they need in the plan. */
+static void mark_needed(const struct plan *plan, size_t index, char *needed)
 {
+	const struct plan_job *job = &plan->jobs[index];
+	if (needed[index])
+		return;
+	needed[index] = 1;
 	for (size_t i = 0; i < job->input_count; i++)
-		if (!strcmp(job->inputs[i].name, name))
-			return job->inputs[i].job;
-	return PLAN_NO_GROUP;
+		if (!job->inputs[i].is_leaf)
+			mark_needed(plan, job->inputs[i].job, needed);
 }
 
-/* The cell by itself: its stages one after the other, without the group. */
-static void write_solo(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell)
+/* The cell by itself: its stages one after the other, without groups. What is cached costs a few milliseconds, so this
+ * is no file but a command that always runs. needed is scratch, all zero before and after. */
+static void write_solo(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell, char *needed)
 {
-	const struct plan_job *report = &plan->jobs[cell->report], *score = &plan->jobs[cell->score];
-	size_t calib = input_job(report, "calib");
-	char *done = mem_printf("%s/ref/cell/%s-%.16s.done", plan->build_dir, report->label, report->key.hex);
-	strbuf_adds(to, "build ");
-	add_path(to, done);
-	strbuf_adds(to, ": cell |");
-	for (size_t k = 0; k < report->input_count; k++) {
-		if (report->inputs[k].is_leaf || group_of(plan, &plan->jobs[report->inputs[k].job]))
+	struct strbuf chain;
+	strbuf_init(&chain);
+	mark_needed(plan, cell->report, needed);
+	for (size_t i = 0; i <= cell->report; i++) {
+		if (!needed[i])
 			continue;
-		strbuf_addc(to, ' ');
-		add_path(to, plan->jobs[report->inputs[k].job].ref_path);
+		strbuf_addf(&chain, "%sbuild/bin/%s %s", chain.length ? " && " : "", plan->jobs[i].rule->stage,
+			plan->jobs[i].job_path);
+		needed[i] = 0;
 	}
-	size_t tokens = input_job(score, "tokens");
-	if (tokens != PLAN_NO_GROUP && tokens != input_job(report, "tokens")) {
-		strbuf_addc(to, ' ');
-		add_path(to, plan->jobs[tokens].ref_path);
-	}
-	strbuf_adds(to, " || programs\n");
-	add_value(to, "calib", plan->jobs[calib].job_path);
-	add_value(to, "scores", score->job_path);
-	add_value(to, "report", report->job_path);
-	add_value(to, "words", cell->name);
 	strbuf_adds(to, "build cells/");
 	add_path(to, cell->name);
-	strbuf_adds(to, ": phony ");
-	add_path(to, done);
-	strbuf_addc(to, '\n');
-	free(done);
+	strbuf_adds(to, ": cell ALWAYS || programs\n");
+	add_value(to, "what", chain.s);
+	add_value(to, "words", cell->name);
+	strbuf_release(&chain);
 }
 
-static int write_report(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell, int report_only,
-	ninja_report_files *report_files)
+/* The edge of a published job. Takes files; the first one stands for all in the list of what a grid makes. */
+static void write_published(struct strbuf *to, struct strbuf *made, const struct plan *plan,
+	const struct plan_job *job, char **files, size_t count, int report_only)
 {
-	const struct plan_job *job = &plan->jobs[cell->report];
-	char **files;
-	size_t count;
-	if (report_files(plan, cell, &files, &count))
-		return -1;
 	strbuf_adds(to, "build");
 	for (size_t i = 0; i < count; i++) {
 		strbuf_addc(to, ' ');
 		add_path(to, files[i]);
+		if (!i) {
+			strbuf_addc(made, ' ');
+			add_path(made, files[i]);
+		}
 		free(files[i]);
 	}
 	free(files);
 	strbuf_adds(to, ": stage_");
 	add_rule_name(to, job->rule->stage);
+	strbuf_adds(to, " |");
 	for (size_t i = 0; i < job->input_count && !report_only; i++) {
-		strbuf_adds(to, i ? " " : " | ");
+		if (job->inputs[i].is_leaf)
+			continue;
+		strbuf_addc(to, ' ');
 		add_path(to, plan->jobs[job->inputs[i].job].ref_path);
 	}
 	strbuf_adds(to, " ||");
@@ -228,12 +214,44 @@ static int write_report(struct strbuf *to, const struct plan *plan, const struct
 	strbuf_addc(to, '\n');
 	add_value(to, "job", job->job_path);
 	add_value(to, "words", job->describe);
+}
+
+static int write_report(struct strbuf *to, struct strbuf *made, const struct plan *plan, const struct plan_cell *cell,
+	int report_only, const struct ninja_files *files)
+{
+	char **names;
+	size_t count;
+	if (files->of_report(plan, cell, &names, &count))
+		return -1;
+	write_published(to, made, plan, &plan->jobs[cell->report], names, count, report_only);
+	return 0;
+}
+
+/* The rule of reports; every cell has one. */
+static const struct rule *report_rule(const struct plan *plan)
+{
+	return plan->jobs[plan->cells[0].report].rule;
+}
+
+/* What is published beside the reports. */
+static int write_beside(struct strbuf *to, struct strbuf *made, const struct plan *plan,
+	const struct ninja_files *files)
+{
+	for (size_t i = 0; i < plan->job_count; i++) {
+		const struct plan_job *job = &plan->jobs[i];
+		char **names;
+		size_t count;
+		if (!job->rule->publish || job->rule == report_rule(plan))
+			continue;
+		if (files->of_job(plan, job, &names, &count))
+			return -1;
+		write_published(to, made, plan, job, names, count, 0);
+	}
 	return 0;
 }
 
 static void write_overview(struct strbuf *to, const struct plan *plan, const struct ninja_grid *grid)
 {
-	const struct rule *published = NULL;
 	if (!grid->overview_count)
 		return;
 	strbuf_adds(to, "build");
@@ -248,12 +266,8 @@ static void write_overview(struct strbuf *to, const struct plan *plan, const str
 		strbuf_addc(to, ' ');
 		add_path(to, plan->groups[g].stamp_path);
 	}
-	for (size_t i = 0; i < plan->rules->count; i++)
-		if (plan->rules->rules[i].publish)
-			published = &plan->rules->rules[i];
 	strbuf_adds(to, " ||");
-	if (published)
-		add_program(to, published);
+	add_program(to, report_rule(plan));
 	strbuf_addc(to, '\n');
 	add_value(to, "grid", grid->path);
 	add_value(to, "words", grid->overview[0]);
@@ -269,11 +283,13 @@ static void write_targets(struct strbuf *to, const struct ninja_grid *grid)
 		"  words = CLEAN (cache/ and published reports stay)\n");
 }
 
-int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_report_files *report_files)
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files, int *changed)
 {
-	struct strbuf text;
+	struct strbuf text, made;
+	char *needed = mem_zeroed(plan->job_count, 1);
 	int bad = 0;
 	strbuf_init(&text);
+	strbuf_init(&made);
 	strbuf_adds(&text, banner);
 	for (size_t i = 0; i < plan->job_count && !grid->report_only; i++)
 		if (plan->jobs[i].ref_path)
@@ -281,26 +297,15 @@ int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_re
 	for (size_t g = 0; g < plan->group_count && !grid->report_only; g++)
 		write_group(&text, plan, &plan->groups[g]);
 	for (size_t c = 0; c < plan->cell_count && !bad; c++) {
-		bad = write_report(&text, plan, &plan->cells[c], grid->report_only, report_files);
+		bad = write_report(&text, &made, plan, &plan->cells[c], grid->report_only, files);
 		if (!bad && !grid->report_only)
-			write_solo(&text, plan, &plan->cells[c]);
+			write_solo(&text, plan, &plan->cells[c], needed);
 	}
+	free(needed);
+	if (!bad && !grid->report_only)
+		bad = write_beside(&text, &made, plan, files);
 	write_overview(&text, plan, grid);
-	strbuf_adds(&text, "\nbuild grid: phony");
-	for (size_t c = 0; c < plan->cell_count && !bad; c++) {
-		char **files;
-		size_t count;
-		bad = report_files(plan, &plan->cells[c], &files, &count);
-		for (size_t i = 0; !bad && i < count; i++) {
-			if (!i) {
-				strbuf_addc(&text, ' ');
-				add_path(&text, files[i]);
-			}
-			free(files[i]);
-		}
-		if (!bad)
-			free(files);
-	}
+	strbuf_addf(&text, "\nbuild grid: phony%s", made.s);
 	for (size_t i = 0; i < grid->overview_count; i++) {
 		strbuf_addc(&text, ' ');
 		add_path(&text, grid->overview[i]);
@@ -308,9 +313,13 @@ int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_re
 	strbuf_adds(&text, "\ndefault grid\n");
 	write_targets(&text, grid);
 	char *path = path_join(plan->build_dir, "cells.ninja");
+	int stages_changed = 0, cells_changed = 0;
 	if (!bad)
-		bad = write_stages(plan, grid) || file_write_if_changed(path, text.s, text.length, NULL);
+		bad = write_stages(plan, grid, &stages_changed) ||
+			file_write_if_changed(path, text.s, text.length, &cells_changed);
+	*changed = stages_changed || cells_changed;
 	free(path);
 	strbuf_release(&text);
+	strbuf_release(&made);
 	return bad ? -1 : 0;
 }

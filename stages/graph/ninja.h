@@ -1,13 +1,16 @@
 /* The Ninja files of a plan: build/stages.ninja, one rule a stage, and build/cells.ninja, one edge a unit of work.
  *
- * A grouped stage becomes one group edge, which fills the cache for all its jobs in one process, and a commit edge a job,
- * ordered after it, which turns the cached result into a reference file or reports that job's failure:
+ * A grouped stage becomes one group edge, which fills the cache for all its jobs in one process, and a commit edge a
+ * job, ordered after it, which turns the cached result into a reference file or reports that job's failure:
  *
  *     build build/ref/group/score-layers-<G16>.stamp: group_score_layers | refs and stamps of the inputs || programs
  *     build build/ref/score-layers/<label>-<K16>.ref: stage_score_layers | refs of the inputs || stamp programs
  *
- * The stamp is order-only: a changed group never dirties a finished cell. A group waits for the stamps of grouped inputs,
- * not for their reference files, so that one failed calibration does not hold up the others.
+ * The stamp is order-only: a changed group never dirties a finished cell. A group waits for the stamps of grouped
+ * inputs, not for their reference files, so that one failed calibration does not hold up the others.
+ *
+ * Reports, and whatever else is published, are edges whose outputs have names that people know; all belong to the target
+ * "grid", which is the default.
  *
  * Cached stages have restat and generator set: their output paths contain the recipe key, so neither a changed command
  * line nor a lost .ninja_log may make them run. No edge has a depfile: Ninja deletes outputs of those on Ctrl-C.
@@ -27,9 +30,14 @@ struct ninja_grid {
 	size_t slots;                 /* depth of pool compute: processes that each use all processors; at least 1 */
 };
 
-/* Files of a report, by cell: the caller frees each and the array. */
-typedef int ninja_report_files(const struct plan *plan, const struct plan_cell *cell, char ***files, size_t *count);
+/* The files that published jobs write: of a cell's report, and of a job that stands beside the reports. The caller
+ * frees each and the array. */
+struct ninja_files {
+	int (*of_report)(const struct plan *plan, const struct plan_cell *cell, char ***files, size_t *count);
+	int (*of_job)(const struct plan *plan, const struct plan_job *job, char ***files, size_t *count);
+};
 
-int ninja_write(const struct plan *plan, const struct ninja_grid *grid, ninja_report_files *report_files);
+/* *changed tells whether either file differs from what was there. */
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files, int *changed);
 
 #endif

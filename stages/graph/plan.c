@@ -1,10 +1,9 @@
 #include "graph/plan.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "common/error.h"
 #include "common/file.h"
@@ -107,6 +106,15 @@ void plan_release(struct plan *plan)
 /* ------------------------------------------------------------------------------------------------------------------
  * Leaves */
 
+/* Hashing gigabytes for the first time takes seconds to a minute: who waits should know what for. */
+static void say_large(const char *path)
+{
+	enum { LARGE_BYTES = 256 << 20 };
+	struct stat s;
+	if (!stat(path, &s) && s.st_size >= LARGE_BYTES)
+		fprintf(stderr, "%s: looking at %s (%.1f GB)\n", program_name(), path, (double)s.st_size / 1e9);
+}
+
 static int leaf_file(struct plan *plan, const char *path, struct digest *digest)
 {
 	for (size_t i = 0; i < plan->leaf_count; i++) {
@@ -115,6 +123,7 @@ static int leaf_file(struct plan *plan, const char *path, struct digest *digest)
 			return 0;
 		}
 	}
+	say_large(path);
 	if (leaf_digest(plan->memo, path, digest))
 		return -1;
 	MEM_GROW(plan->leaves, plan->leaf_count, plan->leaf_capacity);
@@ -129,8 +138,8 @@ static int add_file(struct plan *plan, struct plan_input *input, const char *nam
 	return leaf_file(plan, path, &file->digest);
 }
 
-static int read_leaf(struct plan *plan, struct plan_input *input, const struct rule *rule, const struct rule_input *from,
-	const struct view *view)
+static int read_leaf(struct plan *plan, struct plan_input *input, const struct rule *rule,
+	const struct rule_input *from, const struct view *view)
 {
 	const cJSON *value = need(view, rule, from->leaf);
 	if (!value)
@@ -140,7 +149,8 @@ static int read_leaf(struct plan *plan, struct plan_input *input, const struct r
 	if (!from->files) {
 		/* The file's name stays out of the key: renaming a captions file changes nothing. */
 		input->files = mem_zeroed(1, sizeof *input->files);
-		return add_file(plan, input, "content", mem_strdup(value->valuestring)) ? fail_context("%s", from->leaf) : 0;
+		return add_file(plan, input, "content", mem_strdup(value->valuestring)) ?
+			fail_context("%s (another: %s=FILE)", from->leaf, from->leaf) : 0;
 	}
 	char **names;
 	size_t count;
@@ -259,8 +269,8 @@ static cJSON *project(const struct view *view, const struct rule *rule, const st
 
 static int add_job(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index);
 
-static int read_input(struct plan *plan, struct plan_input *input, const struct rule *rule, const struct rule_input *from,
-	const struct view *view)
+static int read_input(struct plan *plan, struct plan_input *input, const struct rule *rule,
+	const struct rule_input *from, const struct view *view)
 {
 	input->name = from->name;
 	input->is_leaf = !from->stage;
@@ -270,10 +280,12 @@ static int read_input(struct plan *plan, struct plan_input *input, const struct 
 	return add_job(plan, rules_find(plan->rules, from->stage), &inner, &input->job);
 }
 
-/* Whether the cell has this input: its "when" names a value that is not "-". */
-static int wanted(const struct rule_input *from, const struct view *view)
+/* Whether the cell has this input: its "when" names a value that is not "-". -1 after fail(). */
+static int wanted(const struct rule *rule, const struct rule_input *from, const struct view *view)
 {
-	const cJSON *value = from->when ? view_at(view, from->when) : NULL;
+	const cJSON *value = from->when ? need(view, rule, from->when) : NULL;
+	if (from->when && !value)
+		return -1;
 	return !from->when || !cJSON_IsString(value) || strcmp(value->valuestring, "-");
 }
 
@@ -347,10 +359,11 @@ static int add_job(struct plan *plan, const struct rule *rule, const struct view
 {
 	struct plan_job job = {.rule = rule, .group = PLAN_NO_GROUP};
 	job.inputs = mem_zeroed(rule->input_count, sizeof *job.inputs);
-	for (size_t i = 0; i < rule->input_count; i++)
-		if (wanted(&rule->inputs[i], view) &&
-			read_input(plan, &job.inputs[job.input_count++], rule, &rule->inputs[i], view))
+	for (size_t i = 0; i < rule->input_count; i++) {
+		int has = wanted(rule, &rule->inputs[i], view);
+		if (has < 0 || (has && read_input(plan, &job.inputs[job.input_count++], rule, &rule->inputs[i], view)))
 			goto bad;
+	}
 	job.params = project(view, rule, &rule->params);
 	if (!job.params)
 		goto bad;
@@ -366,7 +379,7 @@ static int add_job(struct plan *plan, const struct rule *rule, const struct view
 	MEM_GROW(plan->jobs, plan->job_count, plan->job_capacity);
 	plan->jobs[plan->job_count++] = job;
 	index_job(plan, *index);
-	if (rule->group_by.count)
+	if (rule->grouped)
 		join_group(plan, *index);
 	return 0;
 bad:
@@ -374,26 +387,40 @@ bad:
 	return -1;
 }
 
+/* Adds the job of one published stage, if the cell wants it. The one that reads scores is the cell's report; others stand
+ * beside it and are often those of many cells. */
+static int add_published(struct plan *plan, const struct rule *rule, const struct view *view, struct plan_cell *cell)
+{
+	size_t index;
+	const cJSON *when = rule->when ? need(view, rule, rule->when) : NULL;
+	if (rule->when && !when)
+		return -1;
+	if (rule->when && !cJSON_IsTrue(when))
+		return 0;
+	if (add_job(plan, rule, view, &index))
+		return -1;
+	const struct plan_job *job = &plan->jobs[index];
+	for (size_t i = 0; i < job->input_count; i++) {
+		if (strcmp(job->inputs[i].name, "scores"))
+			continue;
+		cell->report = index;
+		cell->score = job->inputs[i].job;
+	}
+	return 0;
+}
+
 int plan_add_cell(struct plan *plan, const char *name, cJSON *view, const char *output_dir)
 {
-	const struct rule *published = NULL;
 	struct view v = {.root = view};
-	struct plan_cell cell = {.name = mem_strdup(name), .view = view, .output_dir = mem_strdup(output_dir)};
-	for (size_t i = 0; i < plan->rules->count; i++)
-		if (plan->rules->rules[i].publish)
-			published = &plan->rules->rules[i];
+	struct plan_cell cell = {.name = mem_strdup(name), .view = view, .output_dir = mem_strdup(output_dir),
+		.report = PLAN_NO_JOB};
 	MEM_GROW(plan->cells, plan->cell_count, plan->cell_capacity);
 	plan->cells[plan->cell_count++] = cell;
-	if (!published)
-		return fail("no rule has publish: true, so there is nothing to make");
 	struct plan_cell *kept = &plan->cells[plan->cell_count - 1];
-	if (add_job(plan, published, &v, &kept->report))
-		return fail_context("%s", name);
-	const struct plan_job *report = &plan->jobs[kept->report];
-	for (size_t i = 0; i < report->input_count; i++)
-		if (!strcmp(report->inputs[i].name, "scores"))
-			kept->score = report->inputs[i].job;
-	return 0;
+	for (size_t i = 0; i < plan->rules->count; i++)
+		if (plan->rules->rules[i].publish && add_published(plan, &plan->rules->rules[i], &v, kept))
+			return fail_context("%s", name);
+	return kept->report == PLAN_NO_JOB ? fail("no rule with publish: true reads scores, so there is nothing to make") : 0;
 }
 
 static int by_text(const void *a, const void *b)

@@ -1,9 +1,9 @@
 /* From cells to jobs: which runs of which stages the grid needs, each once, with its recipe key.
  *
- * A cell is given as its view: a JSON object of everything rules may name, by section: the composed config and beside it
- * what the generator derived (quantizer.weight, dataset.num_samples, cell.name ...). A job is a stage with the params
- * its rule declares and the jobs or leaves that are its inputs; two cells whose projections agree share the job, which is
- * how cells come to share calibrations, tokens and scores.
+ * A cell is given as its view: a JSON object of everything rules may name, by section: the composed config and beside
+ * it what the generator derived (quantizer.weight, dataset.num_samples, cell.name ...). A job is a stage with the
+ * params its rule declares and the jobs or leaves that are its inputs; two cells whose projections agree share the job,
+ * which is how cells come to share calibrations, tokens and scores.
  */
 #ifndef QG_GRAPH_PLAN_H
 #define QG_GRAPH_PLAN_H
@@ -40,6 +40,7 @@ struct plan_job {
 };
 
 #define PLAN_NO_GROUP ((size_t)-1)
+#define PLAN_NO_JOB ((size_t)-1)
 
 struct plan_group {
 	const struct rule *rule;
@@ -53,7 +54,7 @@ struct plan_group {
 struct plan_cell {
 	char *name;
 	cJSON *view;
-	size_t report;                 /* job of the published stage */
+	size_t report;                 /* job of the published stage that reads scores */
 	size_t score;                  /* its input job named "scores" */
 	char *output_dir;
 };

@@ -10,8 +10,8 @@
 #include "config/yaml.h"
 
 static const char *const rule_keys[] = {
-	"stage", "version", "about", "label", "describe", "numerics", "publish", "inputs", "params", "unhashed", "output",
-	"group", "pool",
+	"stage", "version", "about", "when", "label", "describe", "numerics", "publish", "inputs", "params", "unhashed",
+	"output", "group", "pool",
 };
 static const char *const input_keys[] = {"stage", "when", "with", "leaf", "files"};
 static const char *const pools[] = {"compute", "disk"};
@@ -136,6 +136,32 @@ static int check_sets(const struct node *root, const struct rule *rule)
 					rule->params.item[i]);
 	if (!rule->publish == !rule->output)
 		return origin_fail(&root->at, "a stage has either an 'output' or 'publish: true'");
+	if (rule->when && !rule->publish)
+		return origin_fail(&node_get(root, "when")->at,
+			"'when' is for stages with 'publish: true'; others are made when an input asks for them");
+	return 0;
+}
+
+static int has_name(const struct names *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (!strcmp(names->item[i], name))
+			return 1;
+	return 0;
+}
+
+/* What a group's jobs have in common must be something the stage sees: a param or an input made by a stage. */
+static int check_group(const struct node *by, const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->group_by.count; i++) {
+		const char *name = rule->group_by.item[i];
+		int known = has_name(&rule->params, name);
+		for (size_t k = 0; k < rule->input_count; k++)
+			known |= rule->inputs[k].stage && !strcmp(rule->inputs[k].name, name);
+		if (!known)
+			return origin_fail(&by->items[i]->at, "'%s' is neither a param of %s nor an input made by a stage", name,
+				rule->stage);
+	}
 	return 0;
 }
 
@@ -146,15 +172,17 @@ static int take_rule(const struct node *root, struct rule *rule)
 		take_string(root, "stage", 1, &rule->stage) || take_version(root, rule) ||
 		take_string(root, "about", 1, &rule->about) || take_string(root, "label", 1, &rule->label) ||
 		take_string(root, "describe", 1, &rule->describe) || take_string(root, "output", 0, &rule->output) ||
-		take_string(root, "pool", 0, &rule->pool) || take_flag(root, "numerics", &rule->numerics) ||
+		take_string(root, "pool", 0, &rule->pool) || take_string(root, "when", 0, &rule->when) || take_flag(root, "numerics", &rule->numerics) ||
 		take_flag(root, "publish", &rule->publish) || take_inputs(node_get(root, "inputs"), rule) ||
 		take_names(node_get(root, "params"), "params", &rule->params) ||
 		take_names(node_get(root, "unhashed"), "unhashed", &rule->unhashed))
 		return -1;
 	if (group) {
 		static const char *const group_keys[] = {"by"};
-		if (check_keys(group, group_keys, 1, "group") || take_names(node_get(group, "by"), "by", &rule->group_by))
+		if (check_keys(group, group_keys, 1, "group") || take_names(node_get(group, "by"), "by", &rule->group_by) ||
+			check_group(node_get(group, "by"), rule))
 			return -1;
+		rule->grouped = 1;
 	}
 	return check_pool(root, rule) || check_sets(root, rule) ? -1 : 0;
 }
@@ -202,6 +230,7 @@ static void rule_free(struct rule *rule)
 	free(rule->describe);
 	free(rule->output);
 	free(rule->pool);
+	free(rule->when);
 }
 
 void rules_release(struct rules *rules)
@@ -230,6 +259,10 @@ static int check_inputs(const struct rules *rules)
 		for (size_t k = 0; k < rule->input_count; k++) {
 			const char *stage = rule->inputs[k].stage;
 			const struct rule *from = stage ? rules_find(rules, stage) : NULL;
+			for (size_t w = 0; from && w < rule->inputs[k].with_count; w++)
+				if (!has_name(&from->params, rule->inputs[k].with[w].path))
+					return fail("%s: input '%s': with: '%s' is no param of %s", rule->path, rule->inputs[k].name,
+						rule->inputs[k].with[w].path, stage);
 			if (!stage || (from && !from->publish))
 				continue;
 			const char *near = from ? NULL : spell_nearest(stage, names, rules->count);

@@ -41,8 +41,10 @@ struct rule {
 	struct rule_input *inputs;
 	size_t input_count;
 	struct names params, unhashed, group_by;
+	int grouped;           /* jobs that agree in group_by (perhaps nothing) are computed by one process */
 	char *output;          /* kind of object; NULL when publish */
 	char *pool;            /* NULL: none */
+	char *when;            /* of a published stage: made for cells where this value is true; NULL: for all */
 };
 
 struct rules {

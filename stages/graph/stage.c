@@ -15,11 +15,10 @@
 #include "graph/fault.h"
 #include "graph/leaf.h"
 
-enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20 };
+enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20, STAMP_BYTES_MAX = 4096 };
 
 struct stage_slot {
 	enum { SLOT_OPEN, SLOT_DONE, SLOT_FAILED } state;
-	int lock;
 	struct timespec started;
 };
 
@@ -109,54 +108,74 @@ int stage_commit(struct stage_run *run, size_t index, const struct object_writer
 		return -1;
 	slot->state = SLOT_DONE;
 	stage_trace(job->stage, job->cell);
-	cache_unlock(slot->lock);
-	slot->lock = -1;
+	cache_unlock(run->locks, &job->action);
 	return 0;
 }
 
 void stage_failed(struct stage_run *run, size_t index)
 {
 	struct job *job = run->jobs[index];
+	char *reason = mem_strdup(error_text());
 	run->slots[index].state = SLOT_FAILED;
-	/* Of a single job the caller reports the same message. */
-	if (run->count > 1)
-		fprintf(stderr, "%s: error: %s: %s\n", program_name(), job->cell, error_text());
-	if (cache_failure_note(job->cache, &job->action, error_text()))
+	if (cache_failure_note(job->cache, &job->action, &run->id, reason))
 		warn("%s", error_text());
+	fail("%s", reason);
+	free(reason);
 }
 
-/* Locks the jobs, drops those that another process finished meanwhile, computes the rest. Returns the number of jobs
- * that failed, or -1 after fail() when all did. */
-static int compute(const struct stage *stage, struct job **jobs, size_t count)
+/* A name that no other run has. */
+static struct digest new_run(void)
 {
-	struct stage_run run = {.jobs = mem_array(count, sizeof *run.jobs), .slots = mem_zeroed(count, sizeof *run.slots)};
-	int failed = 0, bad = 0;
-	for (size_t i = 0; i < count && !bad; i++) {
-		struct cache_result result;
-		struct stage_slot *slot = &run.slots[run.count];
-		slot->lock = cache_lock(jobs[i]->cache, &jobs[i]->action);
-		bad = slot->lock < 0;
-		if (bad || cache_find(jobs[i]->cache, &jobs[i]->action, jobs[i]->ingredients, &result) > 0) {
-			cache_unlock(slot->lock);
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	char *text = mem_printf("%ld %lld %ld", (long)getpid(), (long long)now.tv_sec, now.tv_nsec);
+	struct digest d = hash_bytes(text, strlen(text));
+	free(text);
+	return d;
+}
+
+/* Locks the jobs one by one and keeps those that no other process finished meanwhile. */
+static int lock_jobs(struct stage_run *run, struct job **jobs, size_t count)
+{
+	struct cache_result result;
+	for (size_t i = 0; i < count; i++) {
+		if (cache_lock(run->locks, &jobs[i]->action))
+			return -1;
+		if (cache_find(jobs[i]->cache, &jobs[i]->action, jobs[i]->ingredients, &result) > 0) {
+			cache_unlock(run->locks, &jobs[i]->action);
 			continue;
 		}
-		clock_gettime(CLOCK_REALTIME, &slot->started);
-		run.jobs[run.count++] = jobs[i];
+		clock_gettime(CLOCK_REALTIME, &run->slots[run->count].started);
+		run->jobs[run->count++] = jobs[i];
 	}
+	return 0;
+}
+
+/* Computes what is still missing of the jobs and notes each failure. Returns the number of jobs that failed, or -1 after
+ * fail() when it did not come to computing. */
+static int compute(const struct stage *stage, const struct digest *id, struct job **jobs, size_t count)
+{
+	struct stage_run run = {.jobs = mem_array(count, sizeof *run.jobs), .slots = mem_zeroed(count, sizeof *run.slots),
+		.locks = cache_locks_open(jobs[0]->cache), .id = *id};
+	int failed = 0, bad = run.locks < 0 || lock_jobs(&run, jobs, count);
 	for (size_t i = 0; i < run.count && !bad; i++)
 		bad = check_leaves(run.jobs[i]);
-	if (!bad && run.count)
-		bad = stage->compute(&run);
-	for (size_t i = 0; i < run.count; i++) {
-		if (bad && run.slots[i].state == SLOT_OPEN && run.count > 1)
-			stage_failed(&run, i);
-		failed += run.slots[i].state != SLOT_DONE;
-		cache_unlock(run.slots[i].lock);
+	if (!bad && run.count) {
+		if (stage->compute && stage->compute(&run)) {
+			for (size_t i = 0; i < run.count; i++)
+				if (run.slots[i].state == SLOT_OPEN)
+					stage_failed(&run, i);
+		}
+		for (size_t i = 0; i < run.count && stage->compute_each; i++)
+			if (stage->compute_each(&run, i))
+				stage_failed(&run, i);
 	}
-	int all = run.count && failed == (int)run.count;
+	for (size_t i = 0; i < run.count; i++)
+		failed += run.slots[i].state != SLOT_DONE;
+	cache_locks_close(run.locks);
 	free(run.jobs);
 	free(run.slots);
-	return bad || all ? -1 : failed;
+	return bad ? -1 : failed;
 }
 
 static int by_action(const void *a, const void *b)
@@ -207,6 +226,7 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 	cJSON *group = json_read(path, GROUP_BYTES_MAX);
 	const cJSON *list = group ? json_member(group, "jobs", path) : NULL;
 	size_t count = list ? (size_t)cJSON_GetArraySize(list) : 0, opened = 0, missing_count = 0;
+	struct digest id = new_run();
 	int bad = !list;
 	if (!bad && (!cJSON_IsArray(list) || !count || count > GROUP_JOBS_MAX))
 		bad = fail("%s: \"jobs\" must list 1 to %d job files", path, GROUP_JOBS_MAX);
@@ -222,9 +242,9 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 	if (!bad)
 		bad = missing_jobs(jobs, count, missing, &missing_count);
 	if (!bad && missing_count)
-		bad = compute(stage, missing, missing_count) < 0;
+		bad = compute(stage, &id, missing, missing_count) < 0;
 	if (!bad)
-		bad = stage_write_stamp(stamp, "done\n");
+		bad = stage_write_stamp(stamp, id.hex);
 	for (size_t i = 0; i < opened; i++)
 		job_close(&jobs[i]);
 	free(jobs);
@@ -233,23 +253,43 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 	return bad ? error_report(1) : 0;
 }
 
+/* Whether the run of the group that wrote the stamp noted a failure of this job; fail() then says it. A note of another
+ * run is stale: something was mended since. */
+static int failed_in_group(const struct job *job, const char *stamp)
+{
+	struct digest run;
+	char *reason, *written;
+	if (!cache_failure_find(job->cache, &job->action, &run, &reason))
+		return 0;
+	int current = file_exists(stamp) && !file_read(stamp, STAMP_BYTES_MAX, &written, NULL);
+	if (current) {
+		current = !strcmp(written, run.hex);
+		free(written);
+	}
+	if (current)
+		fail("%s: %s", job->cell, reason);
+	free(reason);
+	return current;
+}
+
 static int run_job(const struct stage *stage, const char *path, const char *stamp)
 {
 	struct job job;
 	struct job *one = &job;
 	struct cache_result result;
-	char *reason;
 	if (job_open(&job, path))
 		return error_report(1);
 	int bad = check_stage(stage, &job) || job_resolve(&job) <= 0;
+	/* Without its inputs the group could not try this job: next time it shall. */
+	if (bad && stamp)
+		unlink(stamp);
 	int found = bad ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
-	if (found == 0 && stamp && cache_failure_find(job.cache, &job.action, &reason)) {
-		fail("%s: %s", job.cell, reason);
-		free(reason);
+	if (found == 0 && stamp && failed_in_group(&job, stamp)) {
 		unlink(stamp);
 		found = -1;
 	} else if (found == 0) {
-		found = compute(stage, &one, 1) ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
+		struct digest id = new_run();
+		found = compute(stage, &id, &one, 1) ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
 		if (found == 0)
 			found = fail("%s: computed, but not found in the cache", job.cell);
 	}

@@ -3,12 +3,13 @@
  *     STAGE JOB [--stamp FILE]           ensures the result of one job and writes its reference file. When the group's
  *                                        process noted a failure, prints it, removes the group's stamp FILE so that the
  *                                        next ninja tries the group again, and fails.
- *     STAGE --group GROUP --stamp FILE   fills the cache for all jobs of a group in one process and writes the stamp
+ *     STAGE --group GROUP --stamp FILE   fills the cache for all jobs of a group in one process, notes the failures, and
+ *                                        writes the stamp: the group was tried. Failures are for the jobs' own edges
  *     STAGE --help
  *
  * A stage program is a struct stage and one call of stage_main(). Its compute function gets the jobs without a cached
- * result (distinct actions, locked, inputs resolved) and commits each with stage_commit() as soon as it is done, or says
- * with stage_failed() that this one failed and goes on.
+ * result (distinct actions, locked, inputs resolved) and commits each with stage_commit() as soon as it is done, or
+ * says with stage_failed() that this one failed and goes on.
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage, 143 after SIGTERM, SIGINT or SIGHUP (never 130, which Ninja takes for
  * Ctrl-C). When $QUANTGRID_TRACE names a file, each computation appends a line "STAGE CELL" to it: tests compare what
@@ -26,13 +27,17 @@ struct stage_run {
 	struct job **jobs;      /* [count] to compute */
 	size_t count;
 	struct stage_slot *slots; /* private: what became of each */
+	int locks;              /* private: cache_locks_open() */
+	struct digest id;       /* private: tells the failures of this run from older ones */
 };
 
 struct stage {
 	const char *name;
 	const char *about;      /* for --help: what it reads, does and writes, a few lines */
-	/* Returns 0, or -1 after fail() when none of the uncommitted jobs can be done. */
+	/* One of the two. compute does all jobs together; it returns 0, or -1 after fail() when none of the uncommitted ones
+	 * can be done. compute_each does and commits jobs[index]; it returns 0, or -1 after fail() when this one failed. */
 	int (*compute)(struct stage_run *run);
+	int (*compute_each)(struct stage_run *run, size_t index);
 };
 
 int stage_main(int argc, char **argv, const struct stage *stage);
@@ -41,7 +46,7 @@ int stage_main(int argc, char **argv, const struct stage *stage);
  * changed meanwhile nothing is committed. */
 int stage_commit(struct stage_run *run, size_t index, const struct object_writer *w);
 
-/* Notes error_text() as the reason why jobs[index] failed. */
+/* Notes error_text() as the reason why jobs[index] failed. Nothing is printed: the job's own edge will say it. */
 void stage_failed(struct stage_run *run, size_t index);
 
 /* Appends "STAGE CELL" to the trace file, if one is asked for. */

@@ -24,8 +24,8 @@ struct batch_list {
 	size_t count;
 };
 
-/* Cuts tokens into batches of batch_size sequences (the last may have fewer) and adds those the set lacks. Fails when an
- * id is not below vocab_size or a sequence is longer than sequence_max. list_release frees. */
+/* Cuts tokens into batches of batch_size sequences (the last may have fewer) and adds those the set lacks. Fails when
+ * an id is not below vocab_size or a sequence is longer than sequence_max. list_release frees. */
 int batch_set_add(struct batch_set *set, const struct tokens *tokens, size_t batch_size, const struct lm_config *config,
 	struct batch_list *list);
 void batch_list_release(struct batch_list *list);

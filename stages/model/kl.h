@@ -5,7 +5,7 @@
  *
  *     KL(p) = sum over the vocabulary of P(v) (log P(v) - log Q(v))
  *
- * at each token position p: all of them are real, none is shifted or labelled (design.md, Numerics 9). All is fp64 from
+ * at each token position p: all of them are real, none is shifted or labelled. All is fp64 from
  * the embedding to the sum (ops/ops_f64.h), but for the quantizers: they are the fp32 ones, weights as stored, inputs
  * rounded to fp32 first.
  *

@@ -1,7 +1,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "model/lm_layout.h"
+#include "checkpoint/lm_layout.h"
 #include "model/transformer.h"
 
 enum { GROUPS_PER_LAYER = 4 };

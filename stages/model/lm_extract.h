@@ -5,7 +5,7 @@
 
 #include "common/hash.h"
 #include "formats/lm.h"
-#include "model/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 /* shard_digests[checkpoint->shard_count]: of the whole files. Names in lm are borrowed from the checkpoint. A value
  * that is not finite is refused: the message names file, tensor, element and byte. Free with lm_close(). */

@@ -34,7 +34,8 @@ static int check_tensor(void *context, size_t index, size_t worker)
 int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char *dir)
 {
 	int bad = 0;
-	*weights = (struct lm_weights){.lm = lm, .maps = mem_zeroed(lm->shard_count, sizeof *weights->maps)};
+	*weights = (struct lm_weights){.lm = lm, .dir = mem_strdup(dir),
+		.maps = mem_zeroed(lm->shard_count, sizeof *weights->maps)};
 	for (size_t i = 0; i < lm->tensor_count && !bad; i++)
 		if (!weights->maps[lm->tensors[i].shard].bytes)
 			bad = map_shard(weights, dir, lm->tensors[i].shard);
@@ -50,7 +51,21 @@ void lm_weights_close(struct lm_weights *weights)
 	for (size_t i = 0; weights->maps && i < weights->lm->shard_count; i++)
 		file_map_close(&weights->maps[i]);
 	free(weights->maps);
+	free(weights->dir);
 	*weights = (struct lm_weights){0};
+}
+
+int lm_weights_check(const struct lm_weights *weights)
+{
+	int bad = 0;
+	for (size_t i = 0; i < weights->lm->shard_count && !bad; i++) {
+		if (!weights->maps[i].bytes)
+			continue;
+		char *path = path_join(weights->dir, weights->lm->shards[i].name);
+		bad = file_map_check(&weights->maps[i], path);
+		free(path);
+	}
+	return bad;
 }
 
 const void *lm_weights_bytes(const struct lm_weights *weights, size_t index)

@@ -11,12 +11,16 @@
 
 struct lm_weights {
 	const struct lm *lm;      /* borrowed */
+	char *dir;
 	struct file_map *maps;    /* [lm->shard_count]; only shards with tensors of the language model are mapped */
 };
 
 /* dir is the checkpoint folder; lm is borrowed until lm_weights_close(). On failure nothing is held. */
 int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char *dir);
 void lm_weights_close(struct lm_weights *weights);
+
+/* Fails when a shard was written to or replaced since it was mapped: call it before results are committed. */
+int lm_weights_check(const struct lm_weights *weights);
 
 /* First byte of lm->tensors[index]; borrowed until lm_weights_close(). Any alignment: read it through dtype.h. */
 const void *lm_weights_bytes(const struct lm_weights *weights, size_t index);

@@ -5,7 +5,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
-#include "model/lm_layout.h"
+#include "checkpoint/lm_layout.h"
 
 static struct host_tensor host_tensor(const struct loaded_model *m, size_t index)
 {
@@ -67,10 +67,21 @@ int loaded_model_open(struct loaded_model *m, const struct job *job)
 		return fail("%s: there is no input \"lm\"", job->path);
 	if (strcmp(device, "cpu"))
 		return fail("autoquant.device is \"%s\", and this build computes on the CPU: run ./configure again", device);
+	if (!job->numerics || strcmp(job->numerics, ops_cpu()->numerics))
+		return fail("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
+			job->numerics ? job->numerics : "(none)", ops_cpu()->numerics);
 	char *path = job_input_path(job, input);
 	int bad = loaded_model_open_with(m, path, &input->result.content, dir, ops_cpu());
 	free(path);
 	return bad;
+}
+
+int loaded_model_serves(const struct loaded_model *m, const struct job *job)
+{
+	const struct job_input *input = job_input_find(job, "lm");
+	if (input && digest_equal(&input->result.identity, &m->lm.object.identity))
+		return 0;
+	return fail("%s: another language model than that of its group", job->path);
 }
 
 void loaded_model_close(struct loaded_model *m)

@@ -25,6 +25,9 @@ int loaded_model_open(struct loaded_model *m, const struct job *job);
 int loaded_model_open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
 	const struct ops *ops);
 
+/* Whether another job of the group may use the model: the same lm, else -1 after fail(). */
+int loaded_model_serves(const struct loaded_model *m, const struct job *job);
+
 /* May be called on a zeroed structure. */
 void loaded_model_close(struct loaded_model *m);
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,32 +217,32 @@ static int slices_run(struct scoring *s)
 	return s->ops->sync();
 }
 
-static int sums_check(const struct scoring *s, const struct score_request *r, const struct output_sums *sums,
-	size_t batch)
+/* Notes the first sum of a request that is not finite. */
+static void sums_check(const struct scoring *s, struct score_request *r, const struct output_sums *sums, size_t batch)
 {
 	char weight[QUANTIZER_CODE_MAX], activation[QUANTIZER_CODE_MAX];
-	if (isfinite(sums->score) && isfinite(sums->error2) && isfinite(sums->output2) && isfinite(sums->cross))
-		return 0;
+	if (r->failure[0] || (isfinite(sums->score) && isfinite(sums->error2) && isfinite(sums->output2) &&
+		isfinite(sums->cross)))
+		return;
 	quantizer_weight_code(weight, r->pair.weight);
 	quantizer_activation_code(activation, r->pair.activation);
-	return fail("%s, batch %zu, format %s/%s: the score is not finite (score %g, error %g, output %g)",
+	snprintf(r->failure, sizeof r->failure,
+		"%s, batch %zu, format %s/%s: the score is not finite (score %g, error %g, output %g)",
 		s->site->linear->name, batch, weight, activation, sums->score, sums->error2, sums->output2);
 }
 
-static int sums_deliver(const struct scoring *s)
+static void sums_deliver(struct scoring *s)
 {
 	for (size_t r = 0; r < s->count; r++)
 		for (size_t b = 0; b < s->site->count; b++) {
-			const struct score_request *request = &s->requests[r];
+			struct score_request *request = &s->requests[r];
 			const struct output_sums *sums = &s->products[s->request_product[r]].sums[b];
 			size_t position = position_of(s, r, b);
 			if (!position)
 				continue;
-			if (sums_check(s, request, sums, s->selection.index[s->site->first + b]))
-				return -1;
+			sums_check(s, request, sums, s->selection.index[s->site->first + b]);
 			request->sums[s->site->index * request->batches + position - 1] = *sums;
 		}
-	return 0;
 }
 
 static int score_visit(void *context, const struct linear_site *site)
@@ -253,7 +254,9 @@ static int score_visit(void *context, const struct linear_site *site)
 		rows = site->rows[b] > rows ? site->rows[b] : rows;
 	visit_plan(s);
 	scratch_reserve(s, rows);
-	int status = slices_run(s) || sums_deliver(s) ? -1 : 0;
+	int status = slices_run(s);
+	if (!status)
+		sums_deliver(s);
 	for (size_t p = 0; p < s->product_count; p++) {
 		free(s->products[p].sums);
 		free(s->products[p].wanted);
@@ -277,7 +280,8 @@ static void scoring_init(struct scoring *s, size_t linear_count, const struct ba
 	s->pieces = mem_array(s->count * s->selection.count, sizeof *s->pieces);
 	s->position = mem_zeroed(s->count * s->selection.count, sizeof *s->position);
 	for (size_t r = 0; r < s->count; r++) {
-		const struct score_request *request = &s->requests[r];
+		struct score_request *request = &s->requests[r];
+		request->failure[0] = '\0';
 		s->request_weight[r] = weight_variant_find(s->weights, &s->weight_count, s->linears, linear_count,
 			request->pair.weight, request->weight_amax);
 		for (size_t i = 0; i < request->batches; i++)

@@ -9,10 +9,10 @@
  *    where a choice's loss is how much more score + lambda * cost it has than the best of its group. All terms are
  *    >= 0: their sum is the solution's excess over a bound that nothing can beat.
  * 3. Dynamic programming over the groups, last to first, keeps the undominated (cost, score) pairs, and only those
- *    whose excess is at most some limit. What it finds within the limit is the optimum. The limit starts small and grows:
- *    most groups then have one choice left and cost nothing, and the work depends on how far the optimum is from the
- *    bound, not on how good a first guess was. A thousand groups of sixteen formats take milliseconds; only scores that
- *    are proportional to costs, as measured ones never are, run into states_max.
+ *    whose excess is at most some limit. What it finds within the limit is the optimum. The limit starts small and
+ *    grows: most groups then have one choice left and cost nothing, and the work depends on how far the optimum is from
+ *    the bound, not on how good a first guess was. A thousand groups of sixteen formats take milliseconds; only scores
+ *    that are proportional to costs, as measured ones never are, run into states_max.
  *
  * Going last to first makes the tie rule free: of equal pairs the one with the smallest choice of the present (earlier,
  * hence more significant) group stays, and the rest of it is the best of its kind by induction. Dropping dominated
@@ -224,7 +224,7 @@ static double gain_between(const struct solver *s, size_t item, size_t from, siz
 	return (option_score(s, item, from) - option_score(s, item, to)) / (double)(o[to].cost - o[from].cost);
 }
 
-/* Appends the steps of one item: from its cheapest option on, always to that of steepest gain, the farthest of equals. */
+/* Appends the steps of one item: from its cheapest option on, always to that of steepest gain, the last of equals. */
 static size_t item_steps(const struct solver *s, size_t item, struct step *steps)
 {
 	const struct item *it = &s->items[item];

@@ -46,7 +46,7 @@ enum search_status {
 /* Fills choice[count]. */
 enum search_status search_solve(const struct search_problem *problem, size_t *choice, struct search_result *result);
 
-/* Effective bits that stand for bits when weights [disabled of total] stay at 16 (numerics.md section 8): what the peer
+/* Effective bits that stand for bits when weights [disabled of total] stay at 16: what the peer
  * hands to its solver, rounded up by its 0.001. bits itself when nothing or everything is disabled. */
 double search_adjusted_bits(double total, double disabled, double bits);
 

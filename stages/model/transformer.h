@@ -8,7 +8,7 @@
  *     transformer_forward   the visitor sees x of every linear: calibration
  *     transformer_backward  the visitor sees x, y and dL/dy of every linear: scoring. lm_head comes first, then the
  *                           layers last to first; only the input of each layer is kept on the way up, the rest is
- *                           recomputed (qwen3_vl.md 5.8) and has the bits of the first time
+ *                           recomputed and has the bits of the first time
  *
  * Within a layer linears come in index order, in both passes. What a layer shows to visitors is kept for a run of
  * batches. Going forward that is all batches, because a static quantizer wants the largest input of all of them before
@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/lm_config.h"
+#include "checkpoint/lm_config.h"
 #include "ops/ops.h"
 
 enum linear_kind { LINEAR_Q, LINEAR_K, LINEAR_V, LINEAR_O, LINEAR_GATE, LINEAR_UP, LINEAR_DOWN, LINEAR_LM_HEAD };

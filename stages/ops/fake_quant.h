@@ -1,4 +1,4 @@
-/* Fake quantization: round a tensor to a numeric format and back (numerics.md sections 1 and 2).
+/* Fake quantization: round a tensor to a numeric format and back.
  *
  * The definition, in fp32 with IEEE division and round half to even, per element x with the amax of its set:
  *
@@ -8,7 +8,7 @@
  *                   elements of a row (the last may be shorter) with B its own amax: e = E4M3(min(B/(6G), 448)),
  *                   S = e*G; y = E2M1(|x|/S) * S with the sign of x; zeros when S is 0. No floor on S.
  *
- * NaN stays NaN. Results are fp32, not rounded to bf16 (design.md, Numerics 6).
+ * NaN stays NaN. Results are fp32, not rounded to bf16: what a kernel would multiply is the exact grid point.
  *
  * Which elements share an amax, and the layout of a weight's amax array (quantizer_amax_count() floats):
  *

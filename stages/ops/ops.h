@@ -33,7 +33,7 @@ typedef struct dev_weight dev_weight; /* weight elements, ops->weight_bytes each
 
 /* Sums over one [rows, cols] piece of the output of a linear; all fp64. */
 struct output_sums {
-	double score;     /* sum of (g d)^2: numerics.md section 6 step 5 */
+	double score;     /* sum of (g d)^2 */
 	double error2;    /* sum of d^2 */
 	double output2;   /* sum of y^2 */
 	double cross;     /* sum of y (y + d): with the two above gives the cosine */
@@ -60,7 +60,7 @@ struct ops_f64;
 
 struct ops {
 	const char *name;     /* "cpu" */
-	const char *numerics; /* class of equal results, part of action keys: "cpu-ref" */
+	const char *numerics; /* class of equal results, part of action keys: "cpu-ref-openblas0.3.21-haswell" */
 	size_t weight_bytes;  /* bytes of one dev_weight element */
 
 	/* Memory. alloc returns device memory of at least bytes (never NULL: out of memory ends the program). */
@@ -88,7 +88,8 @@ struct ops {
 
 	/* y = w * x / sqrt(mean(x^2) + eps), rows of length n; y may be x. */
 	void (*rmsnorm)(dev_f32 *y, const dev_f32 *x, const dev_weight *w, double eps, size_t rows, size_t n);
-	/* dx = d(rmsnorm)(x) . dy + beta dx, beta 0 or 1; qwen3_vl.md 5.3. dx may be dy when beta is 0. */
+	/* dx = d(rmsnorm)(x) . dy + beta dx, beta 0 or 1: with r = 1/sqrt(mean(x^2) + eps), g = dy * w,
+	 * it is r g - x r^3/n sum(g x). dx may be dy when beta is 0. */
 	void (*rmsnorm_backward)(dev_f32 *dx, const dev_f32 *dy, const dev_f32 *x, const dev_weight *w, double eps,
 		size_t rows, size_t n, float beta);
 
@@ -100,7 +101,9 @@ struct ops {
 	 * scaled scores, for the backward pass). Query head h reads key head h / (nh/nk); scale hd^-1/2. */
 	void (*attention)(dev_f32 *o, dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v,
 		struct packing packing, size_t nh, size_t nk, size_t hd);
-	/* qwen3_vl.md 5.5; writes (does not add to) dq, dk, dv. */
+	/* With P = softmax(scale q k^T), dP = dO v^T and D = the sum of P dP over a row: dS = P (dP - D),
+	 * dq = scale dS k, dk = scale dS^T q, dv = P^T dO; dk and dv sum over the query heads that share them. Writes (does
+	 * not add to) dq, dk, dv. */
 	void (*attention_backward)(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, const dev_f32 *dO, const dev_f32 *o,
 		const dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, struct packing packing,
 		size_t nh, size_t nk, size_t hd);

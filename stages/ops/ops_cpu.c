@@ -1,5 +1,7 @@
 #include <cblas.h>
+#include <ctype.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,9 +63,12 @@ static const struct ops_f64 table_f64 = {
 	.divergence = cpu_divergence,
 };
 
+/* Which products come out bit for bit alike: OpenBLAS chooses its kernels by processor, and they sum in other orders. */
+static char numerics[96];
+
 static const struct ops table = {
 	.name = "cpu",
-	.numerics = "cpu-ref",
+	.numerics = numerics,
 	.weight_bytes = sizeof(float),
 	.alloc = cpu_alloc,
 	.release = cpu_release,
@@ -95,16 +100,27 @@ static const struct ops table = {
 	.f64 = &table_f64,
 };
 
+/* "cpu-ref-openblas0.3.21-haswell". */
+static void name_numerics(void)
+{
+	char version[32] = "";
+	sscanf(openblas_get_config(), "OpenBLAS %31s", version);
+	snprintf(numerics, sizeof numerics, "cpu-ref-openblas%s-%s", version, openblas_get_corename());
+	for (char *p = numerics; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+}
+
 /* The threads of pool.h call the BLAS from many sides; threads of its own would change bits with their number, and
  * fight with ours for the processors. */
-static void blas_one_thread(void)
+static void prepare(void)
 {
 	openblas_set_num_threads(1);
+	name_numerics();
 }
 
 const struct ops *ops_cpu(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, blas_one_thread);
+	pthread_once(&once, prepare);
 	return &table;
 }

@@ -1,6 +1,6 @@
 /* From config to quantizers: what a quant_pair under a granularity overlay computes, what it is called, what it costs.
  *
- * A quantizer has a short code, the one of numerics.md 3.3, used in keys, job files and reports:
+ * A quantizer has a short code, used in keys, job files and reports:
  *
  *     weights      N16 N32 ...    FP4 E2M1 with E4M3 scales on blocks of 16, 32, ...
  *                  F8t F8r F8c    FP8 E4M3 per tensor / row (output channel) / column (input channel)
@@ -44,25 +44,25 @@ enum resolve_result {
 };
 
 /* The base recipe is format_name's, which must be one of quant_pair.weight ("fp4", "fp8", "int4", "int8") and
- * .activation (these without fp4, and "fp16"); then comes the overlay by the merge rules of numerics.md 3.2.
+ * .activation (these without fp4, and "fp16"); then comes the overlay by ModelOpt's merge rules (quant/recipe.c).
  * overrides is quant_granularity.quant_cfg_overrides as JSON, with integer keys as strings ({"*weight_quantizer":
  * {"block_sizes": {"-1": 64}}}); NULL or {} for none. */
 enum resolve_result quantizer_resolve(struct quantizer_pair *pair, const char *weight, const char *activation,
 	const char *format_name, const cJSON *overrides);
 
-/* The merged attributes that numerics.md 9.2 calls effective_quantizer_summary (type, axis, block_sizes per quantizer);
+/* The merged attributes that manifests call effective_quantizer_summary (type, axis, block_sizes per quantizer);
  * the caller frees. NULL after fail(). */
 cJSON *quantizer_summary(const char *weight, const char *activation, const char *format_name, const cJSON *overrides);
 
 /* Bits a weight by ModelOpt's rule up to 0.45: the minimum over the enabled quantizers, activations included. */
 double quantizer_search_bits(struct quantizer_pair pair);
 
-/* Bits a weight really stores, scales included (numerics.md section 8), for a weight [out, in]. Scales have 16 bits,
+/* Bits a weight really stores, scales included, for a weight [out, in]. Scales have 16 bits,
  * those of FP4 blocks 8; a single one for the whole tensor is not counted. */
 double quantizer_cost_bits(struct quantizer weight, size_t out, size_t in);
 
 /* What the original prints for the recipe: the preset's name when the merged attributes equal a registered preset's,
- * word by word, else "CUSTOM_0" (numerics.md 3.1). Borrowed, static. */
+ * word by word, else "CUSTOM_0". Borrowed, static. */
 const char *quantizer_recipe_name(const char *format_name, const char *weight, const char *activation,
 	const cJSON *overrides);
 

@@ -1,4 +1,4 @@
-/* All that the reports of one cell are made of. render-report fills it and calls report_write(); everything is borrowed.
+/* All that the reports of one cell are made of. render-report fills it and calls report_write(); all of it is borrowed.
  *
  *     struct report_cell cell = {.name = ..., ...};
  *     if (report_write(&cell, folder, NULL)) ...
@@ -51,11 +51,13 @@ struct report_cell {
 	int tied;                        /* lm_head shares its weight with the embedding */
 };
 
+enum { REPORT_MANIFEST, REPORT_LAYERS, REPORT_MARKDOWN, REPORT_YAML, REPORT_FILES };
+
+/* The names of the four files, in the order above; the caller frees each. scheme may be NULL: that of the pair. */
+void report_file_names(char *names[REPORT_FILES], const char *scheme, const char *pair);
+
 /* Writes the four files into folder, which is created. Files that would not change keep their times; *changed (may be
  * NULL) is how many did. When one cannot be written none is replaced. -1 after fail(). */
 int report_write(const struct report_cell *cell, const char *folder, size_t *changed);
-
-/* Name of the manifest below the folder: "<scheme>_quant_manifest.json"; the caller frees. NULL after fail(). */
-char *report_manifest_name(const struct report_cell *cell);
 
 #endif

@@ -1,5 +1,7 @@
-/* per-layer-sensitivity.json (numerics.md 9.3): sections of the manifest and a flat list of groups, most sensitive first.
- * A row: layer, num_bits, sensitivity, size_cost, and added: normalised, share, recipe, observed, members, output_error.
+/* per-layer-sensitivity.json (numerics.md 9.3): sections of the manifest and a flat list of groups, most sensitive
+ * first, vision last. A row has layer, num_bits, sensitivity, size_cost as published (of the format, whatever the
+ * search chose), and share (of the sum over all groups), normalised, recipe (what the search chose), observed,
+ * cost_bits, members, output_error.
  */
 #ifndef QG_REPORT_LAYERS_JSON_H
 #define QG_REPORT_LAYERS_JSON_H
@@ -8,6 +10,6 @@
 #include "report/group_table.h"
 
 /* manifest is manifest_make()'s of the same cell. The caller frees with cJSON_Delete(). */
-cJSON *layers_json_make(const struct group_table *table, const cJSON *manifest);
+cJSON *layers_json_make(const struct report_cell *cell, const struct group_table *table, const cJSON *manifest);
 
 #endif

@@ -9,6 +9,7 @@
  * Exit status: 0 done, 1 the environment is wrong (missing files, disk), 2 the config is wrong.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,19 +21,25 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "common/spell.h"
 #include "config/sweep.h"
 #include "graph/cell_view.h"
 #include "graph/job.h"
+#include "graph/model_choice.h"
 #include "graph/ninja.h"
 #include "graph/plan.h"
 #include "graph/rules.h"
-#include "model/checkpoint.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/shard_list.h"
+#include "model/lm_folder.h"
 #include "tokenizer/tokenizer.h"
 #include "ops/ops.h"
+#include "report/cell.h"
 
 enum { ARGS_BYTES_MAX = 1 << 20, ARGS_MAX = 10000, STATUS_ENVIRONMENT = 1, STATUS_CONFIG = 2 };
 
 static const char build_dir[] = "build";
+static const char dry_dir[] = "build/dry"; /* job files of --dry-run, removed at its end */
 static const char cache_dir[] = "cache";
 static const char grid_path[] = "build/grid.json";
 
@@ -93,76 +100,45 @@ static int read_request(struct request *r, const char *path)
 /* ------------------------------------------------------------------------------------------------------------------
  * Cells */
 
-/* Where a published checkpoint lies in the Hugging Face hub cache, or NULL. hub is "Qwen/Qwen3-VL-4B-Instruct". */
-static char *hub_snapshot(const char *hub)
+/* What there is instead, with the nearest name. */
+static int no_grid_file(const char *path)
 {
-	const char *home = getenv("HF_HOME");
-	char *base = home && *home ? mem_strdup(home) : mem_printf("%s/.cache/huggingface", getenv("HOME") ? getenv("HOME") : "");
-	struct strbuf folder;
-	char *revision = NULL, *path = NULL;
-	strbuf_init(&folder);
-	strbuf_addf(&folder, "%s/hub/models--", base);
-	for (const char *p = hub; *p; p++)
-		strbuf_adds(&folder, *p == '/' ? "--" : (char[]){*p, '\0'});
-	char *ref = mem_printf("%s/refs/main", folder.s);
-	if (file_exists(ref) && !file_read(ref, 4096, &revision, NULL)) {
-		revision[strcspn(revision, " \r\n")] = '\0';
-		path = mem_printf("%s/snapshots/%s", folder.s, revision);
-		if (strchr(revision, '/') || !file_exists(path)) {
-			free(path);
-			path = NULL;
-		}
+	static const char folder[] = "conf/sweeps";
+	char **names, *nearest = NULL;
+	size_t count;
+	struct strbuf list;
+	if (dir_list(folder, &names, &count))
+		return -1;
+	strbuf_init(&list);
+	for (size_t i = 0; i < count; i++) {
+		char *whole = path_join(folder, names[i]);
+		free(names[i]);
+		names[i] = whole;
+		strbuf_addf(&list, "%s%s", i ? ", " : "", whole);
 	}
-	free(revision);
-	free(ref);
-	free(base);
-	strbuf_release(&folder);
-	return path;
+	const char *near = spell_nearest(path, (const char *const *)names, count);
+	nearest = near ? mem_printf("; did you mean %s?", near) : mem_strdup("");
+	fail("--grid %s: no such file%s There are: %s", path, nearest, list.s);
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+	free(nearest);
+	strbuf_release(&list);
+	return -1;
 }
 
-/* The dataset that goes with a model when the user named only the model. */
-static const char *dataset_of(const char *model)
-{
-	return model && !strcmp(model, "qwen3_vl_demo") ? "dataset=demo_captions" : "dataset=vlm_coco2017_captions";
-}
-
-/* Without a word from the user the demo model runs: on a CPU the 4B model takes hours, and this version has no other
- * backend. A model the user named is never replaced. */
 static int load_grid(struct generator *g)
 {
 	const struct request *r = &g->request;
-	const char *defaults[2] = {"model=qwen3_vl_demo", "dataset=demo_captions"};
 	struct grid_request request = {.preset = r->preset, .file = r->grid, .overrides = r->overrides,
-		.override_count = r->override_count, .defaults = defaults, .default_count = 2};
+		.override_count = r->override_count};
 	g->composer = composer_new("conf");
-	if (grid_load(&g->grid, g->composer, &request))
+	if (r->grid && !file_exists(r->grid))
+		return no_grid_file(r->grid);
+	if (model_choice_load(&g->grid, g->composer, &request, &g->fell_back))
 		return -1;
-	int names_model = grid_names(&g->grid, "model"), names_dataset = grid_names(&g->grid, "dataset.captions_path") ||
-		grid_names(&g->grid, "dataset.root");
-	for (size_t i = 0; i < g->grid.named_count; i++)
-		names_dataset |= !strcmp(g->grid.named[i], "dataset");
-	g->fell_back = !names_model && !names_dataset;
-	if (g->fell_back || (names_model && names_dataset))
-		return 0;
-	/* Only one of the two was named: the other default is the one that belongs to it. */
-	const char *model = g->grid.cell_count ? grid_cell_choice(&g->grid.cells[0], "model") : NULL;
-	request.defaults = names_model ? (const char *const[]){dataset_of(model)} : (const char *const[]){"model=qwen3_vl_demo"};
-	request.default_count = 1;
-	grid_release(&g->grid);
-	return grid_load(&g->grid, g->composer, &request);
-}
-
-/* model.path as it is, or the hub's snapshot when that folder is missing and the config knows the hub's name. */
-static void find_checkpoint(struct grid_cell *cell)
-{
-	const char *path = node_string(cell->config, "model.path");
-	const char *hub = node_string_or(cell->config, "model.hub", NULL);
-	char *snapshot = hub && !file_exists(path) ? hub_snapshot(hub) : NULL;
-	if (!snapshot)
-		return;
-	struct node *node = node_at(cell->config, "model.path");
-	free(node->text);
-	node->text = snapshot;
+	model_choice_find_checkpoints(&g->grid);
+	return 0;
 }
 
 static int check_lengths(const struct grid_cell *cell)
@@ -177,8 +153,6 @@ static int check_lengths(const struct grid_cell *cell)
 			(long long)length->integer, config.max_position_embeddings);
 	return bad;
 }
-
-static plan_lister *find_lister(const char *name);
 
 static int list_checkpoint(const char *dir, char ***names, size_t *count)
 {
@@ -203,13 +177,14 @@ static plan_lister *find_lister(const char *name)
 {
 	if (!strcmp(name, "checkpoint"))
 		return list_checkpoint;
+	if (!strcmp(name, "companions"))
+		return lm_folder_companions;
 	return !strcmp(name, "tokenizer") ? list_tokenizer : NULL;
 }
 
 static int add_cell(struct generator *g, struct grid_cell *cell)
 {
 	struct cell_view v;
-	find_checkpoint(cell);
 	int bad = cell_view_make(&v, &g->grid, cell);
 	if (!bad && v.result == RESOLVE_INVALID) {
 		if (g->grid.cell_count == 1)
@@ -260,16 +235,55 @@ static int check_collisions(const struct plan *plan)
 	return bad;
 }
 
+/* Where a job that writes a language model's folder writes it to; NULL for others. */
+static const char *language_model_dir(const struct plan_job *job)
+{
+	const cJSON *dir = cJSON_GetObjectItemCaseSensitive(job->params, "output_layout.language_model_dir");
+	return job->rule->publish && cJSON_IsString(dir) ? dir->valuestring : NULL;
+}
+
+/* A folder is written as a whole: not over the checkpoint, nor over other people's files, nor by two models in turn. */
+static int check_folders(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->job_count; i++) {
+		const char *dir = language_model_dir(&plan->jobs[i]);
+		if (!dir)
+			continue;
+		if (lm_folder_check(dir, cJSON_GetObjectItemCaseSensitive(plan->jobs[i].unhashed, "model.path")->valuestring))
+			return -1;
+		for (size_t k = 0; k < i; k++) {
+			const char *other = language_model_dir(&plan->jobs[k]);
+			if (other && !strcmp(other, dir))
+				return fail("%s: two models of the grid would be written there; give them different names (model.name), or "
+					"folders (output_layout.language_model_dir)", dir);
+		}
+	}
+	return 0;
+}
+
+/* One graph either computes or only renders. */
+static int check_report_only(const struct grid *grid)
+{
+	for (size_t i = 1; i < grid->cell_count; i++) {
+		const struct node *value = node_at(grid->cells[i].config, "runner.report_only");
+		if (value->boolean != node_bool(grid->cells[0].config, "runner.report_only"))
+			return origin_fail(&value->at, "runner.report_only must be the same for all cells of a grid");
+	}
+	return 0;
+}
+
 static int make_plan(struct generator *g)
 {
 	g->invalid = mem_zeroed(g->grid.cell_count, sizeof *g->invalid);
-	plan_init(&g->plan, &g->rules, build_dir, cache_dir, ops_cpu()->numerics, find_lister);
+	if (check_report_only(&g->grid))
+		return -1;
+	plan_init(&g->plan, &g->rules, g->request.dry_run ? dry_dir : build_dir, cache_dir, ops_cpu()->numerics, find_lister);
 	for (size_t i = 0; i < g->grid.cell_count; i++)
 		if (add_cell(g, &g->grid.cells[i]))
 			return -1;
 	if (!g->plan.cell_count)
 		return fail("no cell of the grid can exist; the first one: %s: %s", g->invalid[0].name, g->invalid[0].reason);
-	if (check_collisions(&g->plan))
+	if (check_collisions(&g->plan) || check_folders(&g->plan))
 		return -1;
 	/* Cells differ in quantizers far more often than in model or length. */
 	for (size_t i = 0; i < g->grid.cell_count; i++) {
@@ -287,27 +301,45 @@ static int make_plan(struct generator *g)
 /* ------------------------------------------------------------------------------------------------------------------
  * Files */
 
-static char *manifest_path(const struct plan_cell *cell)
+static void report_names(const struct plan_cell *cell, char *names[REPORT_FILES])
 {
 	const cJSON *pair = cJSON_GetObjectItemCaseSensitive(cell->view, "quant_pair");
 	const cJSON *scheme = cJSON_GetObjectItemCaseSensitive(pair, "scheme_name");
-	const cJSON *name = cJSON_GetObjectItemCaseSensitive(pair, "name");
-	char *file = cJSON_IsString(scheme) ? mem_printf("%s_quant_manifest.json", scheme->valuestring)
-		: mem_printf("%s_autoquant_lm_quant_manifest.json", name->valuestring);
-	char *path = path_join(cell->output_dir, file);
-	free(file);
-	return path;
+	report_file_names(names, cJSON_IsString(scheme) ? scheme->valuestring : NULL,
+		cJSON_GetObjectItemCaseSensitive(pair, "name")->valuestring);
+	for (size_t i = 0; i < REPORT_FILES; i++) {
+		char *name = names[i];
+		names[i] = path_join(cell->output_dir, name);
+		free(name);
+	}
 }
 
 static int report_files(const struct plan *plan, const struct plan_cell *cell, char ***files, size_t *count)
 {
 	(void)plan;
-	*files = mem_array(4, sizeof **files);
-	*count = 4;
-	(*files)[0] = manifest_path(cell);
-	(*files)[1] = path_join(cell->output_dir, "per-layer-sensitivity.md");
-	(*files)[2] = path_join(cell->output_dir, "per-layer-sensitivity.json");
-	(*files)[3] = path_join(cell->output_dir, "composed-config.yaml");
+	*files = mem_array(REPORT_FILES, sizeof **files);
+	*count = REPORT_FILES;
+	report_names(cell, *files);
+	return 0;
+}
+
+/* The files of a language model's folder: two of its own, and those that it copies. */
+static int beside_files(const struct plan *plan, const struct plan_job *job, char ***files, size_t *count)
+{
+	const char *dir = language_model_dir(job);
+	(void)plan;
+	if (!dir)
+		return fail("%s: publishes, but neither from scores nor to output_layout.language_model_dir", job->rule->path);
+	size_t copied = 0;
+	for (size_t i = 0; i < job->input_count; i++)
+		copied += job->inputs[i].file_count;
+	*files = mem_array(copied + 2, sizeof **files);
+	(*files)[0] = path_join(dir, CHECKPOINT_SINGLE);
+	(*files)[1] = path_join(dir, CHECKPOINT_CONFIG);
+	*count = 2;
+	for (size_t i = 0; i < job->input_count; i++)
+		for (size_t f = 0; f < job->inputs[i].file_count; f++)
+			(*files)[(*count)++] = path_join(dir, job->inputs[i].files[f].name);
 	return 0;
 }
 
@@ -319,7 +351,8 @@ static const char *view_string(const cJSON *view, const char *section, const cha
 static cJSON *grid_cell_json(const struct plan *plan, const struct plan_cell *cell)
 {
 	cJSON *to = cJSON_CreateObject();
-	char *manifest = manifest_path(cell);
+	char *names[REPORT_FILES];
+	report_names(cell, names);
 	cJSON_AddStringToObject(to, "cell", cell->name);
 	cJSON_AddStringToObject(to, "model", view_string(cell->view, "model", "name"));
 	cJSON_AddStringToObject(to, "pair", view_string(cell->view, "quant_pair", "name"));
@@ -330,8 +363,9 @@ static cJSON *grid_cell_json(const struct plan *plan, const struct plan_cell *ce
 	cJSON_AddStringToObject(to, "weight_code", view_string(cell->view, "quantizer", "weight"));
 	cJSON_AddStringToObject(to, "activation_code", view_string(cell->view, "quantizer", "activation"));
 	cJSON_AddStringToObject(to, "report", plan->jobs[cell->report].job_path);
-	cJSON_AddStringToObject(to, "manifest", manifest);
-	free(manifest);
+	cJSON_AddStringToObject(to, "manifest", names[REPORT_MANIFEST]);
+	for (size_t i = 0; i < REPORT_FILES; i++)
+		free(names[i]);
 	return to;
 }
 
@@ -426,32 +460,27 @@ static void name_overview(struct generator *g)
 
 static int write_files(struct generator *g)
 {
+	static const struct ninja_files files = {report_files, beside_files};
 	struct ninja_grid grid = {.path = grid_path, .overview = (const char *const *)g->overview, .slots = 1,
 		.overview_count = g->overview[0] ? 2 : 0,
 		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
-	return plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
-		ninja_write(&g->plan, &grid, report_files) ? -1 : 0;
+	int changed;
+	if (plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
+		ninja_write(&g->plan, &grid, &files, &changed))
+		return -1;
+	/* Ninja reads the graph again only when build.ninja itself is newer; what it includes does not count. */
+	if (changed && file_exists("build.ninja") && utimensat(AT_FDCWD, "build.ninja", NULL, 0))
+		return fail("build.ninja: cannot set its time: %s", strerror(errno));
+	return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------
  * What the user sees */
 
-static int by_number(const void *a, const void *b)
+static int by_score(const void *a, const void *b)
 {
-	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	size_t x = sorted_plan->cells[*(const size_t *)a].score, y = sorted_plan->cells[*(const size_t *)b].score;
 	return (x > y) - (x < y);
-}
-
-static size_t distinct_scores(const struct plan *plan)
-{
-	size_t *scores = mem_array(plan->cell_count, sizeof *scores), n = 0;
-	for (size_t i = 0; i < plan->cell_count; i++)
-		scores[i] = plan->cells[i].score;
-	qsort(scores, plan->cell_count, sizeof *scores, by_number);
-	for (size_t i = 0; i < plan->cell_count; i++)
-		n += !i || scores[i] != scores[i - 1];
-	free(scores);
-	return n;
 }
 
 static int is_cached(const struct plan *plan, const struct plan_cell *cell)
@@ -465,6 +494,24 @@ static int is_cached(const struct plan *plan, const struct plan_cell *cell)
 		cached = job_resolve(&job) > 0 && cache_find(job.cache, &job.action, job.ingredients, &result) > 0;
 	job_close(&job);
 	return cached;
+}
+
+/* Cells with the same quantizers and inputs share one computation: counts the computations, and those that are cached. */
+static void count_scores(const struct plan *plan, size_t *distinct, size_t *cached)
+{
+	size_t *cells = mem_array(plan->cell_count, sizeof *cells);
+	*distinct = *cached = 0;
+	for (size_t i = 0; i < plan->cell_count; i++)
+		cells[i] = i;
+	sorted_plan = plan;
+	qsort(cells, plan->cell_count, sizeof *cells, by_score);
+	for (size_t i = 0; i < plan->cell_count; i++) {
+		if (i && !by_score(&cells[i - 1], &cells[i]))
+			continue;
+		++*distinct;
+		*cached += (size_t)is_cached(plan, &plan->cells[cells[i]]);
+	}
+	free(cells);
 }
 
 static void print_invalid(const struct generator *g)
@@ -487,14 +534,43 @@ static void print_found(void)
 	free(text);
 }
 
+/* A rough word of warning where the CPU will be at it for minutes: a baseline forward and backward, and one product a
+ * format and linear, over captions of some 14 tokens. */
+static void print_estimate(const struct generator *g, size_t formats)
+{
+	enum { TOKENS_A_CAPTION = 14 };
+	const double flops_a_second_a_thread = 50e9, worth_saying = 60;
+	const struct node *first = g->grid.cells[0].config;
+	struct lm_config c;
+	char *path = path_join(node_string(first, "model.path"), "config.json");
+	double captions = 0;
+	if (!lm_config_read(&c, path)) {
+		double layer = (double)c.hidden_size * (double)c.head_dim * (double)(2 * c.heads + 2 * c.kv_heads) +
+			3.0 * (double)c.hidden_size * (double)c.intermediate_size;
+		double weights = (double)c.layers * layer + (double)c.vocab_size * (double)c.hidden_size;
+		for (size_t i = 0; i < g->plan.cell_count; i++) {
+			const cJSON *view = g->plan.cells[i].view;
+			double n = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(view, "autoquant"),
+				"num_score_samples")->valuedouble;
+			captions = n > captions ? n : captions;
+		}
+		double seconds = 2 * weights * captions * TOKENS_A_CAPTION * (4 + 1.5 * (double)formats) /
+			((double)pool_threads() * flops_a_second_a_thread);
+		if (formats && seconds > 90 * worth_saying)
+			printf("  %-10s about %.0f hours on this CPU\n", "time", seconds / 3600 + 0.5);
+		else if (formats && seconds > worth_saying)
+			printf("  %-10s about %.0f minutes on this CPU\n", "time", seconds / 60 + 0.5);
+	}
+	free(path);
+}
+
 static void print_summary(const struct generator *g)
 {
 	const struct plan *plan = &g->plan;
 	const struct node *first = g->grid.cells[0].config;
 	const char *const *notes;
-	size_t cached = 0, note_count = composer_notes(g->composer, &notes);
-	for (size_t i = 0; i < plan->cell_count; i++)
-		cached += (size_t)is_cached(plan, &plan->cells[i]);
+	size_t distinct, cached, note_count = composer_notes(g->composer, &notes);
+	count_scores(plan, &distinct, &cached);
 	puts("found");
 	print_found();
 	puts("\nrun");
@@ -504,13 +580,17 @@ static void print_summary(const struct generator *g)
 			"             Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
 	printf("  %-10s %s\n", "captions", node_string(first, "dataset.captions_path"));
 	printf("  %-10s cpu, %zu threads\n", "device", pool_threads());
-	printf("  %-10s %s: %zu cell%s, %zu distinct, %zu already cached, %zu to compute\n", "grid", g->grid.name,
-		plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct_scores(plan), cached, plan->cell_count - cached);
+	printf("  %-10s %s: %zu cell%s, %zu distinct: %zu already cached, %zu to compute\n", "grid", g->grid.name,
+		plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct, cached, distinct - cached);
+	print_estimate(g, distinct - cached);
 	if (g->invalid_count) {
 		printf("  %-10s %zu cells that cannot exist are left out:\n", "", g->invalid_count);
 		print_invalid(g);
 	}
 	printf("  %-10s %s\n", "reports", plan->cell_count == 1 ? plan->cells[0].output_dir : g->overview[1]);
+	for (size_t i = 0; i < plan->job_count; i++)
+		if (language_model_dir(&plan->jobs[i]))
+			printf("  %-10s %s (a plain Qwen3 model, for other tools)\n", "model to", language_model_dir(&plan->jobs[i]));
 	for (size_t i = 0; i < note_count; i++)
 		printf("  %-10s %s\n", "note", notes[i]);
 	puts("\nNow type:  ninja");
@@ -590,7 +670,7 @@ static int run(struct generator *g)
 		if (plan_write_jobs(&g->plan))
 			return error_report(STATUS_ENVIRONMENT);
 		print_cells(g);
-		return 0;
+		return dir_remove(dry_dir) ? error_report(STATUS_ENVIRONMENT) : 0;
 	}
 	return write_files(g) ? error_report(STATUS_ENVIRONMENT) : 0;
 }

@@ -2,9 +2,12 @@
  *
  *     build/bin/leaves [BUILD_DIR [CACHE_DIR]]      (default build, cache)
  *
- * BUILD_DIR/leaf/list, written by the generator, names files and folders, one a line. The stamp BUILD_DIR/leaf/stamp holds
- * the hash over their contents (of a folder: its names) and is rewritten only when that differs, whatever the times of the
- * files say. A file that is missing is a difference like any other: the generator says what it means.
+ * BUILD_DIR/leaf/list, written by the generator, names files and folders, one a line. The stamp BUILD_DIR/leaf/stamp
+ * holds the hash over their contents (of a folder: its names) and is rewritten only when that differs, whatever the
+ * times of the files say. A file that is missing is a difference like any other: the generator says what it means.
+ *
+ * It also looks whether the cache is the one that the reference files below BUILD_DIR/ref point into. When it was
+ * deleted (or another stands in its place) they point nowhere, so they are removed, and Ninja asks the stages again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +16,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
+#include "graph/cache.h"
 #include "graph/leaf.h"
 
 enum { LIST_BYTES_MAX = 64 << 20 };
@@ -27,6 +31,19 @@ static void add_digests(struct strbuf *to, char *list, const char *cache)
 	leaf_memo_close(memo);
 }
 
+static int check_cache(const char *build, const char *cache)
+{
+	char *refs = path_join(build, "ref"), *kept = path_join(build, "leaf/cache-id"), *id = NULL;
+	int changed = 0, bad = cache_prepare(cache) || !(id = cache_id(cache)) || dir_make_parents(kept) ||
+		file_write_if_changed(kept, id, strlen(id), &changed);
+	if (!bad && changed)
+		bad = dir_remove(refs);
+	free(refs);
+	free(kept);
+	free(id);
+	return bad ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *build = argc > 1 ? argv[1] : "build", *cache = argc > 2 ? argv[2] : "cache";
@@ -34,7 +51,7 @@ int main(int argc, char **argv)
 	struct strbuf digests;
 	program_name_set("leaves");
 	strbuf_init(&digests);
-	int bad = file_exists(list_path) && file_read(list_path, LIST_BYTES_MAX, &list, NULL);
+	int bad = check_cache(build, cache) || (file_exists(list_path) && file_read(list_path, LIST_BYTES_MAX, &list, NULL));
 	if (!bad) {
 		if (list)
 			add_digests(&digests, list, cache);

@@ -1,5 +1,5 @@
 # Each stage runs by itself from its job file, and a cell's bits do not depend on its company.
-. tests/pipeline/lib.sh
+. tests/pipeline/lib
 
 new_project alone
 configure quant_pair=wint8_afp16,wfp8_afp8,wint4_aint8,wfp4_aint4 quant_granularity=default,a_per_token_dynamic

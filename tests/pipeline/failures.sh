@@ -1,5 +1,5 @@
 # A cell that fails stops no other, is said with its reason, and runs again next time.
-. tests/pipeline/lib.sh
+. tests/pipeline/lib
 
 new_project failures
 grid="quant_pair=wint8_afp16,wfp8_afp8,wint4_aint8"
@@ -50,10 +50,80 @@ for point in before-cas after-cas after-ac; do
 	check "killed at $point: all is there" test -s tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wint4_aint8/default/small/per-layer-sensitivity.json
 done
 
+# --- a captions file that cannot be read fails the cells that need it ---
+rm -rf cache tmp
+configure $grid dataset.size=small,medium
+captions=models/qwen3_vl_demo/captions/captions_medium.txt
+cp $captions "$S/captions"
+printf 'not \377 text\n' >>$captions
+build -k 0
+check 'a bad captions file fails the build' differ $status 0
+check 'and is said with line and column' said 'captions_medium.txt:129:5'
+check 'cells of the other size are scored' equal "$(ran_cells score-layers | grep -c small)" 3
+check 'and reported' test -s tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wfp8_afp8/default/small/per-layer-sensitivity.md
+check 'the overview names the others with the reason' grep -q 'captions_medium.txt:129:5' $overview.md
+cp "$S/captions" $captions
+build
+check 'mended, the rest is computed' equal "$status $(ran_cells score-layers | grep -c medium)" '0 3'
+
+# --- every cell fails ---
+configure $grid
+rm -rf cache tmp
+QUANTGRID_FAULT=score-layers
+export QUANTGRID_FAULT
+build -k 0
+unset QUANTGRID_FAULT
+check 'all cells fail: the overview is there all the same' equal "$(grep -c '"status": "failed"' $overview.json)" 3
+build
+check 'all cells failed: the next build succeeds' equal $status 0
+
+# --- a damaged object ---
+calib=$(grep -l '"cell": "qwen3_vl_demo.wfp8_afp8.default.small"' cache/ac/*/*.json | xargs grep -l '"kind": "calib"')
+object=$(sed -n 's/.*"content": "\([0-9a-f]*\)".*/\1/p' "$calib")
+object=$(ls cache/cas/*/"$object".calib)
+chmod u+w "$object"
+printf 'X' | dd of="$object" bs=1 seek=400 conv=notrunc 2>/dev/null
+rm -rf tmp $(grep -l '"kind": "scores"' cache/ac/*/*.json) build/ref/score-layers build/ref/group
+build -k 0
+check 'a damaged calib fails the build' differ $status 0
+check 'and is said to be damaged' said 'damaged'
+check 'its neighbours are scored' equal "$(ran score-layers)" 2
+build
+check 'the next build makes it again' equal "$status $(ran_cells quantize-calibrate)" '0 qwen3_vl_demo.wfp8_afp8.default.small'
+check 'and scores its cell' equal "$(ran_cells score-layers)" 'qwen3_vl_demo.wfp8_afp8.default.small'
+
+# --- half of the cache deleted ---
+rm -rf cache/cas
+build
+check 'objects deleted: the next build makes them again' equal "$status $(ran score-layers)" '0 3'
+rm -rf cache/ac
+build
+check 'actions deleted: the next build succeeds' equal $status 0
+
+# --- one cell by itself ---
+rm tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wfp8_afp8/default/small/per-layer-sensitivity.md
+build cells/qwen3_vl_demo.wfp8_afp8.default.small
+check 'a cell by itself renders its report again' test -s tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wfp8_afp8/default/small/per-layer-sensitivity.md
+check 'and only its own' equal "$(ran render-report)" 1
+
+# --- looking changes nothing ---
+cksum build.ninja build/*.ninja build/grid.json build/config.args build/jobs/*/* >"$S/before"
+configure --dry-run $grid dataset.size=medium
+check '--dry-run' equal $status 0
+check '--dry-run names the cells' said 'to run  qwen3_vl_demo.wfp8_afp8.default.medium'
+configure --cfg quant_pair=wint4_afp16
+check '--cfg prints the config' said 'name: wint4_afp16'
+configure --list quant_pair
+check '--list prints the options' said 'wint8_aint8_lm_only'
+cksum build.ninja build/*.ninja build/grid.json build/config.args build/jobs/*/* >"$S/after"
+check 'the graph and its jobs are as they were' same_files "$S/before" "$S/after"
+
 # ninja report renders from what exists and never computes.
 rm -rf tmp
-rm -f cache/ac/*/*.json
+rm -f $(grep -l '"cell": "qwen3_vl_demo.wfp8_afp8.default.small"' cache/ac/*/*.json) build/ref/score-layers/*wfp8_afp8*
 build report
 check 'ninja report computes nothing' equal "$(ran quantize-calibrate)$(ran score-layers)$(ran tokenize-calib)" 000
+check 'it renders what is there' said '2 of 3 reports rendered'
+check 'and lists what is missing' said 'missing  qwen3_vl_demo.wfp8_afp8.default.small'
 
 finish

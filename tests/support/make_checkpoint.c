@@ -10,7 +10,7 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
-#include "model/lm_layout.h"
+#include "checkpoint/lm_layout.h"
 
 enum { FILE_MAX = 64 << 20 };
 

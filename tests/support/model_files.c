@@ -4,7 +4,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
-#include "model/lm_layout.h"
+#include "checkpoint/lm_layout.h"
 
 static struct host_tensor tensor_at(const struct model_files *files, size_t index)
 {

@@ -2,7 +2,7 @@
 #ifndef QG_TESTS_MODEL_FILES_H
 #define QG_TESTS_MODEL_FILES_H
 
-#include "model/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "model/transformer.h"
 
 struct model_files {

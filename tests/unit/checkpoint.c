@@ -1,5 +1,5 @@
 /* Checkpoint folders: one file and shards, five prefixes, what is missing, left over or wrong. */
-#include "model/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 #include <stdlib.h>
 
@@ -11,8 +11,8 @@
 #include "common/hash.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
-#include "model/lm_layout.h"
-#include "model/vision_list.h"
+#include "checkpoint/lm_layout.h"
+#include "checkpoint/vision_list.h"
 
 /* Head width apart from hidden / heads, uneven sizes. */
 static const struct checkpoint_spec small = {

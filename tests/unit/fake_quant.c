@@ -1,4 +1,4 @@
-/* The definition of fake quantization: the worked examples of numerics.md 1 and 2 bit for bit, and the roundings
+/* The definition of fake quantization: worked examples bit for bit, and the roundings
  * against tables of codes listed one by one. */
 #include "../check.h"
 
@@ -37,7 +37,7 @@ static void check_row(const char *name, const float *found, const float *expecte
 			(double)expected[i]);
 }
 
-/* One line of the tables of numerics.md 1.1 and 1.2: inputs of one set, y to fp32, out in bf16. */
+/* One line of the tables of examples: inputs of one set, y to fp32, out in bf16. */
 struct example {
 	enum element element;
 	float amax;
@@ -468,7 +468,7 @@ static void test_sums(void)
 	CHECK_CLOSE(q.quant2, plain.quant2, 1e-14);
 	CHECK_CLOSE(q.cross, plain.cross, 1e-14);
 	CHECK(q.count == T * COLS, "%g elements", q.count);
-	/* The worked example of numerics.md section 6. */
+	/* Worked by hand. */
 	const float eg[] = {.5f, -.25f, 0, 2}, ed[] = {.125f, .5f, 1, -.0625f}, ey[] = {0, 0, 0, 0};
 	struct output_sums e = {0};
 	cpu_output_error(&e, (const dev_f32 *)ed, (const dev_f32 *)eg, (const dev_f32 *)ey, 2, 2, 2, 0);

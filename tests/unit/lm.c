@@ -1,6 +1,7 @@
 /* The lm object: written from a checkpoint, read back, damaged in its description, and held against changed weights. */
 #include "formats/lm.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,9 +12,9 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/memory.h"
-#include "model/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "model/lm_extract.h"
-#include "model/lm_layout.h"
+#include "checkpoint/lm_layout.h"
 #include "model/lm_weights.h"
 
 static const struct checkpoint_spec small = {
@@ -334,7 +335,15 @@ static void test_weights(void)
 	CHECK(lm_weights_open(&weights, &lm, dir) && strstr(error_text(), "cannot open"), "%s", error_text());
 	CHECK(!rename(moved, dir), "rename");
 
+	/* Written to while it is mapped: found out before anything is committed, whatever the clock's grain. */
+	struct timespec other[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	CHECK(!lm_weights_open(&weights, &lm, dir), "%s", error_text());
+	CHECK(!lm_weights_check(&weights), "%s", error_text());
 	poke(shard, at + 1, "\x11", 1);
+	CHECK(!utimensat(AT_FDCWD, shard, other, 0), "utimensat");
+	CHECK(lm_weights_check(&weights) && strstr(error_text(), "changed while it was read; run ninja again"), "%s",
+		error_text());
+	lm_weights_close(&weights);
 	CHECK(lm_weights_open(&weights, &lm, dir) && strstr(error_text(),
 		"tensor \"model.language_model.norm.weight\" changed since it was extracted; run ninja again"), "%s",
 			error_text());

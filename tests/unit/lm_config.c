@@ -1,12 +1,12 @@
 /* config.json in the spellings found in practice, and everything that must be refused. */
-#include "model/lm_config.h"
+#include "checkpoint/lm_config.h"
 
 #include <stdlib.h>
 
 #include "../check.h"
 #include "common/error.h"
 #include "common/strbuf.h"
-#include "model/lm_layout.h"
+#include "checkpoint/lm_layout.h"
 
 #define SIZES \
 	"\"vocab_size\": 151936, \"hidden_size\": 2560, \"intermediate_size\": 9728, \"num_hidden_layers\": 36,\n" \

@@ -1,5 +1,5 @@
 /* Safetensors files built byte by byte: what the format allows, what it forbids, and what is met in practice. */
-#include "model/safetensors.h"
+#include "checkpoint/safetensors.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,66 @@
+#include "report/error_figures.h"
+
+#include <math.h>
+
+/* log10 of the library may differ in the last bit between processors; figures in files must not. */
+static double to_db(double ratio)
+{
+	return ratio > 0 ? floor(-10 * log10(ratio) * 1e4 + 0.5) / 1e4 : INFINITY;
+}
+
+static struct error_figures make(double error2, double value2, double quant2, double cross, double error_max)
+{
+	if (!(value2 > 0))
+		return (struct error_figures){.empty = 1, .error_max = error_max};
+	double relative = error2 / value2, cosine = quant2 > 0 ? cross / sqrt(value2 * quant2) : 0;
+	return (struct error_figures){.relative = relative, .sqnr_db = to_db(relative),
+		.cosine = fmax(-1, fmin(1, cosine)), .error_max = error_max};
+}
+
+struct error_figures error_figures_output(const struct output_sums *s)
+{
+	/* |y + d|^2 = |y|^2 + 2 y.d + |d|^2, where cross = |y|^2 + y.d */
+	return make(s->error2, s->output2, 2 * s->cross - s->output2 + s->error2, s->cross, s->error_max);
+}
+
+struct error_figures error_figures_tensor(const struct quant_sums *s)
+{
+	return make(s->error2, s->value2, s->quant2, s->cross, s->error_max);
+}
+
+void output_sums_add(struct output_sums *to, const struct output_sums *more)
+{
+	to->score += more->score;
+	to->error2 += more->error2;
+	to->output2 += more->output2;
+	to->cross += more->cross;
+	to->error_max = fmax(to->error_max, more->error_max);
+}
+
+void quant_sums_add(struct quant_sums *to, const struct quant_sums *more)
+{
+	to->error2 += more->error2;
+	to->value2 += more->value2;
+	to->cross += more->cross;
+	to->quant2 += more->quant2;
+	to->error_max = fmax(to->error_max, more->error_max);
+	to->count += more->count;
+}
+
+static void add_number(cJSON *to, const char *name, double value, int known)
+{
+	if (known && isfinite(value))
+		cJSON_AddNumberToObject(to, name, value);
+	else
+		cJSON_AddNullToObject(to, name);
+}
+
+cJSON *error_figures_json(const struct error_figures *f)
+{
+	cJSON *to = cJSON_CreateObject();
+	add_number(to, "relative_error", f->relative, !f->empty);
+	add_number(to, "sqnr_db", f->sqnr_db, !f->empty);
+	add_number(to, "cosine", f->cosine, !f->empty);
+	add_number(to, "max_abs_error", f->error_max, 1);
+	return to;
+}

@@ -1,0 +1,39 @@
+#include "report/layers_json.h"
+
+#include "report/error_figures.h"
+
+static cJSON *row(const struct report_cell *cell, const struct group_table *t, size_t group)
+{
+	const struct report_group *g = &t->groups[group];
+	struct error_figures output = error_figures_output(&g->output);
+	double bits = g->searched ? t->search_bits : 16;
+	cJSON *to = cJSON_CreateObject();
+	cJSON_AddStringToObject(to, "layer", g->name);
+	cJSON_AddNumberToObject(to, "num_bits", bits);
+	cJSON_AddNumberToObject(to, "sensitivity", g->score);
+	cJSON_AddNumberToObject(to, "size_cost", g->numel * bits / 16);
+	cJSON_AddNumberToObject(to, "share", group_table_share(t, group));
+	cJSON_AddNumberToObject(to, "normalised", g->normalised);
+	cJSON_AddStringToObject(to, "recipe", group_table_recipe(t, group));
+	cJSON_AddBoolToObject(to, "observed", g->observed);
+	cJSON_AddNumberToObject(to, "cost_bits", g->cost_bits);
+	cJSON *members = cJSON_AddArrayToObject(to, "members");
+	for (size_t i = 0; i < g->member_count; i++)
+		cJSON_AddItemToArray(members, cJSON_CreateString(group_table_member(t, cell, group, i)));
+	cJSON_AddItemToObject(to, "output_error", g->searched ? error_figures_json(&output) : cJSON_CreateNull());
+	return to;
+}
+
+cJSON *layers_json_make(const struct report_cell *cell, const struct group_table *t, const cJSON *manifest)
+{
+	static const char *const sections[] = {"scheme", "model", "dataset", "quantization", "run_config",
+		"autoquant_state", "scoring", "cell", "warnings"};
+	cJSON *to = cJSON_CreateObject();
+	for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+		cJSON_AddItemToObject(to, sections[i],
+			cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(manifest, sections[i]), 1));
+	cJSON *rows = cJSON_AddArrayToObject(to, "layer_sensitivity");
+	for (size_t i = 0; i < t->count; i++)
+		cJSON_AddItemToArray(rows, row(cell, t, t->descending[i]));
+	return to;
+}

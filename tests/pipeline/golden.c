@@ -1,0 +1,121 @@
+/* golden MANIFEST...: compares the scores in manifests with tests/golden/demo_small.json, group by group.
+ *
+ * For every manifest (of the demo model on small) finds the golden scores of its weight and activation code, adds up the
+ * members of each group, and checks the relative deviation: 1e-5 without activation quantizers, 1e-2 with, and there a
+ * median of 1e-4. Prints worst and median per class and "N passed, N failed", one a manifest.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "common/error.h"
+#include "common/json.h"
+#include "common/memory.h"
+
+enum { FILE_MAX = 64 << 20 };
+
+struct deviations {
+	double *all;
+	size_t count;
+};
+
+static const cJSON *find_scores(const cJSON *golden, const char *weight, const char *activation)
+{
+	const cJSON *entry;
+	cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(golden, "scores")) {
+		if (!strcmp(cJSON_GetObjectItemCaseSensitive(entry, "weight")->valuestring, weight) &&
+			!strcmp(cJSON_GetObjectItemCaseSensitive(entry, "activation")->valuestring, activation))
+			return cJSON_GetObjectItemCaseSensitive(entry, "per_linear");
+	}
+	return NULL;
+}
+
+static double golden_group(const cJSON *scores, const cJSON *members)
+{
+	const cJSON *member;
+	double sum = 0;
+	cJSON_ArrayForEach(member, members) {
+		const cJSON *score = cJSON_GetObjectItemCaseSensitive(scores, member->valuestring);
+		sum += score ? score->valuedouble : NAN;
+	}
+	return sum;
+}
+
+static void compare(const cJSON *manifest, const cJSON *scores, double limit, struct deviations *d)
+{
+	const cJSON *group;
+	size_t compared = 0;
+	cJSON_ArrayForEach(group, cJSON_GetObjectItemCaseSensitive(manifest, "layer_sensitivity")) {
+		double found = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(group, "scores"), 0)->valuedouble;
+		if (!strncmp(group->string, "model.visual.", 13))
+			continue;
+		double expected = golden_group(scores, cJSON_GetObjectItemCaseSensitive(group, "members"));
+		double deviation = fabs(found - expected) / expected;
+		CHECK(deviation <= limit, "%s: %.9g, expected %.9g", group->string, found, expected);
+		d->all[d->count++] = deviation;
+		compared++;
+	}
+	CHECK(compared == 17, "%zu groups, the demo model has 17", compared);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static const char *const *paths;
+static size_t path_at;
+static const cJSON *golden;
+static struct deviations classes[2]; /* without and with activation quantizers */
+
+static void test_manifest(void)
+{
+	cJSON *manifest = json_read(paths[path_at], FILE_MAX);
+	CHECK(manifest, "%s", error_text());
+	if (!manifest)
+		return;
+	const cJSON *quantization = cJSON_GetObjectItemCaseSensitive(manifest, "quantization");
+	const char *weight = json_string(quantization, "weight", paths[path_at]);
+	const char *activation = json_string(quantization, "activation", paths[path_at]);
+	const cJSON *scores = weight && activation ? find_scores(golden, weight, activation) : NULL;
+	CHECK(scores, "%s: no golden scores of %s/%s", paths[path_at], weight ? weight : "?", activation ? activation : "?");
+	if (scores)
+		compare(manifest, scores, strcmp(activation, "-") ? 1e-2 : 1e-5, &classes[!!strcmp(activation, "-")]);
+	cJSON_Delete(manifest);
+}
+
+static void test_medians(void)
+{
+	static const char *const names[2] = {"weight-only", "with activation quantizers"};
+	static const double limits[2] = {1e-5, 1e-4};
+	for (int c = 0; c < 2; c++) {
+		struct deviations *d = &classes[c];
+		if (!d->count)
+			continue;
+		qsort(d->all, d->count, sizeof *d->all, by_size);
+		printf("%s: %zu groups, worst %.1e, median %.1e\n", names[c], d->count, d->all[d->count - 1],
+			d->all[d->count / 2]);
+		CHECK(d->all[d->count / 2] <= limits[c], "median %.2e", d->all[d->count / 2]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	cJSON *root = json_read("tests/golden/demo_small.json", FILE_MAX);
+	if (!root)
+		return error_report(1);
+	golden = root;
+	paths = (const char *const *)argv + 1;
+	for (int c = 0; c < 2; c++)
+		classes[c].all = mem_array((size_t)argc * 64, sizeof(double));
+	for (path_at = 0; path_at + 1 < (size_t)argc; path_at++)
+		TEST(test_manifest);
+	TEST(test_medians);
+	cJSON_Delete(root);
+	free(classes[0].all);
+	free(classes[1].all);
+	return check_done();
+}

@@ -1,0 +1,18 @@
+# All valid cells of the demo model on small, through the pipeline as a user runs it, agree with the golden scores.
+. tests/pipeline/lib
+
+new_project matrix
+configure 'quant_pair=glob(w*,exclude=*_lm_only)' 'quant_granularity=glob(*)'
+check 'configure' equal $status 0
+check '16 cells cannot exist' equal "$(grep -c 'FP4 weights need' "$S/out")" 16
+build
+check 'the build' equal $status 0
+check 'every format of the matrix is scored once' equal "$(ran score-layers)" 90
+check 'and every cell is reported' equal "$(ran render-report)" 128
+cd "$root" || exit 1
+find "$S/tmp" -name '*_quant_manifest.json' | sort | xargs build/tests/pipeline/golden >"$S/out" 2>&1
+status=$?
+cat "$S/out"
+check 'all scores agree with tests/golden/demo_small.json' equal $status 0
+check 'all 128 were compared' said '129 passed, 0 failed'
+finish
