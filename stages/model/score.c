@@ -9,15 +9,10 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "model/selection.h"
+#include "model/weight_variants.h"
 
 /* Output rows of W quantized and multiplied at a time. A constant: products of another shape have other bits. */
 enum { SLICE_ROWS = 1024 };
-
-/* Weight quantizers with equal maxima share a quantized slice. */
-struct weight_variant {
-	struct quantizer quantizer;
-	float *const *amax;         /* [linears][] */
-};
 
 /* Activation quantizers with equal maximum at this linear share x^ and (x^ - x) W^T. */
 struct activation_variant {
@@ -75,28 +70,6 @@ struct scoring {
 };
 
 /* ---- what runs together ---- */
-
-static int same_amax(const struct scoring *s, size_t linear_count, struct quantizer q, float *const *a, float *const *b)
-{
-	for (size_t i = 0; i < linear_count && a != b; i++) {
-		size_t count = quantizer_amax_count(q, s->linears[i].out, s->linears[i].in);
-		if (a[i] != b[i] && memcmp(a[i], b[i], count * sizeof **a))
-			return 0;
-	}
-	return 1;
-}
-
-static size_t weight_find(struct scoring *s, size_t linear_count, const struct score_request *r)
-{
-	for (size_t w = 0; w < s->weight_count; w++) {
-		const struct weight_variant *v = &s->weights[w];
-		if (quantizer_equal(v->quantizer, r->pair.weight) &&
-			same_amax(s, linear_count, v->quantizer, v->amax, r->weight_amax))
-			return w;
-	}
-	s->weights[s->weight_count] = (struct weight_variant){r->pair.weight, r->weight_amax};
-	return s->weight_count++;
-}
 
 static size_t activation_find(struct scoring *s, const struct score_request *r)
 {
@@ -309,7 +282,8 @@ static void scoring_init(struct scoring *s, size_t linear_count, const struct ba
 	for (size_t r = 0; r < s->count; r++) {
 		struct score_request *request = &s->requests[r];
 		request->failure[0] = '\0';
-		s->request_weight[r] = weight_find(s, linear_count, request);
+		s->request_weight[r] = weight_variant_find(s->weights, &s->weight_count, s->linears, linear_count,
+			request->pair.weight, request->weight_amax);
 		for (size_t i = 0; i < request->batches; i++)
 			s->position[r * s->selection.count + s->selection.place[request->batch[i]]] = i + 1;
 	}

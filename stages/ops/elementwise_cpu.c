@@ -50,3 +50,45 @@ void cpu_swiglu_backward(dev_f32 *dg, dev_f32 *du, const dev_f32 *da, const dev_
 {
 	swiglu_backward((float *)dg, (float *)du, (const float *)da, (const float *)g, (const float *)u, n);
 }
+
+void cpu_copy_f64(dev_f64 *to, const dev_f64 *from, size_t n)
+{
+	memcpy(to, from, n * sizeof(double));
+}
+
+static void widen(double *restrict to, const float *restrict from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] = from[i];
+}
+
+void cpu_widen(dev_f64 *to, const dev_f32 *from, size_t n)
+{
+	widen((double *)to, (const float *)from, n);
+}
+
+void cpu_widen_weight(dev_f64 *to, const dev_weight *from, size_t n)
+{
+	widen((double *)to, (const float *)from, n);
+}
+
+static void narrow(float *restrict to, const double *restrict from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] = (float)from[i];
+}
+
+void cpu_narrow(dev_f32 *to, const dev_f64 *from, size_t n)
+{
+	narrow((float *)to, (const double *)from, n);
+}
+
+void cpu_swiglu_f64(dev_f64 *a, const dev_f64 *g, const dev_f64 *u, size_t n)
+{
+	double *to = (double *)a;
+	const double *gate = (const double *)g, *up = (const double *)u;
+	/* In place or not, elements do not meet; unsaid, the compiler would take the loop without vectors. */
+#pragma GCC ivdep
+	for (size_t i = 0; i < n; i++)
+		to[i] = gate[i] / (1.0 + exp_double(-gate[i])) * up[i];
+}

@@ -27,6 +27,14 @@ static inline double lanes_sum(const lanes a)
 	return sum;
 }
 
+static inline double lanes_largest(const lanes a)
+{
+	double top = a[0];
+	for (size_t k = 1; k < LANES; k++)
+		top = a[k] > top ? a[k] : top;
+	return top;
+}
+
 /* Sum of x[i]^2. */
 static inline double sum_squares(const float *x, size_t n)
 {
@@ -51,6 +59,45 @@ static inline double sum_products(const float *x, const float *y, size_t n)
 	for (; i < n; i++)
 		a[i % LANES] += (double)x[i] * (double)y[i];
 	return lanes_sum(a);
+}
+
+/* The same three for doubles: sums of x[i]^2 and of x[i], and the largest of n > 0, NaN left out. */
+static inline double sum_squares_double(const double *x, size_t n)
+{
+	lanes a = {0};
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES)
+		for (size_t k = 0; k < LANES; k++)
+			a[k] += x[i + k] * x[i + k];
+	for (; i < n; i++)
+		a[i % LANES] += x[i] * x[i];
+	return lanes_sum(a);
+}
+
+static inline double sum_doubles(const double *x, size_t n)
+{
+	lanes a = {0};
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES)
+		for (size_t k = 0; k < LANES; k++)
+			a[k] += x[i + k];
+	for (; i < n; i++)
+		a[i % LANES] += x[i];
+	return lanes_sum(a);
+}
+
+static inline double largest_double(const double *x, size_t n)
+{
+	lanes a;
+	size_t i = 0;
+	for (size_t k = 0; k < LANES; k++)
+		a[k] = x[0];
+	for (; i + LANES <= n; i += LANES)
+		for (size_t k = 0; k < LANES; k++)
+			a[k] = x[i + k] > a[k] ? x[i + k] : a[k];
+	for (; i < n; i++)
+		a[0] = x[i] > a[0] ? x[i] : a[0];
+	return lanes_largest(a);
 }
 
 /* Largest x[i] of n > 0, NaN left out. */

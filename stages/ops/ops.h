@@ -56,6 +56,8 @@ struct packing {
 	size_t sequences;
 };
 
+struct ops_f64;
+
 struct ops {
 	const char *name;     /* "cpu" */
 	const char *numerics; /* class of equal results, part of action keys: "cpu-ref-openblas0.3.21-haswell" */
@@ -142,6 +144,9 @@ struct ops {
 	 * col0+cols-1 of [T,stride] matrices. */
 	void (*output_error)(struct output_sums *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
 		size_t cols, size_t stride, size_t col0);
+
+	/* Forward operations in fp64 (ops_f64.h); NULL when the backend has none. */
+	const struct ops_f64 *f64;
 };
 
 /* The CPU instance. Plain memory, OpenBLAS, threads by pool.h. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "ops/ops_f64.h"
+
 /* A program runs one thread here, so plain globals do. Memory is handed out from the bottom and never again until all
  * is released: a buffer used after its release is open or not as any other, but never shared. */
 static struct {
@@ -299,8 +301,112 @@ static void guarded_output_error(struct output_sums *sums, const dev_f32 *d, con
 	leave();
 }
 
+static void guarded_copy_f64(dev_f64 *to, const dev_f64 *from, size_t n)
+{
+	device(to), device(from);
+	enter();
+	ops_cpu()->f64->copy(to, from, n);
+	leave();
+}
+
+static void guarded_widen(dev_f64 *to, const dev_f32 *from, size_t n)
+{
+	device(to), device(from);
+	enter();
+	ops_cpu()->f64->widen(to, from, n);
+	leave();
+}
+
+static void guarded_narrow(dev_f32 *to, const dev_f64 *from, size_t n)
+{
+	device(to), device(from);
+	enter();
+	ops_cpu()->f64->narrow(to, from, n);
+	leave();
+}
+
+static void guarded_widen_weight(dev_f64 *to, const dev_weight *from, size_t n)
+{
+	device(to), device(from);
+	enter();
+	ops_cpu()->f64->widen_weight(to, from, n);
+	leave();
+}
+
+static void guarded_linear_f64(dev_f64 *y, const dev_f64 *x, const dev_f64 *W, size_t T, size_t in, size_t out,
+	double beta)
+{
+	device(y), device(x), device(W);
+	enter();
+	ops_cpu()->f64->linear(y, x, W, T, in, out, beta);
+	leave();
+}
+
+static void guarded_rmsnorm_f64(dev_f64 *y, const dev_f64 *x, const dev_weight *w, double eps, size_t rows, size_t n)
+{
+	device(y), device(x), device(w);
+	enter();
+	ops_cpu()->f64->rmsnorm(y, x, w, eps, rows, n);
+	leave();
+}
+
+static void guarded_rope_f64(dev_f64 *x, const dev_i32 *position, double theta, size_t T, size_t heads, size_t hd)
+{
+	device(x), device(position);
+	enter();
+	ops_cpu()->f64->rope(x, position, theta, T, heads, hd);
+	leave();
+}
+
+static void guarded_attention_f64(dev_f64 *o, const dev_f64 *q, const dev_f64 *k, const dev_f64 *v,
+	struct packing packing, size_t nh, size_t nk, size_t hd)
+{
+	device(o), device(q), device(k), device(v), host(packing.start);
+	enter();
+	ops_cpu()->f64->attention(o, q, k, v, packing, nh, nk, hd);
+	leave();
+}
+
+static void guarded_swiglu_f64(dev_f64 *a, const dev_f64 *g, const dev_f64 *u, size_t n)
+{
+	device(a), device(g), device(u);
+	enter();
+	ops_cpu()->f64->swiglu(a, g, u, n);
+	leave();
+}
+
+static void guarded_softmax_f64(dev_f64 *p, const dev_f64 *z, size_t T, size_t V)
+{
+	device(p), device(z);
+	enter();
+	ops_cpu()->f64->softmax(p, z, T, V);
+	leave();
+}
+
+static void guarded_divergence(dev_f64 *kl, const dev_f64 *p, const dev_f64 *z, const dev_f64 *changed, size_t T,
+	size_t V)
+{
+	device(kl), device(p), device(z), device(changed);
+	enter();
+	ops_cpu()->f64->divergence(kl, p, z, changed, T, V);
+	leave();
+}
+
 const struct ops *ops_guarded(void)
 {
+	static const struct ops_f64 table_f64 = {
+		.copy = guarded_copy_f64,
+		.widen = guarded_widen,
+		.narrow = guarded_narrow,
+		.widen_weight = guarded_widen_weight,
+		.linear = guarded_linear_f64,
+		.rmsnorm = guarded_rmsnorm_f64,
+		.rope = guarded_rope_f64,
+		.attention = guarded_attention_f64,
+		.swiglu = guarded_swiglu_f64,
+		.softmax = guarded_softmax_f64,
+		.divergence = guarded_divergence,
+	};
 	static const struct ops table = {
 		.name = "guarded",
 		.numerics = "cpu-ref",
@@ -332,6 +438,7 @@ const struct ops *ops_guarded(void)
 		.quant_error = guarded_quant_error,
 		.weight_error = guarded_weight_error,
 		.output_error = guarded_output_error,
+		.f64 = &table_f64,
 	};
 	return &table;
 }

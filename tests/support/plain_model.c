@@ -75,6 +75,7 @@ struct run {
 	const struct plain_model *model;
 	const struct batch *batch;
 	const struct plain_nudge *nudge;
+	const struct plain_change *change;
 	struct plain_values *values;
 	int32_t *position;
 };
@@ -92,8 +93,16 @@ static double *linear(const struct run *r, size_t index, const double *x)
 	const struct linear_info *info = &r->model->linears[index];
 	size_t T = r->batch->tokens;
 	double *y = mem_array(T * info->out, sizeof *y);
-	plain_linear(y, x, info->kind == LINEAR_LM_HEAD ? r->model->head : r->model->layers[info->layer].linear[info->kind],
-		T, info->in, info->out);
+	if (r->change && r->change->group == info->group) {
+		double *changed = copy(x, T * info->in);
+		r->change->input(r->change->context, index, changed, T, info->in);
+		plain_linear(y, changed, r->change->W[index], T, info->in, info->out);
+		free(changed);
+	} else {
+		plain_linear(y, x,
+			info->kind == LINEAR_LM_HEAD ? r->model->head : r->model->layers[info->layer].linear[info->kind], T,
+			info->in, info->out);
+	}
 	if (r->nudge && r->nudge->linear == index)
 		y[r->nudge->row * info->out + r->nudge->column] += r->nudge->delta;
 	if (r->values) {
@@ -154,17 +163,45 @@ static double *embed(const struct run *r)
 	return x;
 }
 
+/* Fills in the positions. */
+static double *logits(struct run *r)
+{
+	const struct plain_model *m = r->model;
+	const struct lm_config *c = m->config;
+	const struct batch *batch = r->batch;
+	size_t T = batch->tokens;
+	r->position = mem_array(T, sizeof *r->position);
+	for (size_t s = 0; s < batch->sequences; s++)
+		for (int32_t t = batch->start[s]; t < batch->start[s + 1]; t++)
+			r->position[t] = t - batch->start[s];
+	double *x = embed(r);
+	for (size_t layer = 0; layer < c->layers; layer++) {
+		attention_half(r, layer, x);
+		mlp_half(r, layer, x);
+	}
+	plain_rmsnorm(x, x, m->final_norm, c->rms_norm_eps, T, c->hidden_size);
+	double *y = linear(r, linear_count(c) - 1, x);
+	free(x);
+	free(r->position);
+	return y;
+}
+
+double *plain_model_logits(const struct plain_model *m, const struct batch *batch, const struct plain_change *change)
+{
+	struct run r = {.model = m, .batch = batch, .change = change};
+	return logits(&r);
+}
+
 double plain_model_run(const struct plain_model *m, const struct batch *batch, const struct plain_nudge *nudge,
 	struct plain_values *values)
 {
 	const struct lm_config *c = m->config;
 	size_t T = batch->tokens, targets = 0;
-	struct run r = {m, batch, nudge, values, mem_array(T, sizeof *r.position)};
+	struct run r = {.model = m, .batch = batch, .nudge = nudge, .values = values};
 	int32_t *label = mem_array(T, sizeof *label);
 	for (size_t s = 0; s < batch->sequences; s++)
 		for (int32_t t = batch->start[s]; t < batch->start[s + 1]; t++) {
 			int last = t + 1 == batch->start[s + 1];
-			r.position[t] = t - batch->start[s];
 			label[t] = last ? -1 : batch->ids[t + 1];
 			targets += !last;
 		}
@@ -173,18 +210,10 @@ double plain_model_run(const struct plain_model *m, const struct batch *batch, c
 		values->x = mem_zeroed(values->linears, sizeof *values->x);
 		values->y = mem_zeroed(values->linears, sizeof *values->y);
 	}
-	double *x = embed(&r);
-	for (size_t layer = 0; layer < c->layers; layer++) {
-		attention_half(&r, layer, x);
-		mlp_half(&r, layer, x);
-	}
-	plain_rmsnorm(x, x, m->final_norm, c->rms_norm_eps, T, c->hidden_size);
-	double *logits = linear(&r, linear_count(c) - 1, x);
-	double loss = plain_cross_entropy(logits, label, T, c->vocab_size) / (double)targets;
-	free(x);
-	free(logits);
+	double *y = logits(&r);
+	double loss = plain_cross_entropy(y, label, T, c->vocab_size) / (double)targets;
+	free(y);
 	free(label);
-	free(r.position);
 	return loss;
 }
 

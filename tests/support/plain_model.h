@@ -17,6 +17,19 @@ struct plain_nudge {
 	double delta;
 };
 
+/* A search group with other weights and inputs. */
+struct plain_change {
+	size_t group;
+	double *const *W;   /* [linears]; those of the group are read */
+	/* Changes the input x[rows, cols] of a linear in place. */
+	void (*input)(void *context, size_t linear, double *x, size_t rows, size_t cols);
+	void *context;
+};
+
+/* Logits of a batch [tokens, vocab_size]; change may be NULL. The caller frees. */
+double *plain_model_logits(const struct plain_model *model, const struct batch *batch,
+	const struct plain_change *change);
+
 /* What a run computed: [linears] of [tokens, in] and of [tokens, out]; plain_values_free() frees. */
 struct plain_values {
 	size_t linears;

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "../support/golden.h"
 #include "../support/model_files.h"
 #include "common/error.h"
 #include "common/json.h"
@@ -16,7 +17,7 @@
 static const double weight_only_worst = 1e-5, joint_worst = 1e-2, joint_median = 1e-4;
 static const double amax_worst = 1e-5, loss_worst = 1e-5;
 
-enum { CODES_MAX = 128, BATCH = 8, BATCHES = 2, SEQUENCES = 16 };
+enum { CODES_MAX = 128, BATCHES = GOLDEN_BATCHES };
 
 struct format {
 	const cJSON *golden;
@@ -25,13 +26,11 @@ struct format {
 };
 
 static struct model_files files;
-static cJSON *golden;
+static struct golden demo;
 static struct transformer *model;
 static struct linear_info *linears;
 static size_t linear_total;
 
-static int32_t *ids, starts[BATCHES][BATCH + 1];
-static struct batch batches[BATCHES];
 static const size_t both[BATCHES] = {0, 1};
 
 static struct weight_calibration weights[CODES_MAX];
@@ -40,27 +39,6 @@ static size_t weight_count, activation_count;
 static struct format formats[CODES_MAX];
 static size_t format_count;
 static double loss[BATCHES];
-
-static void read_batches(void)
-{
-	const cJSON *sequences = json_member(golden, "tokens", "golden"), *sequence, *id;
-	size_t used = 0, s = 0, room = 0;
-	cJSON_ArrayForEach(sequence, sequences)
-		room += (size_t)cJSON_GetArraySize(sequence);
-	ids = mem_array(room, sizeof *ids);
-	cJSON_ArrayForEach(sequence, sequences) {
-		struct batch *b = &batches[s / BATCH];
-		if (s % BATCH == 0)
-			*b = (struct batch){.ids = ids + used, .start = starts[s / BATCH]};
-		cJSON_ArrayForEach(id, sequence)
-			ids[used++] = (int32_t)id->valuedouble;
-		b->sequences++;
-		b->tokens = (size_t)(ids + used - b->ids);
-		starts[s / BATCH][b->sequences] = (int32_t)b->tokens;
-		s++;
-	}
-	CHECK(s == SEQUENCES, "%zu sequences", s);
-}
 
 static size_t weight_find(struct quantizer q)
 {
@@ -84,7 +62,7 @@ static size_t activation_find(struct quantizer q)
 static void read_formats(void)
 {
 	const cJSON *score;
-	cJSON_ArrayForEach(score, json_member(golden, "scores", "golden")) {
+	cJSON_ArrayForEach(score, json_member(demo.json, "scores", "golden")) {
 		struct format *f = &formats[format_count++];
 		struct quantizer_pair *pair = &f->request.pair;
 		f->golden = score;
@@ -103,8 +81,8 @@ static void compute(void)
 	const struct ops *ops = ops_cpu();
 	struct score_request requests[CODES_MAX];
 	CHECK(calibrate_weights(model, ops, linears, linear_total, weights, weight_count) == 0, "%s", error_text());
-	CHECK(calibrate_activations(model, ops, linears, linear_total, batches, BATCHES, activations, activation_count) == 0,
-		"%s", error_text());
+	CHECK(calibrate_activations(model, ops, linears, linear_total, demo.batches, BATCHES, activations,
+		activation_count) == 0, "%s", error_text());
 	for (size_t i = 0; i < format_count; i++) {
 		struct format *f = &formats[i];
 		f->sums = mem_array(linear_total * BATCHES, sizeof *f->sums);
@@ -116,26 +94,25 @@ static void compute(void)
 			f->request.activation_amax = activations[activation_find(f->request.pair.activation)].amax;
 		requests[i] = f->request;
 	}
-	CHECK(score_run(model, ops, linears, linear_total, batches, BATCHES, requests, format_count, loss) == 0, "%s",
+	CHECK(score_run(model, ops, linears, linear_total, demo.batches, BATCHES, requests, format_count, loss) == 0, "%s",
 		error_text());
 }
 
 static double number_at(const cJSON *object, const char *table, size_t linear)
 {
-	const cJSON *value = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(object, table),
-		linears[linear].name);
-	CHECK(cJSON_IsNumber(value), "no %s of %s", table, linears[linear].name);
-	return cJSON_IsNumber(value) ? value->valuedouble : NAN;
+	double value = golden_number(object, table, linears[linear].name);
+	CHECK(!isnan(value), "no %s of %s", table, linears[linear].name);
+	return value;
 }
 
 static void test_loss(void)
 {
-	const cJSON *expected = json_member(golden, "loss_per_batch", "golden");
-	const cJSON *targets = json_member(golden, "targets_per_batch", "golden");
+	const cJSON *expected = json_member(demo.json, "loss_per_batch", "golden");
+	const cJSON *targets = json_member(demo.json, "targets_per_batch", "golden");
 	for (int b = 0; b < BATCHES; b++) {
 		CHECK_CLOSE(loss[b], cJSON_GetArrayItem(expected, b)->valuedouble, loss_worst);
-		CHECK((double)batch_targets(&batches[b]) == cJSON_GetArrayItem(targets, b)->valuedouble, "%zu targets",
-			batch_targets(&batches[b]));
+		CHECK((double)batch_targets(&demo.batches[b]) == cJSON_GetArrayItem(targets, b)->valuedouble, "%zu targets",
+			batch_targets(&demo.batches[b]));
 	}
 }
 
@@ -143,7 +120,7 @@ static void test_amax(void)
 {
 	struct quantizer tensor = {ELEMENT_INT8, SCALE_TENSOR, 0};
 	for (size_t i = 0; i < linear_total; i++) {
-		const cJSON *m = cJSON_GetObjectItemCaseSensitive(json_member(golden, "amax", "golden"), linears[i].name);
+		const cJSON *m = cJSON_GetObjectItemCaseSensitive(json_member(demo.json, "amax", "golden"), linears[i].name);
 		CHECK(m, "no amax of %s", linears[i].name);
 		CHECK_CLOSE(weights[weight_find(tensor)].amax[i][0], cJSON_GetObjectItem(m, "weight")->valuedouble, amax_worst);
 		for (size_t a = 0; a < activation_count; a++)
@@ -232,25 +209,21 @@ static void release(void)
 		activation_calibration_release(&activations[i]);
 	for (size_t i = 0; i < format_count; i++)
 		free(formats[i].sums);
-	free(ids);
 	free(linears);
 	transformer_close(model);
 	model_files_close(&files);
-	cJSON_Delete(golden);
+	golden_close(&demo);
 }
 
 static void test_read_and_run(void)
 {
-	read_batches();
 	read_formats();
 	compute();
 }
 
 int main(void)
 {
-	golden = json_read("tests/golden/demo_small.json", 1 << 24);
-	if (!golden)
-		return error_report(1);
+	golden_open(&demo);
 	model_files_open(&files, "models/qwen3_vl_demo/checkpoint");
 	model = transformer_open(ops_cpu(), &files.checkpoint.config, &files.tensors);
 	linear_total = linear_count(&files.checkpoint.config);

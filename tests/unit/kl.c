@@ -1,0 +1,644 @@
+/* The KL divergence of formats: against other software on the demo model, against full forward passes by plain loops on
+ * a small random one, alone and together, with any number of threads, and over memory that the engine cannot read. */
+#include "../check.h"
+
+#include <stdlib.h>
+
+#include "../support/golden.h"
+#include "../support/make_checkpoint.h"
+#include "../support/model_files.h"
+#include "../support/ops_guarded.h"
+#include "../support/plain_model.h"
+#include "../support/scratch.h"
+#include "common/error.h"
+#include "common/memory.h"
+#include "model/calibrate.h"
+#include "model/kl.h"
+#include "ops/ops_f64.h"
+#include "ops/quantize.h"
+
+/* By class of format on the demo model. Weight-only: the same fp64 numbers but for the order of sums. With quantized
+ * activations the maxima come from an fp32 pass here and from an fp64 one there, which moves each value of the grid. */
+static const double golden_weight_only = 1e-5, golden_joint = 1e-2;
+
+/* Against plain loops: logits differ by some 1e-15, a divergence of 1e-10 by 1e-5 of that at worst. */
+static const double oracle_tolerance = 1e-6;
+
+/* Widths are no multiples of anything. */
+static const struct checkpoint_spec small_spec = {
+	.hidden = 36, .layers = 3, .heads = 3, .kv_heads = 1, .head_dim = 10, .intermediate = 50, .vocab = 110,
+	.dtype = DTYPE_BF16, .seed = 7, .outliers = 2,
+};
+
+/* So many logits that a batch goes through lm_head in two parts. */
+static const struct checkpoint_spec wide_spec = {
+	.hidden = 8, .layers = 1, .heads = 1, .kv_heads = 1, .head_dim = 4, .intermediate = 8, .vocab = (1 << 19) + 3,
+	.dtype = DTYPE_BF16, .seed = 9, .tied = 1,
+};
+
+static const char *const weight_codes[] = {"-", "N16", "F8t", "I8r", "I4c", "I4g16"};
+static const char *const activation_codes[] = {"-", "f8t", "f8k", "i8t", "i4k"};
+
+enum {
+	WEIGHTS = sizeof weight_codes / sizeof *weight_codes,
+	ACTIVATIONS = sizeof activation_codes / sizeof *activation_codes,
+	FORMATS = WEIGHTS * ACTIVATIONS,
+	BATCHES = 4, TOKENS = 40,
+	PAIRS = 16,
+};
+
+/* One batch has a one-token sequence, one has nothing else, the last is a partial one. */
+static const int32_t starts[BATCHES][5] = {{0, 7, 8, 15, 20}, {0, 2, 4, 9, 11}, {0, 1}, {0, 3, 16}};
+static const size_t sequences[BATCHES] = {4, 4, 1, 2};
+static const size_t all_batches[BATCHES] = {0, 1, 2, 3};
+
+/* A model, its batches, and what quantizers need, by code. */
+struct subject {
+	struct model_files files;
+	const struct lm_config *config;
+	struct linear_info linears[64];
+	size_t linear_count, groups;
+	int32_t ids[BATCHES][TOKENS];
+	struct batch batches[BATCHES];
+	size_t batch_count;
+	struct weight_calibration weights[WEIGHTS];
+	struct activation_calibration activations[ACTIVATIONS];
+};
+
+static struct subject small;
+
+static void subject_calibrate(struct subject *s)
+{
+	const struct ops *ops = ops_cpu();
+	struct transformer *model = transformer_open(ops, s->config, &s->files.tensors);
+	for (size_t i = 0; i < WEIGHTS; i++)
+		CHECK(quantizer_weight_parse(weight_codes[i], &s->weights[i].quantizer) == 0, "%s", error_text());
+	for (size_t i = 1; i < ACTIVATIONS; i++) {
+		s->activations[i] = (struct activation_calibration){.batch = all_batches, .batches = s->batch_count};
+		CHECK(quantizer_activation_parse(activation_codes[i], &s->activations[i].quantizer) == 0, "%s", error_text());
+	}
+	CHECK(calibrate_weights(model, ops, s->linears, s->linear_count, s->weights, WEIGHTS) == 0, "%s", error_text());
+	CHECK(calibrate_activations(model, ops, s->linears, s->linear_count, s->batches, s->batch_count, s->activations + 1,
+		ACTIVATIONS - 1) == 0, "%s", error_text());
+	transformer_close(model);
+}
+
+static void subject_open(struct subject *s, const char *name, const struct checkpoint_spec *spec, size_t batch_count)
+{
+	char *dir = scratch_path(name);
+	uint64_t seed = 11;
+	*s = (struct subject){.batch_count = batch_count};
+	if (make_checkpoint(dir, spec))
+		exit(error_report(1));
+	model_files_open(&s->files, dir);
+	free(dir);
+	s->config = &s->files.checkpoint.config;
+	s->linear_count = linear_count(s->config);
+	s->groups = linear_group_count(s->config);
+	linear_describe(s->linears, s->config);
+	for (size_t b = 0; b < batch_count; b++) {
+		s->batches[b] = (struct batch){s->ids[b], starts[b], sequences[b], (size_t)starts[b][sequences[b]]};
+		for (size_t t = 0; t < s->batches[b].tokens; t++) {
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			s->ids[b][t] = (int32_t)((seed >> 33) % spec->vocab);
+		}
+	}
+	subject_calibrate(s);
+}
+
+static void subject_close(struct subject *s)
+{
+	for (size_t i = 0; i < WEIGHTS; i++)
+		weight_calibration_release(&s->weights[i], s->linear_count);
+	for (size_t i = 1; i < ACTIVATIONS; i++)
+		activation_calibration_release(&s->activations[i]);
+	model_files_close(&s->files);
+}
+
+static size_t tokens_in(const struct subject *s, const size_t *batch, size_t count)
+{
+	size_t tokens = 0;
+	for (size_t i = 0; i < count; i++)
+		tokens += s->batches[batch[i]].tokens;
+	return tokens;
+}
+
+/* Format n of all. */
+static struct kl_request request(const struct subject *s, size_t n, const size_t *batch, size_t count)
+{
+	size_t w = n / ACTIVATIONS, a = n % ACTIVATIONS;
+	return (struct kl_request){
+		.pair = {s->weights[w].quantizer, s->activations[a].quantizer},
+		.weight_amax = s->weights[w].amax,
+		.activation_amax = a ? s->activations[a].amax : NULL,
+		.batch = batch,
+		.batches = count,
+		.sum = mem_zeroed(s->groups * count, sizeof(double)),
+		.positions = mem_zeroed(s->groups * tokens_in(s, batch, count), sizeof(double)),
+	};
+}
+
+static void requests_free(struct kl_request *requests, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(requests[i].sum);
+		free(requests[i].positions);
+	}
+}
+
+static int run(const struct subject *s, const struct ops *ops, struct kl_request *requests, size_t count)
+{
+	return kl_run(ops, s->config, &s->files.tensors, s->batches, s->batch_count, requests, count, 0);
+}
+
+static void run_all(struct kl_request *requests, const struct ops *ops, size_t run_bytes)
+{
+	for (size_t n = 0; n < FORMATS; n++)
+		requests[n] = request(&small, n, all_batches, BATCHES);
+	CHECK(kl_run(ops, small.config, &small.files.tensors, small.batches, BATCHES, requests, FORMATS, run_bytes) == 0,
+		"%s", error_text());
+}
+
+static void format_name(char *name, size_t size, size_t n)
+{
+	snprintf(name, size, "%s/%s", weight_codes[n / ACTIVATIONS], activation_codes[n % ACTIVATIONS]);
+}
+
+/* ---- the oracle: a full forward pass for every group ---- */
+
+struct oracle {
+	const struct subject *subject;
+	const struct kl_request *request;
+	double **W;      /* [linears] quantized */
+};
+
+/* Rounds to fp32, quantizes, widens. */
+static void oracle_input(void *context, size_t linear, double *x, size_t rows, size_t cols)
+{
+	const struct kl_request *r = ((const struct oracle *)context)->request;
+	struct quantizer q = r->pair.activation;
+	float *narrow = mem_array(cols, sizeof *narrow), *changed = mem_array(cols, sizeof *changed);
+	for (size_t t = 0; t < rows && q.element != ELEMENT_NONE; t++) {
+		float largest = 0;
+		for (size_t i = 0; i < cols; i++) {
+			narrow[i] = (float)x[t * cols + i];
+			largest = fmaxf(largest, fabsf(narrow[i]));
+		}
+		fake_quant_run(changed, narrow, cols, q.element, q.scale == SCALE_TOKEN ? largest : r->activation_amax[linear]);
+		for (size_t i = 0; i < cols; i++)
+			x[t * cols + i] = changed[i];
+	}
+	free(narrow);
+	free(changed);
+}
+
+static const struct host_tensor *tensor_of(const struct subject *s, const struct linear_info *linear)
+{
+	return linear->kind == LINEAR_LM_HEAD ? &s->files.tensors.lm_head :
+		&s->files.tensors.layer[linear->layer].linear[linear->kind];
+}
+
+static void oracle_weights(struct oracle *o)
+{
+	const struct subject *s = o->subject;
+	o->W = mem_array(s->linear_count, sizeof *o->W);
+	for (size_t i = 0; i < s->linear_count; i++) {
+		const struct linear_info *l = &s->linears[i];
+		const struct host_tensor *t = tensor_of(s, l);
+		float *W = mem_array(t->count, sizeof *W), *q = mem_array(t->count, sizeof *q);
+		o->W[i] = mem_array(t->count, sizeof **o->W);
+		dtype_widen(t->dtype, t->bytes, t->count, W);
+		cpu_quantize_weight((dev_weight *)q, (dev_weight *)W, 0, l->out, l->in, o->request->pair.weight,
+			o->request->weight_amax[i], 0);
+		for (size_t k = 0; k < t->count; k++)
+			o->W[i][k] = q[k];
+		free(W);
+		free(q);
+	}
+}
+
+static void oracle_release(struct oracle *o)
+{
+	for (size_t i = 0; i < o->subject->linear_count; i++)
+		free(o->W[i]);
+	free(o->W);
+}
+
+static long double log_sum_exp(const double *z, size_t n)
+{
+	long double top = z[0], sum = 0;
+	for (size_t i = 0; i < n; i++)
+		top = z[i] > top ? z[i] : top;
+	for (size_t i = 0; i < n; i++)
+		sum += expl(z[i] - top);
+	return top + logl(sum);
+}
+
+static double oracle_divergence(const double *z, const double *changed, size_t V)
+{
+	long double p = log_sum_exp(z, V), q = log_sum_exp(changed, V), sum = 0;
+	for (size_t i = 0; i < V; i++)
+		sum += expl(z[i] - p) * ((z[i] - p) - (changed[i] - q));
+	return (double)sum;
+}
+
+/* Compares one group on the batch of that place in the request's list, whose positions begin at first of all. */
+static void check_group(const struct oracle *o, const struct plain_model *model, const double *logits, size_t place,
+	size_t group, size_t first, size_t all)
+{
+	const struct kl_request *r = o->request;
+	const struct batch *batch = &o->subject->batches[r->batch[place]];
+	const struct plain_change change = {group, o->W, oracle_input, (void *)o};
+	double *changed = plain_model_logits(model, batch, &change), sum = 0;
+	size_t V = o->subject->config->vocab_size;
+	for (size_t t = 0; t < batch->tokens; t++) {
+		double expected = oracle_divergence(logits + t * V, changed + t * V, V);
+		double found = r->positions[group * all + first + t];
+		CHECK(fabs(found - expected) <= oracle_tolerance * expected + 1e-16,
+			"group %zu batch %zu token %zu: %g, expected %g", group, place, t, found, expected);
+		sum += expected;
+	}
+	CHECK_CLOSE(r->sum[group * r->batches + place], sum, oracle_tolerance);
+	free(changed);
+}
+
+/* Groups from first_group on. */
+static void check_oracle(const struct subject *s, const struct plain_model *model, const struct kl_request *r,
+	size_t first_group)
+{
+	struct oracle o = {.subject = s, .request = r};
+	size_t first = 0, all = tokens_in(s, r->batch, r->batches);
+	oracle_weights(&o);
+	for (size_t i = 0; i < r->batches; first += s->batches[r->batch[i++]].tokens) {
+		double *logits = plain_model_logits(model, &s->batches[r->batch[i]], NULL);
+		for (size_t group = first_group; group < s->groups; group++)
+			check_group(&o, model, logits, i, group, first, all);
+		free(logits);
+	}
+	oracle_release(&o);
+}
+
+static void test_against_plain_loops(void)
+{
+	struct kl_request requests[FORMATS];
+	struct plain_model *model = plain_model_new(small.config, &small.files.tensors);
+	run_all(requests, ops_cpu(), 0);
+	for (size_t n = 1; n < FORMATS; n += 2)
+		check_oracle(&small, model, &requests[n], 0);
+	plain_model_free(model);
+	requests_free(requests, FORMATS);
+}
+
+static void test_logits_in_parts(void)
+{
+	struct subject *wide = mem_zeroed(1, sizeof *wide);
+	subject_open(wide, "wide", &wide_spec, 1);
+	struct kl_request r = request(wide, 3 * ACTIVATIONS + 1, all_batches, 1);
+	struct plain_model *model = plain_model_new(wide->config, &wide->files.tensors);
+	CHECK(run(wide, ops_cpu(), &r, 1) == 0, "%s", error_text());
+	check_oracle(wide, model, &r, wide->groups - 2);
+	plain_model_free(model);
+	requests_free(&r, 1);
+	subject_close(wide);
+	free(wide);
+}
+
+/* ---- properties ---- */
+
+static void test_identity(void)
+{
+	struct kl_request none = request(&small, 0, all_batches, BATCHES);
+	memset(none.sum, 0xff, small.groups * BATCHES * sizeof *none.sum);
+	CHECK(run(&small, ops_cpu(), &none, 1) == 0, "%s", error_text());
+	for (size_t k = 0; k < small.groups * BATCHES; k++)
+		CHECK(none.sum[k] == 0, "group %zu: %g", k / BATCHES, none.sum[k]);
+	requests_free(&none, 1);
+}
+
+/* No position is negative, and each sum is that of its positions in order. */
+static void test_sums(void)
+{
+	struct kl_request requests[FORMATS];
+	size_t all = tokens_in(&small, all_batches, BATCHES);
+	run_all(requests, ops_cpu(), 0);
+	for (size_t n = 0; n < FORMATS; n++) {
+		const double *at = requests[n].positions;
+		for (size_t k = 0; k < small.groups * BATCHES; k++) {
+			double sum = 0;
+			for (size_t t = 0; t < small.batches[k % BATCHES].tokens; t++, at++) {
+				CHECK(*at >= 0, "format %zu group %zu: %g", n, k / BATCHES, *at);
+				sum += *at;
+			}
+			CHECK(sum == requests[n].sum[k], "format %zu group %zu: %g, positions add up to %g", n, k / BATCHES,
+				requests[n].sum[k], sum);
+			CHECK(n == 0 || sum > 0, "format %zu group %zu: no effect", n, k / BATCHES);
+		}
+		CHECK(at == requests[n].positions + small.groups * all, "positions");
+	}
+	requests_free(requests, FORMATS);
+}
+
+/* A sequence alone has what it has among others, up to the order of sums: the captions of a batch do not meet. */
+static void test_one_sequence_alone(void)
+{
+	enum { I4C = 4 * ACTIVATIONS };
+	struct subject alone = small;
+	struct kl_request whole = request(&small, I4C, all_batches, 1), part;
+	static const int32_t start[] = {0, 7};
+	size_t all = small.batches[0].tokens;
+	alone.batches[0] = (struct batch){small.ids[0] + starts[0][2], start, 1, 7};
+	part = request(&alone, I4C, all_batches, 1);
+	CHECK(run(&small, ops_cpu(), &whole, 1) == 0 && run(&alone, ops_cpu(), &part, 1) == 0, "%s", error_text());
+	for (size_t group = 0; group < small.groups; group++)
+		for (size_t t = 0; t < 7; t++)
+			CHECK_CLOSE(part.positions[group * 7 + t], whole.positions[group * all + (size_t)starts[0][2] + t], 1e-9);
+	requests_free(&whole, 1);
+	requests_free(&part, 1);
+}
+
+/* ---- bits ---- */
+
+static void check_same(const char *what, size_t n, const struct kl_request *a, const struct kl_request *b)
+{
+	char name[2 * QUANTIZER_CODE_MAX];
+	size_t all = tokens_in(&small, a->batch, a->batches);
+	format_name(name, sizeof name, n);
+	CHECK(memcmp(a->sum, b->sum, small.groups * a->batches * sizeof *a->sum) == 0 &&
+		memcmp(a->positions, b->positions, small.groups * all * sizeof *a->positions) == 0, "%s: %s has other bits",
+		what, name);
+}
+
+static void test_alone_and_together(void)
+{
+	struct kl_request together[FORMATS];
+	run_all(together, ops_cpu(), 0);
+	for (size_t n = 0; n < FORMATS; n++) {
+		struct kl_request alone = request(&small, n, all_batches, BATCHES);
+		CHECK(run(&small, ops_cpu(), &alone, 1) == 0, "%s", error_text());
+		check_same("alone", n, &alone, &together[n]);
+		requests_free(&alone, 1);
+	}
+	requests_free(together, FORMATS);
+}
+
+static void test_threads(void)
+{
+	static const char *const counts[] = {"2", "3", "7"};
+	struct kl_request one[FORMATS], many[FORMATS];
+	setenv("QUANTGRID_THREADS", "1", 1);
+	run_all(one, ops_cpu(), 0);
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		setenv("QUANTGRID_THREADS", counts[i], 1);
+		run_all(many, ops_cpu(), 0);
+		for (size_t n = 0; n < FORMATS; n++)
+			check_same(counts[i], n, &many[n], &one[n]);
+		requests_free(many, FORMATS);
+	}
+	unsetenv("QUANTGRID_THREADS");
+	requests_free(one, FORMATS);
+}
+
+static void test_short_of_memory(void)
+{
+	static const size_t bytes[] = {1, 40000, 200000};
+	struct kl_request whole[FORMATS], cut[FORMATS];
+	run_all(whole, ops_cpu(), 0);
+	for (size_t i = 0; i < 3; i++) {
+		run_all(cut, ops_cpu(), bytes[i]);
+		for (size_t n = 0; n < FORMATS; n++)
+			check_same("in several runs", n, &cut[n], &whole[n]);
+		requests_free(cut, FORMATS);
+	}
+	requests_free(whole, FORMATS);
+}
+
+static void test_unreadable_memory(void)
+{
+	enum { SOME = 3 };
+	struct kl_request guarded[SOME], plain[SOME];
+	for (size_t n = 0; n < SOME; n++) {
+		guarded[n] = request(&small, 5 * n + 6, all_batches, BATCHES);
+		plain[n] = request(&small, 5 * n + 6, all_batches, BATCHES);
+	}
+	CHECK(run(&small, ops_guarded(), guarded, SOME) == 0 && run(&small, ops_cpu(), plain, SOME) == 0, "%s",
+		error_text());
+	for (size_t n = 0; n < SOME; n++)
+		check_same("guarded", 5 * n + 6, &guarded[n], &plain[n]);
+	CHECK(ops_guarded_live() == 0, "%zu buffers were not released", ops_guarded_live());
+	requests_free(guarded, SOME);
+	requests_free(plain, SOME);
+}
+
+/* Other sets of batches in another order, one request twice, one with maxima of its own. */
+static void test_sets_of_batches(void)
+{
+	enum { F8T = 2 * ACTIVATIONS + 1, N16 = 1 * ACTIVATIONS };
+	static const size_t first[] = {0}, swapped[] = {3, 1};
+	struct kl_request full = request(&small, F8T, all_batches, BATCHES);
+	struct kl_request mixed[] = {
+		request(&small, F8T, swapped, 2), request(&small, F8T, first, 1), request(&small, F8T, swapped, 2),
+		request(&small, N16, first, 1), request(&small, F8T, swapped, 0),
+	};
+	float *halved = mem_array(small.linear_count, sizeof *halved);
+	for (size_t i = 0; i < small.linear_count; i++)
+		halved[i] = small.activations[1].amax[i] * (i % LINEARS_PER_LAYER == LINEAR_O ? 0.5f : 1);
+	mixed[2].activation_amax = halved;
+	CHECK(run(&small, ops_cpu(), &full, 1) == 0 && run(&small, ops_cpu(), mixed, 5) == 0, "%s", error_text());
+	for (size_t g = 0; g < small.groups; g++) {
+		const double *s = full.sum + g * BATCHES, *two = mixed[0].sum + 2 * g, *half = mixed[2].sum + 2 * g;
+		CHECK(two[0] == s[3] && two[1] == s[1] && mixed[1].sum[g] == s[0], "group %zu", g);
+		CHECK((half[0] == two[0] && half[1] == two[1]) == (g % 4 != 1), "group %zu: own maxima", g);
+		CHECK(mixed[0].positions[g * 27] == full.positions[g * 48 + 32], "group %zu: positions", g);
+	}
+	free(halved);
+	requests_free(&full, 1);
+	requests_free(mixed, 5);
+}
+
+/* ---- memory ---- */
+
+static size_t bytes_live, bytes_most;
+
+static void *counting_alloc(size_t bytes)
+{
+	enum { HEADER = 64 };
+	char *p = ops_cpu()->alloc(bytes + HEADER);
+	memcpy(p, &bytes, sizeof bytes);
+	bytes_live += bytes;
+	bytes_most = bytes_live > bytes_most ? bytes_live : bytes_most;
+	return p + HEADER;
+}
+
+static void counting_release(void *p)
+{
+	enum { HEADER = 64 };
+	size_t bytes;
+	memcpy(&bytes, (char *)p - HEADER, sizeof bytes);
+	bytes_live -= bytes;
+	ops_cpu()->release((char *)p - HEADER);
+}
+
+static void test_memory_is_said(void)
+{
+	static const size_t limits[] = {0, 1, 100000};
+	struct ops counting = *ops_cpu();
+	struct kl_request requests[] = {request(&small, 6, all_batches, 4), request(&small, 11, all_batches + 1, 2)};
+	counting.alloc = counting_alloc;
+	counting.release = counting_release;
+	for (size_t i = 0; i < 3; i++) {
+		size_t said = kl_bytes(&counting, small.config, small.batches, BATCHES, requests, 2, limits[i]);
+		bytes_most = 0;
+		CHECK(!kl_run(&counting, small.config, &small.files.tensors, small.batches, BATCHES, requests, 2, limits[i]),
+			"%s", error_text());
+		CHECK(bytes_most <= said && bytes_most + 1000 >= said && bytes_live == 0, "said %zu bytes, took %zu, left %zu",
+			said, bytes_most, bytes_live);
+	}
+	requests_free(requests, 2);
+}
+
+/* ---- errors ---- */
+
+static void test_not_finite(void)
+{
+	enum { I8R = 3 * ACTIVATIONS, BAD = 11 };
+	struct kl_request r[] = {request(&small, 0, all_batches, BATCHES), request(&small, I8R, all_batches + 1, 1)};
+	float saved = small.weights[3].amax[BAD][3];
+	small.weights[3].amax[BAD][3] = NAN;
+	CHECK(run(&small, ops_cpu(), r, 2) == -1, "NaN was taken");
+	CHECK(strstr(error_text(), small.linears[BAD].name) && strstr(error_text(), "I8r/-") &&
+		strstr(error_text(), "batch 1") && strstr(error_text(), "token 0"), "message \"%s\"", error_text());
+	small.weights[3].amax[BAD][3] = saved;
+	requests_free(r, 2);
+}
+
+static void test_no_fp64(void)
+{
+	struct ops without = *ops_cpu();
+	struct kl_request r = request(&small, 6, all_batches, 1);
+	without.f64 = NULL;
+	without.name = "narrow";
+	CHECK(run(&small, &without, &r, 1) == -1 && strstr(error_text(), "narrow has no fp64"), "message \"%s\"",
+		error_text());
+	requests_free(&r, 1);
+}
+
+/* ---- the demo model ---- */
+
+struct demo {
+	struct golden golden;
+	struct model_files files;
+	struct linear_info linears[64];
+	size_t linear_count, groups;
+	struct weight_calibration weights[PAIRS];
+	struct activation_calibration activations[PAIRS];
+	struct kl_request requests[PAIRS];
+	const cJSON *expected[PAIRS];
+	size_t count;
+};
+
+static void demo_request(struct demo *d, struct transformer *model, const cJSON *expected)
+{
+	static const size_t both[] = {0, 1};
+	size_t i = d->count++;
+	struct kl_request *r = &d->requests[i];
+	const char *weight = cJSON_GetStringValue(cJSON_GetObjectItem(expected, "weight"));
+	const char *activation = cJSON_GetStringValue(cJSON_GetObjectItem(expected, "activation"));
+	CHECK(!quantizer_weight_parse(weight, &r->pair.weight) &&
+		!quantizer_activation_parse(activation, &r->pair.activation), "%s", error_text());
+	d->expected[i] = expected;
+	d->weights[i].quantizer = r->pair.weight;
+	d->activations[i] = (struct activation_calibration){.quantizer = r->pair.activation, .batch = both, .batches = 2};
+	CHECK(!calibrate_weights(model, ops_cpu(), d->linears, d->linear_count, &d->weights[i], 1), "%s", error_text());
+	r->weight_amax = d->weights[i].amax;
+	if (r->pair.activation.element != ELEMENT_NONE) {
+		CHECK(!calibrate_activations(model, ops_cpu(), d->linears, d->linear_count, d->golden.batches, GOLDEN_BATCHES,
+			&d->activations[i], 1), "%s", error_text());
+		r->activation_amax = d->activations[i].amax;
+	}
+	r->batch = both;
+	r->batches = GOLDEN_BATCHES;
+	r->sum = mem_array(d->groups * GOLDEN_BATCHES, sizeof *r->sum);
+}
+
+static void demo_open(struct demo *d)
+{
+	const cJSON *expected;
+	golden_open(&d->golden);
+	model_files_open(&d->files, "models/qwen3_vl_demo/checkpoint");
+	d->linear_count = linear_count(&d->files.checkpoint.config);
+	d->groups = linear_group_count(&d->files.checkpoint.config);
+	linear_describe(d->linears, &d->files.checkpoint.config);
+	struct transformer *model = transformer_open(ops_cpu(), &d->files.checkpoint.config, &d->files.tensors);
+	cJSON_ArrayForEach(expected, cJSON_GetObjectItem(d->golden.json, "kl_div"))
+		demo_request(d, model, expected);
+	CHECK(d->count == PAIRS, "%zu pairs", d->count);
+	transformer_close(model);
+}
+
+static void demo_close(struct demo *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		weight_calibration_release(&d->weights[i], d->linear_count);
+		activation_calibration_release(&d->activations[i]);
+		free(d->requests[i].sum);
+	}
+	model_files_close(&d->files);
+	golden_close(&d->golden);
+}
+
+/* Worst relative deviation of a pair's groups. */
+static double demo_worst(const struct demo *d, size_t pair)
+{
+	double worst = 0;
+	for (size_t i = 0; i < d->linear_count; i++) {
+		const struct linear_info *l = &d->linears[i];
+		const double *sum = d->requests[pair].sum + l->group * GOLDEN_BATCHES;
+		if (i && d->linears[i - 1].group == l->group)
+			continue;
+		double expected = golden_number(d->expected[pair], "kl_sum", l->name);
+		double deviation = fabs(sum[0] + sum[1] - expected) / expected;
+		worst = deviation <= worst ? worst : isnan(deviation) ? INFINITY : deviation;
+	}
+	return worst;
+}
+
+static void test_golden(void)
+{
+	struct demo *d = mem_zeroed(1, sizeof *d);
+	demo_open(d);
+	const struct lm_config *config = &d->files.checkpoint.config;
+	CHECK(d->golden.batches[0].tokens + d->golden.batches[1].tokens ==
+		(size_t)cJSON_GetObjectItem(d->golden.json, "kl_positions")->valuedouble, "positions");
+	CHECK(!kl_run(ops_cpu(), config, &d->files.tensors, d->golden.batches, GOLDEN_BATCHES, d->requests, d->count, 0),
+		"%s", error_text());
+	for (size_t i = 0; i < d->count; i++) {
+		const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(d->expected[i], "pair"));
+		double limit = d->requests[i].pair.activation.element == ELEMENT_NONE ? golden_weight_only : golden_joint;
+		double worst = demo_worst(d, i);
+		fprintf(stderr, "%-12s worst %.1e\n", name, worst);
+		CHECK(worst <= limit, "%s: worst %g", name, worst);
+	}
+	demo_close(d);
+	free(d);
+}
+
+int main(void)
+{
+	subject_open(&small, "small", &small_spec, BATCHES);
+	TEST(test_golden);
+	TEST(test_against_plain_loops);
+	TEST(test_logits_in_parts);
+	TEST(test_identity);
+	TEST(test_sums);
+	TEST(test_one_sequence_alone);
+	TEST(test_alone_and_together);
+	TEST(test_threads);
+	TEST(test_short_of_memory);
+	TEST(test_unreadable_memory);
+	TEST(test_sets_of_batches);
+	TEST(test_memory_is_said);
+	TEST(test_not_finite);
+	TEST(test_no_fp64);
+	subject_close(&small);
+	return check_done();
+}
