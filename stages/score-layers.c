@@ -12,8 +12,11 @@
 #include "formats/scores.h"
 #include "graph/stage.h"
 #include "model/batches.h"
+#include "model/kl.h"
 #include "model/loaded_model.h"
 #include "model/score.h"
+
+static const char kl_div[] = "kl_div";
 
 struct cell {
 	int left_out;              /* its inputs could not be read: noted, the others go on */
@@ -23,12 +26,14 @@ struct cell {
 	float **weight_amax;       /* [linears] borrowed from calib */
 	float *activation_amax;    /* [linears] */
 	struct output_sums *sums;  /* [linears][list.count] */
+	double *kl;                /* [groups][list.count]; NULL unless the method is kl_div */
 };
 
 struct scoring {
 	struct loaded_model model;
 	struct batch_set batches;
 	size_t batch_size;
+	const char *method;                /* of all cells: "gradient" or "kl_div" */
 	struct cell *cells;                /* [jobs] */
 	struct score_request *requests;    /* [request_count] of the cells that are not left out, in order */
 	size_t request_count;
@@ -81,8 +86,8 @@ static int check_params(const struct scoring *s, const struct cell *cell, const 
 	if (!weight || !activation || !method || job_param_size(job, "autoquant.batch_size", &batch_size) ||
 		quantizer_weight_parse(weight, &pair.weight) || quantizer_activation_parse(activation, &pair.activation))
 		return -1;
-	if (strcmp(method, "gradient"))
-		return fail("method \"%s\": this version computes gradient scores only", method);
+	if (strcmp(method, s->method))
+		return fail("%s: method \"%s\" in a group of \"%s\"", job->path, method, s->method);
 	if (batch_size != s->batch_size)
 		return fail("%s: batch size %zu in a group of %zu", job->path, batch_size, s->batch_size);
 	if (!quantizer_equal(pair.weight, cell->calib.pair.weight) ||
@@ -101,6 +106,8 @@ static int read_cell(struct scoring *s, size_t index, const struct job *job)
 	cell->weight_amax = mem_array(linears, sizeof *cell->weight_amax);
 	cell->activation_amax = mem_array(linears, sizeof *cell->activation_amax);
 	cell->sums = mem_zeroed(linears * cell->list.count, sizeof *cell->sums);
+	if (!strcmp(s->method, kl_div))
+		cell->kl = mem_zeroed(linear_group_count(&s->model.lm.config) * cell->list.count, sizeof *cell->kl);
 	for (size_t i = 0; i < linears; i++) {
 		cell->weight_amax[i] = (float *)(uintptr_t)cell->calib.linears[i].weight_amax;
 		cell->activation_amax[i] = cell->calib.linears[i].activation_amax;
@@ -115,6 +122,30 @@ static int read_cell(struct scoring *s, size_t index, const struct job *job)
 		.sums = cell->sums,
 	};
 	return 0;
+}
+
+/* The sensitivities by divergence, besides those by gradient, which say how large the changes of the outputs are. */
+static int measure_kl(struct scoring *s, size_t count)
+{
+	struct kl_request *requests = mem_zeroed(count, sizeof *requests);
+	size_t n = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct cell *cell = &s->cells[i];
+		if (cell->left_out)
+			continue;
+		requests[n++] = (struct kl_request){
+			.pair = cell->calib.pair,
+			.weight_amax = cell->weight_amax,
+			.activation_amax = cell->activation_amax,
+			.batch = cell->list.index,
+			.batches = cell->list.count,
+			.sum = cell->kl,
+		};
+	}
+	int bad = kl_run(s->model.ops, &s->model.lm.config, &s->model.tensors, s->batches.batches, s->batches.count, requests,
+		n, 0);
+	free(requests);
+	return bad;
 }
 
 static int commit(const struct scoring *s, struct stage_run *run, size_t index)
@@ -142,12 +173,13 @@ static int commit(const struct scoring *s, struct stage_run *run, size_t index)
 	}
 	struct scores scores = {
 		.pair = cell->calib.pair,
-		.method = "gradient",
+		.method = s->method,
 		.batch_size = s->batch_size,
 		.linear_count = linears,
 		.batch_count = batches,
 		.linears = named,
 		.sums = cell->sums,
+		.kl = cell->kl,
 		.batch_sequences = sequences,
 		.batch_tokens = tokens,
 		.batch_targets = targets,
@@ -166,6 +198,7 @@ static void release(struct scoring *s, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct cell *cell = &s->cells[i];
+		free(cell->kl);
 		free(cell->sums);
 		free(cell->activation_amax);
 		free(cell->weight_amax);
@@ -183,7 +216,8 @@ static int compute(struct stage_run *run)
 {
 	size_t n = run->count;
 	struct scoring s = {.cells = mem_zeroed(n, sizeof *s.cells), .requests = mem_zeroed(n, sizeof *s.requests)};
-	int bad = job_param_size(run->jobs[0], "autoquant.batch_size", &s.batch_size) ||
+	s.method = job_param_string(run->jobs[0], "autoquant.method");
+	int bad = !s.method || job_param_size(run->jobs[0], "autoquant.batch_size", &s.batch_size) ||
 		loaded_model_open(&s.model, run->jobs[0]);
 	for (size_t i = 0; i < n && !bad; i++) {
 		s.cells[i].left_out = read_cell(&s, i, run->jobs[i]);
@@ -193,7 +227,11 @@ static int compute(struct stage_run *run)
 	s.loss = mem_zeroed(s.batches.count, sizeof *s.loss);
 	if (!bad)
 		bad = score_run(s.model.transformer, s.model.ops, s.model.linears, s.model.linear_count, s.batches.batches,
-			s.batches.count, s.requests, s.request_count, s.loss) || lm_weights_check(&s.model.weights);
+			s.batches.count, s.requests, s.request_count, s.loss);
+	if (!bad && s.request_count && !strcmp(s.method, kl_div))
+		bad = measure_kl(&s, n);
+	if (!bad)
+		bad = lm_weights_check(&s.model.weights);
 	for (size_t i = 0; i < n && !bad; i++)
 		if (!s.cells[i].left_out && commit(&s, run, i))
 			stage_failed(run, i);
@@ -206,7 +244,8 @@ int main(int argc, char **argv)
 	static const struct stage stage = {
 		.name = "score-layers",
 		.about = "Reads the language model, tokens and calib, writes the sensitivity of every linear to the cell's format:\n"
-			"sum over tokens and outputs of (gradient x output error)^2, per batch.",
+			"sum over tokens and outputs of (gradient x output error)^2, per batch; and with autoquant.method=kl_div the\n"
+			"divergence of the predictions that each search group causes.",
 		.compute = compute,
 	};
 	return stage_main(argc, argv, &stage);

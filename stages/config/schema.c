@@ -72,7 +72,7 @@ static const struct rule rules[] = {
 	{"quant_granularity.quant_cfg_overrides.*.num_bits", TYPE_ANY, 0, NULL, NULL, 0, 0, "8, 4, [4, 3] or [2, 1]"},
 	{"quant_granularity.quant_cfg_overrides.*.enable", TYPE_BOOL, 0, NULL, NULL, 0, 0, "false switches it off"},
 
-	{"autoquant.method", TYPE_WORD, REQUIRED, "gradient", "kl_div", 0, 0, "how a format's harm is scored"},
+	{"autoquant.method", TYPE_WORD, REQUIRED, "gradient|kl_div", NULL, 0, 0, "how a format's harm is scored"},
 	{"autoquant.device", TYPE_WORD, REQUIRED, "auto|cpu|cuda", NULL, 0, 0, "where it is computed"},
 	{"autoquant.batch_size", TYPE_INT, REQUIRED, NULL, NULL, 1, 65536, "captions a batch"},
 	{"autoquant.effective_bits", TYPE_FLOAT, REQUIRED | ABOVE_MIN, NULL, NULL, 0, 16,

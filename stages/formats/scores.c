@@ -16,7 +16,7 @@ enum { BATCH_SIZE_MAX = 1 << 24, SUMS = 5 };
 static_assert(sizeof(struct output_sums) == SUMS * sizeof(double), "sums are five doubles");
 static_assert(sizeof(size_t) == sizeof(uint64_t), "counts are 64-bit");
 
-static const char gradient[] = "gradient";
+static const char gradient[] = "gradient", kl_div[] = "kl_div";
 
 void scores_describe(const struct scores *s, struct object_writer *w)
 {
@@ -36,6 +36,8 @@ void scores_describe(const struct scores *s, struct object_writer *w)
 		cJSON_AddNumberToObject(entry, "out", (double)l->out);
 	}
 	object_writer_array(w, "sums", OBJECT_F64, s->sums, s->linear_count * s->batch_count * SUMS);
+	if (s->kl)
+		object_writer_array(w, "kl", OBJECT_F64, s->kl, scores_group_count(s) * s->batch_count);
 	object_writer_array(w, "sequences", OBJECT_U64, s->batch_sequences, s->batch_count);
 	object_writer_array(w, "tokens", OBJECT_U64, s->batch_tokens, s->batch_count);
 	object_writer_array(w, "targets", OBJECT_U64, s->batch_targets, s->batch_count);
@@ -58,8 +60,8 @@ static int head_read(struct scores *s, const char *path)
 	s->method = json_string(d, "method", path);
 	if (!s->method || field_pair(d, path, &s->pair))
 		return -1;
-	if (strcmp(s->method, gradient))
-		return fail("%s: method \"%.40s\", expected \"%s\"", path, s->method, gradient);
+	if (strcmp(s->method, gradient) && strcmp(s->method, kl_div))
+		return fail("%s: method \"%.40s\", expected \"%s\" or \"%s\"", path, s->method, gradient, kl_div);
 	return field_size(d, "batch_size", path, 1, BATCH_SIZE_MAX, &s->batch_size) ||
 		field_size(d, "batches", path, 1, SCORES_BATCHES_MAX, &s->batch_count) ? -1 : 0;
 }
@@ -99,7 +101,18 @@ static int arrays_find(struct scores *s)
 		(s->batch_sequences = object_array_exact(o, "sequences", OBJECT_U64, batches)) &&
 		(s->batch_tokens = object_array_exact(o, "tokens", OBJECT_U64, batches)) &&
 		(s->batch_targets = object_array_exact(o, "targets", OBJECT_U64, batches)) &&
-		(s->batch_loss = object_array_exact(o, "loss", OBJECT_F64, batches)) ? 0 : -1;
+		(s->batch_loss = object_array_exact(o, "loss", OBJECT_F64, batches)) &&
+		(!strcmp(s->method, gradient) ||
+			(s->kl = object_array_exact(o, "kl", OBJECT_F64, scores_group_count(s) * batches))) ? 0 : -1;
+}
+
+static int kl_check(const struct scores *s, const char *path)
+{
+	for (size_t i = 0; s->kl && i < scores_group_count(s) * s->batch_count; i++)
+		if (!(s->kl[i] >= 0 && isfinite(s->kl[i])))
+			return fail("%s: the divergence of group %zu on batch %zu is negative or not finite", path,
+				i / s->batch_count, i % s->batch_count);
+	return 0;
 }
 
 static int batches_check(const struct scores *s, const char *path)
@@ -133,7 +146,7 @@ int scores_open(struct scores *s, const char *path, const struct digest *expecte
 	if (object_open(&s->object, path, "scores", expected))
 		return -1;
 	if (!head_read(s, path) && !linears_read(s, path) && !arrays_find(s) && !batches_check(s, path) &&
-		!sums_check(s, path))
+		!sums_check(s, path) && !kl_check(s, path))
 		return 0;
 	scores_close(s);
 	return -1;
@@ -151,24 +164,32 @@ size_t scores_group_count(const struct scores *s)
 	return s->linear_count ? s->linears[s->linear_count - 1].group + 1 : 0;
 }
 
+double scores_group_batch(const struct scores *s, size_t group, size_t batch)
+{
+	double sum = 0;
+	if (s->kl)
+		return s->kl[group * s->batch_count + batch];
+	for (size_t i = 0; i < s->linear_count; i++)
+		if (s->linears[i].group == group)
+			sum += s->sums[i * s->batch_count + batch].score;
+	return sum;
+}
+
 double scores_group(const struct scores *s, size_t group)
 {
 	double sum = 0;
-	for (size_t i = 0; i < s->linear_count; i++)
-		for (size_t b = 0; s->linears[i].group == group && b < s->batch_count; b++)
-			sum += s->sums[i * s->batch_count + b].score;
+	for (size_t b = 0; b < s->batch_count; b++)
+		sum += scores_group_batch(s, group, b);
 	return sum;
 }
 
 double scores_group_normalised(const struct scores *s, size_t group)
 {
-	double sum = 0, targets = 0;
+	double sum = 0, count = 0;
 	for (size_t b = 0; b < s->batch_count; b++) {
-		double n = (double)s->batch_targets[b];
-		targets += n;
-		for (size_t i = 0; i < s->linear_count; i++)
-			if (s->linears[i].group == group)
-				sum += n * n * s->sums[i * s->batch_count + b].score;
+		double n = (double)(s->kl ? s->batch_tokens[b] : s->batch_targets[b]);
+		count += n;
+		sum += (s->kl ? 1 : n * n) * scores_group_batch(s, group, b);
 	}
-	return targets ? sum / targets : 0;
+	return count ? sum / count : 0;
 }

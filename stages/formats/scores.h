@@ -1,7 +1,11 @@
 /* Scores: the sensitivity of every linear to one format, per batch. See scores.md.
  *
- * Sums are kept per linear (group member) and per batch, because confidence intervals and prefixes come from them; the
- * score of a group is the sum over its members and batches (scores_group).
+ * Sums are kept per linear (group member) and per batch, because confidence intervals and prefixes come from them. The
+ * score of a group, by the method that the cell asks for:
+ *
+ *     gradient   the sum over its members and batches of (g d)^2
+ *     kl_div     the sum over batches of the KL divergence that the group alone causes; the sums of its members are there
+ *                beside it
  */
 #ifndef QG_FORMATS_SCORES_H
 #define QG_FORMATS_SCORES_H
@@ -22,11 +26,13 @@ struct scores_linear {
 
 struct scores {
 	struct quantizer_pair pair;
-	const char *method;             /* "gradient" */
+	const char *method;             /* "gradient" or "kl_div" */
 	size_t batch_size;              /* sequences a batch was made of */
 	size_t linear_count, batch_count;
 	struct scores_linear *linears;  /* [linear_count] in linear_describe order */
 	const struct output_sums *sums; /* [linear_count][batch_count] */
+	const double *kl;               /* [scores_group_count()][batch_count] sum of the KL divergence over the tokens of the
+	                                 * batch, in nats; NULL unless method is kl_div */
 	const size_t *batch_sequences;  /* [batch_count] */
 	const size_t *batch_tokens;     /* [batch_count] */
 	const size_t *batch_targets;    /* [batch_count] */
@@ -44,11 +50,12 @@ void scores_close(struct scores *s);
 
 size_t scores_group_count(const struct scores *s);
 
-/* The raw score of a group: sum over members and batches, members outer, in order. */
+/* The score of a group on one batch, and over all batches in order, by the method. */
+double scores_group_batch(const struct scores *s, size_t group, size_t batch);
 double scores_group(const struct scores *s, size_t group);
 
-/* The batch-independent form: sum over batches of N_t^2 s_t divided by sum of N_t, N_t the targets of batch t
- * (a batch's gradient is as 1/N_t, so its score is as 1/N_t^2). 0 without targets. */
+/* The batch-independent form. gradient: sum over batches of N_t^2 s_t divided by the sum of N_t, N_t the targets of batch t
+ * (a batch's gradient is as 1/N_t, so its score is as 1/N_t^2); 0 without targets. kl_div: the mean over tokens. */
 double scores_group_normalised(const struct scores *s, size_t group);
 
 #endif

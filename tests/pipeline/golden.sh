@@ -15,4 +15,19 @@ status=$?
 cat "$S/out"
 check 'all scores agree with tests/golden/demo_small.json' equal $status 0
 check 'all 128 were compared' said '129 passed, 0 failed'
+
+# The other method, for the pairs whose divergences are known.
+cd "$S" || exit 1
+configure 'quant_pair=glob(w*,exclude=*_lm_only)' autoquant=kl_div_default
+check 'kl_div: configure' equal $status 0
+build
+check 'kl_div: the build' equal $status 0
+check 'kl_div: every pair is measured once' equal "$(ran score-layers)" 16
+check 'kl_div: calibrations are those of the other method' equal "$(ran quantize-calibrate)" 0
+cd "$root" || exit 1
+find "$S/tmp" -path '*/default/*' -name '*_quant_manifest.json' | sort | xargs build/tests/pipeline/golden >"$S/out" 2>&1
+status=$?
+cat "$S/out"
+check 'kl_div: all divergences agree with tests/golden/demo_small.json' equal $status 0
+check 'kl_div: all 16 were compared' said '17 passed, 0 failed'
 finish

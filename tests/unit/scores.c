@@ -71,6 +71,40 @@ static void test_round_trip(void)
 	free(path);
 }
 
+/* With divergences beside the sums, these are the scores. */
+static void test_kl(void)
+{
+	const double kl[2 * BATCHES] = {0.25, 0.5, 0, 3};
+	struct made m;
+	struct scores read;
+	struct digest content, identity;
+	size_t size;
+	char *path = scratch_path("kl.scores");
+	make(&m);
+	m.scores.method = "kl_div";
+	m.scores.kl = kl;
+	unlink(path);
+	if (scores_write(&m.scores, path, &content, &identity, &size) || scores_open(&read, path, &content))
+		exit(error_report(1));
+	CHECK_STRING(read.method, "kl_div");
+	CHECK(scores_group(&read, 0) == 0.75 && scores_group(&read, 1) == 3, "%g, %g", scores_group(&read, 0),
+		scores_group(&read, 1));
+	CHECK(scores_group_batch(&read, 0, 1) == 0.5, "%g", scores_group_batch(&read, 0, 1));
+	CHECK_CLOSE(scores_group_normalised(&read, 1), 3.0 / 17, 1e-15);
+	scores_close(&read);
+	m.scores.kl = NULL;
+	unlink(path);
+	CHECK(!scores_write(&m.scores, path, &content, &identity, &size), "%s", error_text());
+	CHECK(scores_open(&read, path, &content) && strstr(error_text(), "array \"kl\" is missing"), "%s", error_text());
+	const double negative[2 * BATCHES] = {0, 0, -1e-300, 0};
+	m.scores.kl = negative;
+	unlink(path);
+	CHECK(!scores_write(&m.scores, path, &content, &identity, &size), "%s", error_text());
+	CHECK(scores_open(&read, path, &content) && strstr(error_text(), "group 1 on batch 0 is negative"), "%s",
+		error_text());
+	free(path);
+}
+
 static void test_groups(void)
 {
 	struct made m;
@@ -91,7 +125,7 @@ static const struct {
 } damages[] = {
 	{"\"weight\":\"N16\"", "\"weight\":\"N0\"", "unknown weight quantizer \"N0\"; expected"},
 	{"\"activation\":\"i8k\"", "\"act\":\"i8k\"", "key \"activation\" is missing"},
-	{"\"method\":\"gradient\"", "\"method\":\"guess\"", "method \"guess\", expected \"gradient\""},
+	{"\"method\":\"gradient\"", "\"method\":\"guess\"", "method \"guess\", expected \"gradient\" or \"kl_div\""},
 	{"\"method\":\"gradient\"", "\"method\":null", "\"method\" must be a string"},
 	{"\"batch_size\":2", "\"batch_size\":0", "\"batch_size\" is 0, expected 1 to"},
 	{"\"batch_size\":2", "\"batch_size\":1", "batch 0 has 2 sequences"},
@@ -215,6 +249,7 @@ int main(void)
 {
 	TEST(test_round_trip);
 	TEST(test_groups);
+	TEST(test_kl);
 	TEST(test_damaged_description);
 	TEST(test_damaged_arrays);
 	TEST(test_missing_arrays);
