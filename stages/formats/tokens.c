@@ -53,6 +53,8 @@ static int check(struct tokens *t, const char *path)
 	for (size_t i = 0; i < t->count; i++) {
 		if (t->ids[i] < 0)
 			return fail("%s: token %zu is negative", path, i);
+		if (t->ids[i] == INT32_MAX)
+			return fail("%s: token %zu is %d, more than an id can be", path, i, t->ids[i]);
 		if (t->ids[i] >= t->id_limit)
 			t->id_limit = t->ids[i] + 1;
 	}
