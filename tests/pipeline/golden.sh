@@ -2,15 +2,16 @@
 . tests/pipeline/lib
 
 new_project matrix
-configure 'quant_pair=glob(w*,exclude=*_lm_only)' 'quant_granularity=glob(*)'
+configure --grid conf/sweeps/pairs_x_granularities.yaml
 check 'configure' equal $status 0
+check '128 cells, 90 of them distinct' said '128 cells, 90 distinct'
 check '16 cells cannot exist' equal "$(grep -c 'FP4 weights need' "$S/out")" 16
 build
 check 'the build' equal $status 0
 check 'every format of the matrix is scored once' equal "$(ran score-layers)" 90
 check 'and every cell is reported' equal "$(ran render-report)" 128
 cd "$root" || exit 1
-find "$S/tmp" -name '*_quant_manifest.json' | sort | xargs build/tests/pipeline/golden >"$S/out" 2>&1
+find "$S/models" -name '*_quant_manifest.json' | sort | xargs build/tests/pipeline/golden >"$S/out" 2>&1
 status=$?
 cat "$S/out"
 check 'all scores agree with tests/golden/demo_small.json' equal $status 0
