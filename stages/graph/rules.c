@@ -57,6 +57,14 @@ static int take_flag(const struct node *dict, const char *key, int *to)
 	return 0;
 }
 
+static int has_name(const struct names *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (!strcmp(names->item[i], name))
+			return 1;
+	return 0;
+}
+
 static int take_names(const struct node *list, const char *what, struct names *to)
 {
 	if (!list)
@@ -68,6 +76,8 @@ static int take_names(const struct node *list, const char *what, struct names *t
 		if (list->items[i]->kind != NODE_STRING)
 			return origin_fail(&list->items[i]->at, "'%s' must hold names, found a %s", what,
 				node_kind_name(list->items[i]->kind));
+		if (has_name(to, list->items[i]->text))
+			return origin_fail(&list->items[i]->at, "'%s' stands twice in '%s'", list->items[i]->text, what);
 		to->item[to->count++] = mem_strdup(list->items[i]->text);
 	}
 	return 0;
@@ -90,10 +100,12 @@ static int take_with(const struct node *with, struct rule_input *input)
 	return 0;
 }
 
-static int take_inputs(const struct node *inputs, struct rule *rule)
+static int take_inputs(const struct node *root, struct rule *rule)
 {
+	const struct node *inputs = node_get(root, "inputs");
 	if (!inputs || inputs->kind != NODE_DICT || inputs->count > RULE_LIST_MAX)
-		return origin_fail(inputs ? &inputs->at : NULL, "'inputs' must be a dict of at most %d inputs", RULE_LIST_MAX);
+		return origin_fail(inputs ? &inputs->at : &root->at, "'inputs' must be a dict of at most %d inputs",
+			RULE_LIST_MAX);
 	rule->inputs = mem_zeroed(inputs->count, sizeof *rule->inputs);
 	for (size_t i = 0; i < inputs->count; i++) {
 		const struct node *from = inputs->items[i];
@@ -142,14 +154,6 @@ static int check_sets(const struct node *root, const struct rule *rule)
 	return 0;
 }
 
-static int has_name(const struct names *names, const char *name)
-{
-	for (size_t i = 0; i < names->count; i++)
-		if (!strcmp(names->item[i], name))
-			return 1;
-	return 0;
-}
-
 /* What a group's jobs have in common must be something the stage sees: a param or an input made by a stage. */
 static int check_group(const struct node *by, const struct rule *rule)
 {
@@ -172,8 +176,9 @@ static int take_rule(const struct node *root, struct rule *rule)
 		take_string(root, "stage", 1, &rule->stage) || take_version(root, rule) ||
 		take_string(root, "about", 1, &rule->about) || take_string(root, "label", 1, &rule->label) ||
 		take_string(root, "describe", 1, &rule->describe) || take_string(root, "output", 0, &rule->output) ||
-		take_string(root, "pool", 0, &rule->pool) || take_string(root, "when", 0, &rule->when) || take_flag(root, "numerics", &rule->numerics) ||
-		take_flag(root, "publish", &rule->publish) || take_inputs(node_get(root, "inputs"), rule) ||
+		take_string(root, "pool", 0, &rule->pool) || take_string(root, "when", 0, &rule->when) ||
+		take_flag(root, "numerics", &rule->numerics) ||
+		take_flag(root, "publish", &rule->publish) || take_inputs(root, rule) ||
 		take_names(node_get(root, "params"), "params", &rule->params) ||
 		take_names(node_get(root, "unhashed"), "unhashed", &rule->unhashed))
 		return -1;
@@ -287,6 +292,20 @@ static int ready(const struct rules *rules, const struct rule *rule, size_t coun
 	return 1;
 }
 
+/* A rule of the circle that keeps those after the first count from being ready: upstream of any of them, as many steps as
+ * there are rules. */
+static const struct rule *in_circle(const struct rules *rules, size_t count)
+{
+	const struct rule *rule = &rules->rules[count];
+	for (size_t step = 0; step < rules->count; step++) {
+		const struct rule *from = NULL;
+		for (size_t k = 0; k < rule->input_count && (!from || from < &rules->rules[count]); k++)
+			from = rule->inputs[k].stage ? rules_find(rules, rule->inputs[k].stage) : from;
+		rule = from;
+	}
+	return rule;
+}
+
 static int sort_rules(struct rules *rules)
 {
 	for (size_t done = 0; done < rules->count; done++) {
@@ -294,7 +313,7 @@ static int sort_rules(struct rules *rules)
 		while (i < rules->count && !ready(rules, &rules->rules[i], done))
 			i++;
 		if (i == rules->count)
-			return fail("%s: stages depend on one another in a circle", rules->rules[done].path);
+			return fail("%s: stages depend on one another in a circle", in_circle(rules, done)->path);
 		struct rule moved = rules->rules[i];
 		memmove(&rules->rules[done + 1], &rules->rules[done], (i - done) * sizeof moved);
 		rules->rules[done] = moved;
