@@ -292,8 +292,8 @@ static int ready(const struct rules *rules, const struct rule *rule, size_t coun
 	return 1;
 }
 
-/* A rule of the circle that keeps those after the first count from being ready: upstream of any of them, as many steps as
- * there are rules. */
+/* A rule of the circle that keeps those after the first count from being ready: upstream of any of them, as many steps
+ * as there are rules. */
 static const struct rule *in_circle(const struct rules *rules, size_t count)
 {
 	const struct rule *rule = &rules->rules[count];
