@@ -426,6 +426,24 @@ static void test_with_substitutes(void)
 	planned_release(&p);
 }
 
+/* What an input substitutes holds for all that stands above it, and a second substitution sees the first. */
+static void test_with_reaches_further_up(void)
+{
+	struct planned p;
+	fresh();
+	change_rule(&report_rule, "{stage: scores}", "{stage: scores,\n"
+		"    with: {run.method: cell.name, quant.weight: run.device}}");
+	change_rule(&scores_rule, "{stage: calib}", "{stage: calib, with: {quant.act: quant.weight}}");
+	plan_cells(&p, &basic, 1);
+	const struct plan_job *scores = &p.plan.jobs[p.plan.cells[0].score];
+	const struct plan_job *calib = &p.plan.jobs[input_of(scores, "calib")->job];
+	CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(scores->params, "run.method")), "basic");
+	CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(scores->params, "quant.act")), "f8t");
+	CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(calib->params, "quant.weight")), "cpu");
+	CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(calib->params, "quant.act")), "cpu");
+	planned_release(&p);
+}
+
 static void test_when_leaves_out(void)
 {
 	struct planned p;
@@ -839,6 +857,7 @@ int main(void)
 	TEST(test_folder);
 	TEST(test_one_cell);
 	TEST(test_with_substitutes);
+	TEST(test_with_reaches_further_up);
 	TEST(test_when_leaves_out);
 	TEST(test_cells_share);
 	TEST(test_many_cells);
