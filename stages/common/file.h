@@ -20,8 +20,8 @@ struct file_map {
 int file_map_open(struct file_map *map, const char *path);
 void file_map_close(struct file_map *map);
 
-/* Fails when path is no longer the file that was mapped, or was written to since: what was read from the map may then be
- * neither the old content nor the new. */
+/* Fails when path is no longer the file that was mapped, or was written to since: what was read from the map may then
+ * be neither the old content nor the new. */
 int file_map_check(const struct file_map *map, const char *path);
 
 /* Writes path through a temporary file beside it: the old content stays until the new one is whole. */

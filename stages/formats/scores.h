@@ -4,8 +4,8 @@
  * score of a group, by the method that the cell asks for:
  *
  *     gradient   the sum over its members and batches of (g d)^2
- *     kl_div     the sum over batches of the KL divergence that the group alone causes; the sums of its members are there
- *                beside it
+ *     kl_div     the sum over batches of the KL divergence that the group alone causes; the sums of its members are
+ *                there beside it
  */
 #ifndef QG_FORMATS_SCORES_H
 #define QG_FORMATS_SCORES_H
@@ -54,8 +54,9 @@ size_t scores_group_count(const struct scores *s);
 double scores_group_batch(const struct scores *s, size_t group, size_t batch);
 double scores_group(const struct scores *s, size_t group);
 
-/* The batch-independent form. gradient: sum over batches of N_t^2 s_t divided by the sum of N_t, N_t the targets of batch t
- * (a batch's gradient is as 1/N_t, so its score is as 1/N_t^2); 0 without targets. kl_div: the mean over tokens. */
+/* The batch-independent form. gradient: sum over batches of N_t^2 s_t divided by the sum of N_t, N_t the targets of
+ * batch t (a batch's gradient is as 1/N_t, so its score is as 1/N_t^2); 0 without targets. kl_div: the mean over
+ * tokens. */
 double scores_group_normalised(const struct scores *s, size_t group);
 
 #endif

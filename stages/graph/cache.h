@@ -6,8 +6,8 @@
  *     locks                 one process computes an action at a time: a lock on one byte of this empty file an action
  *     tmp/                  objects being written; same file system as cas/
  *     leafdb                memo of leaf digests (leaf.h)
- *     cas/id                random name of this cache, made with it: reference files that point into a deleted or another
- *                           cache are found out by it (stages/tools/leaves.c)
+ *     cas/id                random name of this cache, made with it: reference files that point into a deleted or
+ *                           another cache are found out by it (stages/tools/leaves.c)
  *
  * A result appears in the order object, then action entry, then (graph/stage.h) reference file, each by rename. A crash
  * leaves orphans, never half a result. The entry holds the exact ingredients, compared on every hit, so that not even a
@@ -49,14 +49,14 @@ char *cache_object_path(const char *root, const struct cache_result *result);
 int cache_locks_open(const char *root);
 void cache_locks_close(int locks);
 
-/* Waits for, and then holds, the right to compute action, until cache_unlock(). Who locks several does so in the order of
- * their text, so that no two processes wait for one another. -1 after fail(). */
+/* Waits for, and then holds, the right to compute action, until cache_unlock(). Who locks several does so in the order
+ * of their text, so that no two processes wait for one another. -1 after fail(). */
 int cache_lock(int locks, const struct digest *action);
 void cache_unlock(int locks, const struct digest *action);
 
 /* Failure of the last attempt, with the run (any 32 digits of the caller's) that made it: noted by the process that
- * computed, found (1, *text for the caller to free) or not (0) by the cell's own edge and the overview, and forgotten with
- * the next success. run may be NULL when finding. */
+ * computed, found (1, *text for the caller to free) or not (0) by the cell's own edge and the overview, and forgotten
+ * with the next success. run may be NULL when finding. */
 int cache_failure_note(const char *root, const struct digest *action, const struct digest *run, const char *text);
 int cache_failure_find(const char *root, const struct digest *action, struct digest *run, char **text);
 void cache_failure_forget(const char *root, const struct digest *action);

@@ -61,8 +61,8 @@ const struct job_input *job_input_find(const struct job *job, const char *name);
 /* Path of an input's object; the caller frees. The input must exist and be resolved. */
 char *job_input_path(const struct job *job, const struct job_input *input);
 
-/* For an input whose object could not be opened: removes the object and the reference file that leads to it, so that the
- * next ninja makes it again, and says so in front of the current message. Returns -1. */
+/* For an input whose object could not be opened: removes the object and the reference file that leads to it, so that
+ * the next ninja makes it again, and says so in front of the current message. Returns -1. */
 int job_input_discard(const struct job *job, const struct job_input *input);
 
 /* The canonical ingredients of a key, in new memory: inputs is an object of name -> digest text or {file: digest}. Used

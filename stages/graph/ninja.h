@@ -9,8 +9,8 @@
  * The stamp is order-only: a changed group never dirties a finished cell. A group waits for the stamps of grouped
  * inputs, not for their reference files, so that one failed calibration does not hold up the others.
  *
- * Reports, and whatever else is published, are edges whose outputs have names that people know; all belong to the target
- * "grid", which is the default.
+ * Reports, and whatever else is published, are edges whose outputs have names that people know; all belong to the
+ * target "grid", which is the default.
  *
  * Cached stages have restat and generator set: their output paths contain the recipe key, so neither a changed command
  * line nor a lost .ninja_log may make them run. No edge has a depfile: Ninja deletes outputs of those on Ctrl-C.

@@ -387,8 +387,8 @@ bad:
 	return -1;
 }
 
-/* Adds the job of one published stage, if the cell wants it. The one that reads scores is the cell's report; others stand
- * beside it and are often those of many cells. */
+/* Adds the job of one published stage, if the cell wants it. The one that reads scores is the cell's report; others
+ * stand beside it and are often those of many cells. */
 static int add_published(struct plan *plan, const struct rule *rule, const struct view *view, struct plan_cell *cell)
 {
 	size_t index;

@@ -151,8 +151,8 @@ static int lock_jobs(struct stage_run *run, struct job **jobs, size_t count)
 	return 0;
 }
 
-/* Computes what is still missing of the jobs and notes each failure. Returns the number of jobs that failed, or -1 after
- * fail() when it did not come to computing. */
+/* Computes what is still missing of the jobs and notes each failure. Returns the number of jobs that failed, or -1
+ * after fail() when it did not come to computing. */
 static int compute(const struct stage *stage, const struct digest *id, struct job **jobs, size_t count)
 {
 	struct stage_run run = {.jobs = mem_array(count, sizeof *run.jobs), .slots = mem_zeroed(count, sizeof *run.slots),

@@ -3,8 +3,9 @@
  *     STAGE JOB [--stamp FILE]           ensures the result of one job and writes its reference file. When the group's
  *                                        process noted a failure, prints it, removes the group's stamp FILE so that the
  *                                        next ninja tries the group again, and fails.
- *     STAGE --group GROUP --stamp FILE   fills the cache for all jobs of a group in one process, notes the failures, and
- *                                        writes the stamp: the group was tried. Failures are for the jobs' own edges
+ *     STAGE --group GROUP --stamp FILE   fills the cache for all jobs of a group in one process, notes the failures,
+ *                                        and writes the stamp: the group was tried. Failures are for the jobs' own
+ *                                        edges
  *     STAGE --help
  *
  * A stage program is a struct stage and one call of stage_main(). Its compute function gets the jobs without a cached

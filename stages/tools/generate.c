@@ -496,7 +496,8 @@ static int is_cached(const struct plan *plan, const struct plan_cell *cell)
 	return cached;
 }
 
-/* Cells with the same quantizers and inputs share one computation: counts the computations, and those that are cached. */
+/* Cells with the same quantizers and inputs share one computation: counts the computations, and those that are
+ * cached. */
 static void count_scores(const struct plan *plan, size_t *distinct, size_t *cached)
 {
 	size_t *cells = mem_array(plan->cell_count, sizeof *cells);
