@@ -2,7 +2,8 @@
  *
  * The definition, in fp32 with IEEE division and round half to even, per element x with the amax of its set:
  *
- *     INT (b bits)  amax < 2^-24: y = 0.  else s = hi/amax; q = clamp(rint(x*s), lo, hi); y = q/s;  hi 127 or 7, lo -hi-1
+ *     INT (b bits)  amax < 2^-24: y = 0.  else s = hi/amax; q = clamp(rint(x*s), lo, hi); y = q/s;  hi 127 or 7,
+ *                   lo -hi-1
  *     FP8 E4M3      a = amax <= 2^-24 ? 1 : amax; s = 448/a; y = E4M3(x*s) * (1/s), saturating at +-448
  *     FP4 E2M1      two levels: G = A * fl(1/2688) for the whole tensor (A its amax), per block of N consecutive
  *                   elements of a row (the last may be shorter) with B its own amax: e = E4M3(min(B/(6G), 448)),

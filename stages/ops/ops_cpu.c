@@ -63,7 +63,7 @@ static const struct ops_f64 table_f64 = {
 	.divergence = cpu_divergence,
 };
 
-/* Which products come out bit for bit alike: OpenBLAS chooses its kernels by processor, and they sum in other orders. */
+/* Which products come out bit for bit alike: OpenBLAS chooses kernels by processor, and they sum in other orders. */
 static char numerics[96];
 
 static const struct ops table = {

@@ -1,7 +1,7 @@
 /* Speed of the tokenizer:  tokenizer FOLDER TEXT [RUNS]
  *
- * FOLDER holds tokenizer.json, or vocab.json and merges.txt. TEXT is encoded line by line, as captions are, over and over
- * until 8 MB went through; one such round is a run. Prints the time to open the folder and the median and best of RUNS
+ * FOLDER holds tokenizer.json, or vocab.json and merges.txt. TEXT is encoded line by line, as captions are, over and
+ * over until 8 MB went through; one such round is a run. Prints the time to open the folder and the median and best of RUNS
  * (default 9) after one round that warms up, in MB (10^6 bytes) of text a second on one core.
  */
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* golden MANIFEST...: compares the scores in manifests with tests/golden/demo_small.json, group by group.
  *
- * For every manifest (of the demo model on small) finds the golden scores of its weight and activation code, adds up the
- * members of each group, and checks the relative deviation: 1e-5 without activation quantizers, 1e-2 with, and there a
- * median of 1e-4. Cells of the method kl_div are compared with its golden divergences. Prints worst and median per class and "N passed, N failed", one a manifest.
+ * For every manifest (of the demo model on small) finds the golden scores of its weight and activation code, adds up
+ * the members of each group, and checks the relative deviation: 1e-5 without activation quantizers, 1e-2 with, and there
+ * a median of 1e-4. Cells of the method kl_div are compared with its golden divergences. Prints worst and median per
+ * class and "N passed, N failed", one a manifest and one for the medians.
  */
 #include <math.h>
 #include <stdio.h>

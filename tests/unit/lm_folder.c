@@ -386,7 +386,7 @@ static void test_companion_changed(void)
 	free(dir);
 }
 
-/* No room for the weights, as a limit of the process: the folder that was there stays as it was, and nothing is left. */
+/* No room for the weights, as a limit of the process: the folder that was there stays, and nothing is left. */
 static void test_no_room(void)
 {
 	struct source s;
