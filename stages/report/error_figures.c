@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "report/float_json.h"
+
 /* log10 of the library may differ in the last bit between processors; figures in files must not. */
 static double to_db(double ratio)
 {
@@ -50,7 +52,7 @@ void quant_sums_add(struct quant_sums *to, const struct quant_sums *more)
 static void add_number(cJSON *to, const char *name, double value, int known)
 {
 	if (known && isfinite(value))
-		cJSON_AddNumberToObject(to, name, value);
+		float_json_add(to, name, value);
 	else
 		cJSON_AddNullToObject(to, name);
 }

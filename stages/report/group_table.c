@@ -8,12 +8,16 @@
 #include <string.h>
 
 #include "common/error.h"
-#include "common/json.h"
 #include "common/memory.h"
 #include "report/config_value.h"
 #include "report/error_figures.h"
+#include "report/float_json.h"
+#include "report/words.h"
 
 static const double unquantized_bits = 16;
+
+/* Bits a weight by which a mix may store more than its budget before it is worth a warning. */
+static const double over_budget_bits = 0.1;
 
 /* --- input --- */
 
@@ -42,8 +46,8 @@ static char *format_name(const char *name, double bits)
 {
 	struct strbuf number;
 	strbuf_init(&number);
-	json_number(&number, bits);
-	char *text = mem_printf("%s(effective-bits: %s%s)", name, number.s, floor(bits) == bits ? ".0" : "");
+	float_print(&number, bits);
+	char *text = mem_printf("%s(effective-bits: %s)", name, number.s);
 	strbuf_release(&number);
 	return text;
 }
@@ -124,7 +128,7 @@ static int make_groups(struct group_table *t, const struct report_cell *cell)
 		if (!(isfinite(group->score) && group->score >= 0 && isfinite(group->normalised)))
 			return fail("%s: the score of %s is %g, expected a finite number >= 0", cell->name, group->name,
 				group->score);
-		group->observed = group->searched && t->score_targets > 0;
+		group->observed = group->searched && t->scored;
 		t->numel += group->numel;
 		t->sum += group->score;
 		t->normalised += group->normalised;
@@ -148,6 +152,8 @@ static void count_batches(struct group_table *t, const struct scores *s)
 	}
 	if (t->score_targets)
 		t->loss /= (double)t->score_targets;
+	t->divergence = s->kl != NULL;
+	t->scored = (t->divergence ? t->score_tokens : t->score_targets) > 0;
 }
 
 /* --- order --- */
@@ -233,9 +239,15 @@ static enum search_status run_search(struct group_table *t, size_t *choice)
 	return status;
 }
 
-static int search(struct group_table *t)
+/* Bits a weight of the format without its scales. */
+static double element_bits(const struct report_cell *cell)
 {
-	double stored = 0;
+	return quantizer_search_bits((struct quantizer_pair){cell->scores->pair.weight, {0}});
+}
+
+static int search(struct group_table *t, const struct report_cell *cell)
+{
+	double stored = 0, bare = 0;
 	t->target_bits = search_adjusted_bits(t->numel, t->vision_numel, t->wished_bits);
 	size_t *choice = mem_zeroed(t->count, sizeof *choice);
 	enum search_status status = run_search(t, choice);
@@ -244,30 +256,61 @@ static int search(struct group_table *t)
 		group->quantized = group->searched && choice[g] == 0;
 		t->quantized += (size_t)group->quantized;
 		stored += group->numel * (group->quantized ? group->cost_bits : unquantized_bits);
+		bare += group->numel * (group->quantized ? element_bits(cell) : unquantized_bits);
 	}
 	free(choice);
 	t->satisfied = status == SEARCH_OK;
 	if (t->numel > 0) {
 		t->effective_bits = t->search.cost / t->numel;
 		t->stored_bits = stored / t->numel;
+		t->over_budget = element_bits(cell) > t->search_bits && bare / t->numel > t->target_bits + over_budget_bits;
 	}
 	return status == SEARCH_ERROR ? -1 : 0;
 }
 
+/* What to ask the search for, so that what it counts as that stores what was wished: both rules are linear in the share
+ * of weights that is quantized. Rounded down to 0.01. */
+static double bits_to_ask(const struct group_table *t, double element)
+{
+	double share = (unquantized_bits - t->wished_bits) / (unquantized_bits - element);
+	return floor(100 * (unquantized_bits - share * (unquantized_bits - t->search_bits))) / 100;
+}
+
+static void warn_over_budget(struct group_table *t, const struct report_cell *cell)
+{
+	double element = element_bits(cell), ask = bits_to_ask(t, element);
+	char advice[128];
+	if (ask >= t->search_bits)
+		snprintf(advice, sizeof advice, "For a mix that stores what was asked for, take autoquant.effective_bits=%g.", ask);
+	else
+		snprintf(advice, sizeof advice, "No mix of this format stores what was asked for.");
+	warning(t, "The mix that the search chose stores %.4f bits a weight, more than the budget of %.4f: the search counts "
+		"a layer by the smaller of its weight and activation bits, %g here, but its weights are stored in %g. %s",
+		t->stored_bits, t->target_bits, t->search_bits, element, advice);
+}
+
+static void warn_about_text(struct group_table *t, const struct report_text *text)
+{
+	if (text->sequences < text->asked)
+		warning(t, "The captions file has %zu caption%s, fewer than the %zu asked for: it is used whole.", text->sequences,
+			words_s(text->sequences), text->asked);
+	if (text->truncated)
+		warning(t, "%zu of %zu caption%s %s cut at dataset.calib_seq_len tokens.", text->truncated, text->sequences,
+			words_s(text->sequences), text->truncated == 1 ? "was" : "were");
+	if (!t->scored)
+		warning(t, "Nothing could be scored: the captions have no token to predict. All scores are 0 and say nothing, nor "
+			"does the result of the search.");
+}
+
 static void collect_warnings(struct group_table *t, const struct report_cell *cell)
 {
-	const struct report_text *text = &cell->text;
-	if (text->sequences < text->asked)
-		warning(t, "The captions file has %zu captions, %zu were asked for: all of them are used.", text->sequences,
-			text->asked);
-	if (text->truncated)
-		warning(t, "%zu of %zu captions were cut at dataset.calib_seq_len tokens.", text->truncated, text->sequences);
-	if (!t->score_targets)
-		warning(t, "No score batch has a token to predict: all scores are 0 and say nothing.");
+	warn_about_text(t, &cell->text);
 	if (!t->satisfied)
 		warning(t, "autoquant.effective_bits=%g cannot be met: with every searched layer quantized there are %.4f bits "
 			"a weight, the budget is %.4f. The search result is every layer quantized.", t->wished_bits,
 			t->effective_bits, t->target_bits);
+	if (t->over_budget)
+		warn_over_budget(t, cell);
 	if (!t->search.proven)
 		warning(t, "The search ran out of its bound on memory: its result fits the budget, a better one may exist.");
 }
@@ -282,7 +325,7 @@ static int make(struct group_table *t, const struct report_cell *cell)
 	if (make_groups(t, cell))
 		return -1;
 	rank_groups(t);
-	if (search(t))
+	if (search(t, cell))
 		return fail_context("%s", cell->name);
 	collect_warnings(t, cell);
 	return 0;
@@ -315,12 +358,8 @@ void group_table_release(struct group_table *t)
 
 double group_table_batch(const struct group_table *t, const struct report_cell *cell, size_t group, size_t batch)
 {
-	const struct report_group *g = &t->groups[group];
-	double score = 0;
 	assert(batch < cell->scores->batch_count);
-	for (size_t i = 0; g->searched && i < g->member_count; i++)
-		score += cell->scores->sums[g->members[i] * cell->scores->batch_count + batch].score;
-	return score;
+	return t->groups[group].searched ? scores_group_batch(cell->scores, group - t->vision_count, batch) : 0;
 }
 
 const char *group_table_member(const struct group_table *t, const struct report_cell *cell, size_t group,

@@ -1,6 +1,7 @@
 #include "report/layers_json.h"
 
 #include "report/error_figures.h"
+#include "report/float_json.h"
 
 static cJSON *row(const struct report_cell *cell, const struct group_table *t, size_t group)
 {
@@ -9,14 +10,14 @@ static cJSON *row(const struct report_cell *cell, const struct group_table *t, s
 	double bits = g->searched ? t->search_bits : 16;
 	cJSON *to = cJSON_CreateObject();
 	cJSON_AddStringToObject(to, "layer", g->name);
-	cJSON_AddNumberToObject(to, "num_bits", bits);
-	cJSON_AddNumberToObject(to, "sensitivity", g->score);
-	cJSON_AddNumberToObject(to, "size_cost", g->numel * bits / 16);
-	cJSON_AddNumberToObject(to, "share", group_table_share(t, group));
-	cJSON_AddNumberToObject(to, "normalised", g->normalised);
+	float_json_add(to, "num_bits", bits);
+	float_json_add(to, "sensitivity", g->score);
+	float_json_add(to, "size_cost", g->numel * bits / 16);
+	float_json_add(to, "share", group_table_share(t, group));
+	float_json_add(to, "normalised", g->normalised);
 	cJSON_AddStringToObject(to, "recipe", group_table_recipe(t, group));
 	cJSON_AddBoolToObject(to, "observed", g->observed);
-	cJSON_AddNumberToObject(to, "cost_bits", g->cost_bits);
+	float_json_add(to, "cost_bits", g->cost_bits);
 	cJSON *members = cJSON_AddArrayToObject(to, "members");
 	for (size_t i = 0; i < g->member_count; i++)
 		cJSON_AddItemToArray(members, cJSON_CreateString(group_table_member(t, cell, group, i)));

@@ -7,6 +7,7 @@
 #include "common/memory.h"
 #include "report/config_value.h"
 #include "report/error_figures.h"
+#include "report/float_json.h"
 
 static const double unquantized_bits = 16;
 
@@ -24,6 +25,12 @@ static void copy_or_string(cJSON *to, const char *name, const cJSON *config, con
 		copy_value(to, name, config, path);
 	else
 		cJSON_AddStringToObject(to, name, otherwise);
+}
+
+static void copy_float(cJSON *to, const char *name, const cJSON *config, const char *path, double otherwise)
+{
+	const cJSON *value = config_value(config, path);
+	float_json_add(to, name, cJSON_IsNumber(value) ? value->valuedouble : otherwise);
 }
 
 static void add_count(cJSON *to, const char *name, size_t value)
@@ -61,14 +68,11 @@ static cJSON *scheme_json(const struct report_cell *cell, const struct group_tab
 	const char *format = config_text(config, "quant_pair.format_name");
 	cJSON *to = cJSON_CreateObject();
 	cJSON_AddStringToObject(to, "name", t->scheme);
-	cJSON_AddNumberToObject(to, "auto_quantize_bits", t->target_bits);
+	float_json_add(to, "auto_quantize_bits", t->target_bits);
 	cJSON_AddStringToObject(to, "auto_quantize_method", cell->scores->method);
 	copy_value(to, "auto_quantize_score_size", config, "autoquant.score_size");
 	copy_or_string(to, "coverage_mode", config, "quant_pair.coverage_mode", "lm_only");
-	if (config_value(config, "quant_pair.coverage_fraction"))
-		copy_value(to, "coverage_fraction", config, "quant_pair.coverage_fraction");
-	else
-		cJSON_AddNumberToObject(to, "coverage_fraction", 1);
+	copy_float(to, "coverage_fraction", config, "quant_pair.coverage_fraction", 1);
 	cJSON_AddItemToObject(to, "quant_formats", string_list(&format, 1));
 	return to;
 }
@@ -105,7 +109,7 @@ static cJSON *vision_layer_json(const struct report_cell *cell, const struct gro
 {
 	const struct report_vision *layer = &cell->vision[t->groups[group].members[0]];
 	cJSON *to = layer_json(t, group, layer->kind, layer->out, layer->in);
-	cJSON_AddNumberToObject(to, "stored_bits", unquantized_bits);
+	float_json_add(to, "stored_bits", unquantized_bits);
 	return to;
 }
 
@@ -118,9 +122,9 @@ static cJSON *linear_json(const struct report_cell *cell, const struct group_tab
 	cJSON *to = layer_json(t, group, "Linear", linear->out, linear->in);
 	for (size_t b = 0; b < s->batch_count; b++)
 		output_sums_add(&output, &s->sums[index * s->batch_count + b]);
-	cJSON_AddNumberToObject(to, "stored_bits", t->groups[group].quantized
+	float_json_add(to, "stored_bits", t->groups[group].quantized
 		? quantizer_cost_bits(s->pair.weight, linear->out, linear->in) : unquantized_bits);
-	cJSON_AddNumberToObject(to, "score", output.score);
+	float_json_add(to, "score", output.score);
 	add_error(to, "output_error", error_figures_output(&output));
 	add_error(to, "weight_error", error_figures_tensor(&calib->weight));
 	if (s->pair.activation.element == ELEMENT_NONE) {
@@ -128,7 +132,7 @@ static cJSON *linear_json(const struct report_cell *cell, const struct group_tab
 		cJSON_AddNullToObject(to, "activation_amax");
 	} else {
 		add_error(to, "activation_error", error_figures_tensor(&calib->activation));
-		cJSON_AddNumberToObject(to, "activation_amax", (double)calib->activation_amax);
+		float_json_add(to, "activation_amax", (double)calib->activation_amax);
 	}
 	return to;
 }
@@ -151,18 +155,26 @@ static cJSON *state_json(const struct group_table *t)
 	static const char *const keys[] = {"candidate_stats", "best", "constraints"};
 	cJSON *to = cJSON_CreateObject();
 	cJSON_AddItemToObject(to, "keys", string_list(keys, 3));
-	cJSON_AddNumberToObject(cJSON_AddObjectToObject(to, "constraints"), "effective_bits", t->effective_bits);
-	cJSON_AddNumberToObject(to, "score", t->search.score);
+	float_json_add(cJSON_AddObjectToObject(to, "constraints"), "effective_bits", t->effective_bits);
+	float_json_add(to, "score", t->search.score);
 	cJSON_AddBoolToObject(to, "is_satisfied", t->satisfied);
-	cJSON_AddNumberToObject(to, "wished_bits", t->wished_bits);
-	cJSON_AddNumberToObject(to, "target_bits", t->target_bits);
-	cJSON_AddNumberToObject(to, "stored_bits", t->stored_bits);
-	cJSON_AddNumberToObject(to, "total_score", t->sum);
-	cJSON_AddNumberToObject(to, "total_normalised", t->normalised);
+	float_json_add(to, "wished_bits", t->wished_bits);
+	float_json_add(to, "target_bits", t->target_bits);
+	float_json_add(to, "stored_bits", t->stored_bits);
+	float_json_add(to, "total_score", t->sum);
+	float_json_add(to, "total_normalised", t->normalised);
 	add_count(to, "searched_groups", t->count - t->vision_count);
 	add_count(to, "quantized_groups", t->quantized);
 	cJSON_AddBoolToObject(to, "proven", t->search.proven);
 	return to;
+}
+
+static cJSON *float_list(const double *values, int count)
+{
+	cJSON *list = cJSON_CreateArray();
+	for (int i = 0; i < count; i++)
+		cJSON_AddItemToArray(list, float_json(values[i]));
+	return list;
 }
 
 static void add_choices(cJSON *to, const struct group_table *t, const struct report_group *g)
@@ -172,8 +184,8 @@ static void add_choices(cJSON *to, const struct group_table *t, const struct rep
 	double costs[2] = {g->numel * t->search_bits / unquantized_bits, g->numel};
 	int first = g->searched ? 0 : 1;
 	cJSON_AddItemToObject(to, "formats", string_list(formats + first, (size_t)(2 - first)));
-	cJSON_AddItemToObject(to, "scores", cJSON_CreateDoubleArray(scores + first, 2 - first));
-	cJSON_AddItemToObject(to, "costs", cJSON_CreateDoubleArray(costs + first, 2 - first));
+	cJSON_AddItemToObject(to, "scores", float_list(scores + first, 2 - first));
+	cJSON_AddItemToObject(to, "costs", float_list(costs + first, 2 - first));
 }
 
 static cJSON *group_json(const struct report_cell *cell, const struct group_table *t, size_t group)
@@ -181,18 +193,18 @@ static cJSON *group_json(const struct report_cell *cell, const struct group_tabl
 	const struct report_group *g = &t->groups[group];
 	cJSON *to = cJSON_CreateObject();
 	add_choices(to, t, g);
-	cJSON_AddNumberToObject(to, "importance", g->score);
+	float_json_add(to, "importance", g->score);
 	add_count(to, "rank", g->rank);
 	add_recipe(to, t, group);
 	cJSON *members = cJSON_AddArrayToObject(to, "members");
 	for (size_t i = 0; i < g->member_count; i++)
 		cJSON_AddItemToArray(members, cJSON_CreateString(group_table_member(t, cell, group, i)));
 	cJSON_AddBoolToObject(to, "observed", g->observed);
-	cJSON_AddNumberToObject(to, "normalised", g->normalised);
+	float_json_add(to, "normalised", g->normalised);
 	cJSON *batches = cJSON_AddArrayToObject(to, "score_per_batch");
 	for (size_t b = 0; b < cell->scores->batch_count && g->searched; b++)
-		cJSON_AddItemToArray(batches, cJSON_CreateNumber(group_table_batch(t, cell, group, b)));
-	cJSON_AddNumberToObject(to, "cost_bits", g->cost_bits);
+		cJSON_AddItemToArray(batches, float_json(group_table_batch(t, cell, group, b)));
+	float_json_add(to, "cost_bits", g->cost_bits);
 	if (g->searched)
 		add_error(to, "output_error", error_figures_output(&g->output));
 	else
@@ -214,7 +226,7 @@ static void add_sensitivity(cJSON *to, const struct report_cell *cell, const str
 		cJSON *entry = cJSON_CreateObject();
 		char *name = group_name(g);
 		cJSON_AddStringToObject(entry, "name", name);
-		cJSON_AddNumberToObject(entry, "importance", g->score);
+		float_json_add(entry, "importance", g->score);
 		cJSON_AddItemToArray(ranking, entry);
 		free(name);
 	}
@@ -267,9 +279,15 @@ static cJSON *quantization_json(const struct report_cell *cell, const struct gro
 	cJSON_AddStringToObject(to, "weight", code);
 	quantizer_activation_code(code, pair->activation);
 	cJSON_AddStringToObject(to, "activation", code);
-	cJSON_AddNumberToObject(to, "search_bits", t->search_bits);
-	cJSON_AddNumberToObject(to, "cost_bits", t->cost_bits);
+	float_json_add(to, "search_bits", t->search_bits);
+	float_json_add(to, "cost_bits", t->cost_bits);
 	return to;
+}
+
+/* A mean over no targets is null. */
+static void add_loss(cJSON *to, double loss, size_t targets)
+{
+	cJSON_AddItemToObject(to, "loss", targets ? float_json(loss) : cJSON_CreateNull());
 }
 
 static cJSON *scoring_json(const struct report_cell *cell, const struct group_table *t)
@@ -283,14 +301,14 @@ static cJSON *scoring_json(const struct report_cell *cell, const struct group_ta
 	add_count(to, "num_sequences", t->score_sequences);
 	add_count(to, "num_tokens", t->score_tokens);
 	add_count(to, "num_targets", t->score_targets);
-	cJSON_AddNumberToObject(to, "loss", t->loss);
+	add_loss(to, t->loss, t->score_targets);
 	cJSON *batches = cJSON_AddArrayToObject(to, "batches");
 	for (size_t b = 0; b < s->batch_count; b++) {
 		cJSON *batch = cJSON_CreateObject();
 		add_count(batch, "sequences", s->batch_sequences[b]);
 		add_count(batch, "tokens", s->batch_tokens[b]);
 		add_count(batch, "targets", s->batch_targets[b]);
-		cJSON_AddNumberToObject(batch, "loss", s->batch_loss[b]);
+		add_loss(batch, s->batch_loss[b], s->batch_targets[b]);
 		cJSON_AddItemToArray(batches, batch);
 	}
 	return to;

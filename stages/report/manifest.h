@@ -11,7 +11,8 @@
  *         dataset              calibration sequences asked for, tokens, truncated sequences
  *         quantization         recipe_name, weight, activation (codes), search_bits, cost_bits
  *     scoring                  method, numerics class, batch_size, totals and batches: sequences, tokens, targets, loss
- *                                   (of the unquantized model; the total is the mean over targets)
+ *                                   (of the unquantized model; the total is the mean over targets; null
+ *                                   without targets)
  *     cell, warnings           name; sentences
  *
  * "quantized" and num_quantized_layers mean what they mean in published files: every linear that could be wrapped,
@@ -19,7 +20,8 @@
  *
  * Errors are objects {relative_error: sum d^2 / sum y^2, sqnr_db, cosine, max_abs_error}, null where undefined.
  * activation_error is null when activations are not quantized. cost_bits is stored bits a weight, scales included, were
- * the group quantized; stored_bits of a layer or mix is what the chosen recipe stores.
+ * the group quantized; stored_bits of a layer or mix is what the chosen recipe stores. Numbers that are no counts are
+ * printed as floats (float_json.h). A layer's score is the gradient's, also where the method is kl_div.
  */
 #ifndef QG_REPORT_MANIFEST_H
 #define QG_REPORT_MANIFEST_H

@@ -4,22 +4,14 @@
 #include <string.h>
 
 #include "common/memory.h"
+#include "report/overview_page.h"
 #include "report/words.h"
 
-enum { LAYERS_SHOWN = 10, TOP_SHOWN = 3 };
+enum { LAYERS_SHOWN = 10 };
 
-#define NONE_FOUND ((size_t)-1)
-
-struct page {
-	struct strbuf *to;
-	const struct overview *grid;
-	const struct overview_table *table;
-	const char *folder;
-};
-
-static int is_ok(const struct page *p, size_t cell)
+static int is_scored(const struct overview_page *p, size_t cell)
 {
-	return p->grid->cells[cell].status == OVERVIEW_OK;
+	return overview_cell_scored(&p->grid->cells[cell]);
 }
 
 static size_t count_status(const struct overview *o, enum overview_status status)
@@ -30,25 +22,50 @@ static size_t count_status(const struct overview *o, enum overview_status status
 	return count;
 }
 
-static void add_code(const struct page *p, const char *text)
+static size_t count_scored(const struct overview *o)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < o->count; i++)
+		count += (size_t)overview_cell_scored(&o->cells[i]);
+	return count;
+}
+
+void overview_page_code(const struct overview_page *p, const char *text)
 {
 	strbuf_addc(p->to, '`');
 	words_cell(p->to, text);
 	strbuf_addc(p->to, '`');
 }
 
+void overview_page_format(const struct overview_page *p, const struct overview_cell *cell)
+{
+	const struct overview *o = p->grid;
+	int several = 0;
+	for (size_t i = 1; i < o->count; i++)
+		several |= strcmp(o->cells[0].granularity, o->cells[i].granularity) != 0;
+	strbuf_addf(p->to, "`%s%s%s`", cell->pair, several ? "." : "", several ? cell->granularity : "");
+}
+
+double overview_page_share(const struct overview_cell *cell, size_t top)
+{
+	return cell->sum > 0 ? cell->top[top].score / cell->sum : 0;
+}
+
 /* --- top --- */
 
-static void add_counts(const struct page *p)
+static void add_counts(const struct overview_page *p)
 {
 	const struct overview *o = p->grid;
 	size_t ok = count_status(o, OVERVIEW_OK), failed = count_status(o, OVERVIEW_FAILED);
-	size_t missing = count_status(o, OVERVIEW_MISSING), same = 0;
+	size_t missing = count_status(o, OVERVIEW_MISSING), unscored = ok - count_scored(o), twins = 0;
 	for (size_t i = 0; i < o->count; i++)
-		same += is_ok(p, i) && o->cells[i].same_as;
-	strbuf_addf(p->to, "# %s\n\n%zu of %zu cells have a result", o->grid, ok, o->count);
-	if (same)
-		strbuf_addf(p->to, " (%zu of them equal another cell)", same);
+		twins += is_scored(p, i) && o->cells[i].same_as;
+	strbuf_addf(p->to, "# %s\n\n%zu of %zu cell%s %s a result", o->grid, ok, o->count, words_s(o->count),
+		o->count == 1 ? "has" : "have");
+	if (twins)
+		strbuf_addf(p->to, " (%zu with the scores of an earlier cell)", twins);
+	if (unscored)
+		strbuf_addf(p->to, ", **%zu with nothing scored**", unscored);
 	if (failed)
 		strbuf_addf(p->to, ", **%zu failed**", failed);
 	if (missing)
@@ -58,11 +75,22 @@ static void add_counts(const struct page *p)
 	strbuf_adds(p->to, ".\n\n");
 }
 
-static void add_introduction(const struct page *p)
+static void add_introduction(const struct overview_page *p)
 {
+	size_t divergences = 0;
+	for (size_t i = 0; i < p->grid->count; i++)
+		divergences += is_scored(p, i) && p->grid->cells[i].divergence;
 	strbuf_adds(p->to, "A cell is one way to quantize the model, judged on one amount of calibration text. Its **sum** "
-		"adds up the\nsensitivities of all layers: how much quantizing each of them disturbs the loss. Smaller is "
-		"better; sums compare\nwithin one size of text (and model), the ranks count there.\n\n");
+		"adds up the\nsensitivities of all layers: ");
+	if (!divergences)
+		strbuf_adds(p->to, "how much quantizing each of them disturbs the loss. ");
+	else if (divergences == count_scored(p->grid))
+		strbuf_adds(p->to, "how far quantizing each of them alone moves the predictions, in nats. ");
+	else
+		strbuf_adds(p->to, "how much quantizing each of them disturbs the loss (gradient)\nor how far it alone moves "
+			"the predictions, in nats (kl_div); the two do not compare. ");
+	strbuf_addf(p->to, "Smaller is better.\nSums compare cells with the same captions, batch size and scored samples: "
+		"here those of one size%s. Ranks are among\nthese.\n\n", p->table->setting_count > 1 ? " in one setting" : "");
 }
 
 /* Trailing digits of "fp8", "int4", "fp16". */
@@ -80,50 +108,55 @@ static int same_class(const struct overview_cell *a, const struct overview_cell 
 }
 
 /* Cell of least sum in a column, of the class of like unless that is NULL; the first of equals. */
-static size_t find_best(const struct page *p, size_t column, const struct overview_cell *like)
+static size_t find_best(const struct overview_page *p, size_t column, const struct overview_cell *like)
 {
 	const struct overview_cell *cells = p->grid->cells;
-	size_t best = NONE_FOUND;
+	size_t best = OVERVIEW_NONE;
 	for (size_t i = 0; i < p->grid->count; i++)
-		if (is_ok(p, i) && p->table->column[i] == column && (!like || same_class(&cells[i], like)) &&
-			(best == NONE_FOUND || cells[i].sum < cells[best].sum))
+		if (is_scored(p, i) && p->table->column[i] == column && (!like || same_class(&cells[i], like)) &&
+			(best == OVERVIEW_NONE || cells[i].sum < cells[best].sum))
 			best = i;
 	return best;
 }
 
-/* "wint8_afp8", with the granularity where the grid has several. */
-static void add_format(const struct page *p, const struct overview_cell *cell)
+static void add_best(const struct overview_page *p, size_t best)
 {
-	const struct overview *o = p->grid;
-	int several = 0;
-	for (size_t i = 1; i < o->count; i++)
-		several |= strcmp(o->cells[0].granularity, o->cells[i].granularity) != 0;
-	strbuf_addf(p->to, "`%s%s%s`", cell->pair, several ? "." : "", several ? cell->granularity : "");
-}
-
-static void add_best(const struct page *p, size_t best)
-{
-	if (best == NONE_FOUND) {
+	if (best == OVERVIEW_NONE) {
 		strbuf_adds(p->to, "-|");
 		return;
 	}
-	add_format(p, &p->grid->cells[best]);
-	strbuf_addf(p->to, " %.4g|", p->grid->cells[best].sum);
+	overview_page_format(p, &p->grid->cells[best]);
+	strbuf_addf(p->to, " %.3e|", p->grid->cells[best].sum);
 }
 
-static void add_column_heads(const struct page *p, const char *first)
+static int in_setting(const struct overview_page *p, size_t column, size_t setting)
+{
+	return p->table->columns[column].setting == setting;
+}
+
+static void add_column_heads(const struct overview_page *p, size_t setting, const char *first)
 {
 	strbuf_addf(p->to, "|%s|", first);
 	for (size_t c = 0; c < p->table->column_count; c++)
-		strbuf_addf(p->to, "%s|", p->table->columns[c].label);
+		if (in_setting(p, c, setting))
+			strbuf_addf(p->to, "%s|", p->table->columns[c].size);
 	strbuf_adds(p->to, "\n|:---|");
 	for (size_t c = 0; c < p->table->column_count; c++)
-		strbuf_adds(p->to, ":---|");
+		if (in_setting(p, c, setting))
+			strbuf_adds(p->to, ":---|");
+	strbuf_addc(p->to, '\n');
+}
+
+static void add_bests(const struct overview_page *p, size_t setting, const struct overview_cell *like)
+{
+	for (size_t c = 0; c < p->table->column_count; c++)
+		if (in_setting(p, c, setting))
+			add_best(p, find_best(p, c, like));
 	strbuf_addc(p->to, '\n');
 }
 
 /* One line a class of formats of equal bits, the classes by falling bits. */
-static void add_classes(const struct page *p)
+static void add_classes(const struct overview_page *p, size_t setting)
 {
 	for (int weight = 16; weight > 0; weight--) {
 		for (int activation = 16; activation > 0; activation--) {
@@ -135,24 +168,100 @@ static void add_classes(const struct page *p)
 			if (!like)
 				continue;
 			strbuf_addf(p->to, "|W%dA%d|", weight, activation);
-			for (size_t c = 0; c < p->table->column_count; c++)
-				add_best(p, find_best(p, c, like));
-			strbuf_addc(p->to, '\n');
+			add_bests(p, setting, like);
 		}
 	}
 }
 
-static void add_cheapest(const struct page *p)
+static size_t count_repeats(const struct overview_table *t, size_t setting)
 {
+	size_t count = 0;
+	for (size_t s = 0; s < t->setting_count; s++)
+		count += t->settings[s].repeats == setting;
+	return count;
+}
+
+/* "`effective_bits=4.5`, `effective_bits=6` and `effective_bits=8` (the same sums):": the settings whose tables are
+ * this one's. Nothing where there is nothing to tell. */
+static void add_setting_head(const struct overview_page *p, size_t setting)
+{
+	const struct overview_table *t = p->table;
+	size_t count = count_repeats(t, setting), index = 0;
+	if (!*t->settings[setting].label)
+		return;
+	for (size_t s = 0; s < t->setting_count; s++)
+		if (t->settings[s].repeats == setting)
+			strbuf_addf(p->to, "%s%s", words_between(index++, count), t->settings[s].label);
+	strbuf_addf(p->to, "%s:\n\n", count > 1 ? " (the same sums)" : "");
+}
+
+/* The same in short, in front of a size. */
+static void add_setting_short(const struct overview_page *p, size_t setting)
+{
+	size_t count = count_repeats(p->table, setting);
+	if (!*p->table->settings[setting].label)
+		return;
+	strbuf_adds(p->to, p->table->settings[setting].label);
+	if (count > 1)
+		strbuf_addf(p->to, " and %zu more of the same sums", count - 1);
+	strbuf_adds(p->to, ", ");
+}
+
+static const struct overview_cell *column_sample(const struct overview_page *p, size_t column)
+{
+	for (size_t i = 0; i < p->grid->count; i++)
+		if (p->table->column[i] == column && is_scored(p, i))
+			return &p->grid->cells[i];
+	return NULL;
+}
+
+static int column_shares_text(const struct overview_page *p, size_t column, size_t other)
+{
+	const struct overview_cell *a = column_sample(p, column), *b = column_sample(p, other);
+	return a && b && in_setting(p, other, p->table->columns[column].setting) && overview_same_text(a, b);
+}
+
+/* Sizes that score the same text would be read as "more text changes nothing". */
+static void add_text_note(const struct overview_page *p, size_t column)
+{
+	size_t count = 0, index = 0, scored;
+	for (size_t c = 0; c < p->table->column_count; c++) {
+		if (!column_shares_text(p, column, c))
+			continue;
+		if (c < column)
+			return; /* told there */
+		count++;
+	}
+	if (count < 2)
+		return;
+	strbuf_adds(p->to, "> **Note:** ");
+	for (size_t c = column; c < p->table->column_count; c++)
+		if (column_shares_text(p, column, c))
+			strbuf_addf(p->to, "%s%s", words_between(index++, count), p->table->columns[c].size);
+	scored = column_sample(p, column)->score_sequences;
+	strbuf_addf(p->to, " score the same %zu caption%s (at most `autoquant.score_size` are scored). They differ only\n"
+		"> in the text that fixed activation scales are calibrated on, so equal sums do not say that more text is not worth "
+		"it.\n\n", scored, words_s(scored));
+}
+
+static void add_cheapest(const struct overview_page *p)
+{
+	const struct overview_table *t = p->table;
 	strbuf_adds(p->to, "## Least harmful formats\n\nFormat of the smallest sum, for each size of calibration text. "
 		"W4A8: weights of 4 bits, activations of 8; A16 leaves\nactivations as they are.\n\n");
-	add_column_heads(p, "Class");
-	strbuf_adds(p->to, "|**any**|");
-	for (size_t c = 0; c < p->table->column_count; c++)
-		add_best(p, find_best(p, c, NULL));
-	strbuf_addc(p->to, '\n');
-	add_classes(p);
-	strbuf_addc(p->to, '\n');
+	for (size_t s = 0; s < t->setting_count; s++) {
+		if (t->settings[s].repeats != s)
+			continue;
+		add_setting_head(p, s);
+		add_column_heads(p, s, "Class");
+		strbuf_adds(p->to, "|**any**|");
+		add_bests(p, s, NULL);
+		add_classes(p, s);
+		strbuf_addc(p->to, '\n');
+		for (size_t c = 0; c < t->column_count; c++)
+			if (in_setting(p, c, s))
+				add_text_note(p, c);
+	}
 }
 
 /* --- weights x activations --- */
@@ -170,37 +279,38 @@ static void axis_add(struct axis *axis, const char *name)
 	axis->names[axis->count++] = name;
 }
 
-static int in_matrix(const struct page *p, size_t cell, size_t column, const char *granularity)
+static int in_matrix(const struct overview_page *p, size_t cell, size_t column, const char *granularity)
 {
 	return p->table->column[cell] == column && !strcmp(p->grid->cells[cell].granularity, granularity);
 }
 
-static size_t find_cell(const struct page *p, size_t column, const char *granularity, const char *weight,
+static size_t find_cell(const struct overview_page *p, size_t column, const char *granularity, const char *weight,
 	const char *activation)
 {
 	for (size_t i = 0; i < p->grid->count; i++)
 		if (in_matrix(p, i, column, granularity) && !strcmp(p->grid->cells[i].weight, weight) &&
 			!strcmp(p->grid->cells[i].activation, activation))
 			return i;
-	return NONE_FOUND;
+	return OVERVIEW_NONE;
 }
 
-static void add_matrix_cell(const struct page *p, size_t cell)
+static void add_matrix_cell(const struct overview_page *p, size_t cell)
 {
-	static const char *const words[] = {"", "failed", "missing"};
-	if (cell == NONE_FOUND)
+	static const char *const words[] = {"nothing scored", "failed", "missing"};
+	if (cell == OVERVIEW_NONE)
 		strbuf_adds(p->to, "-|");
-	else if (!is_ok(p, cell))
+	else if (!is_scored(p, cell))
 		strbuf_addf(p->to, "%s|", words[p->grid->cells[cell].status]);
 	else
-		strbuf_addf(p->to, p->table->rank[cell] == 1 ? "**%.4g**|" : "%.4g|", p->grid->cells[cell].sum);
+		strbuf_addf(p->to, p->table->rank[cell] == 1 ? "**%.3e**|" : "%.3e|", p->grid->cells[cell].sum);
 }
 
-static void add_matrix(const struct page *p, size_t column, const char *granularity, const struct axis *weights,
-	const struct axis *activations)
+static void add_matrix(const struct overview_page *p, size_t column, const char *granularity,
+	const struct axis *weights, const struct axis *activations)
 {
-	strbuf_addf(p->to, "%s, granularity `%s`:\n\n|weights \\ activations|", p->table->columns[column].label,
-		granularity);
+	const struct overview_column *in = &p->table->columns[column];
+	add_setting_short(p, in->setting);
+	strbuf_addf(p->to, "%s, granularity `%s`:\n\n|weights \\ activations|", in->size, granularity);
 	for (size_t a = 0; a < activations->count; a++)
 		strbuf_addf(p->to, "%s|", activations->names[a]);
 	strbuf_adds(p->to, "\n|:---|");
@@ -217,7 +327,7 @@ static void add_matrix(const struct page *p, size_t column, const char *granular
 }
 
 /* A matrix needs two weights and two activations. Returns whether it was shown. */
-static int try_matrix(const struct page *p, size_t column, const char *granularity, int first)
+static int try_matrix(const struct overview_page *p, size_t column, const char *granularity, int first)
 {
 	const struct overview *o = p->grid;
 	struct axis weights = {mem_array(o->count, sizeof *weights.names), 0};
@@ -238,7 +348,7 @@ static int try_matrix(const struct page *p, size_t column, const char *granulari
 	return shown;
 }
 
-static void add_matrices(const struct page *p)
+static void add_matrices(const struct overview_page *p)
 {
 	const struct overview *o = p->grid;
 	struct axis granularities = {mem_array(o->count, sizeof *granularities.names), 0};
@@ -247,7 +357,8 @@ static void add_matrices(const struct page *p)
 		axis_add(&granularities, o->cells[i].granularity);
 	for (size_t g = 0; g < granularities.count; g++)
 		for (size_t c = 0; c < p->table->column_count; c++)
-			shown |= try_matrix(p, c, granularities.names[g], !shown);
+			if (p->table->settings[p->table->columns[c].setting].repeats == p->table->columns[c].setting)
+				shown |= try_matrix(p, c, granularities.names[g], !shown);
 	free(granularities.names);
 }
 
@@ -280,26 +391,21 @@ static struct layer *find_layer(struct layer *layers, size_t *count, const char 
 	return &layers[(*count)++];
 }
 
-static double share_of(const struct overview_cell *cell, size_t top)
-{
-	return cell->sum > 0 ? cell->top[top].score / cell->sum : 0;
-}
-
 /* Cells that equal an earlier one would count twice. */
-static int counts(const struct page *p, size_t cell)
+static int counts(const struct overview_page *p, size_t cell)
 {
-	return is_ok(p, cell) && !p->grid->cells[cell].same_as;
+	return is_scored(p, cell) && !p->grid->cells[cell].same_as;
 }
 
-static size_t collect_layers(const struct page *p, struct layer *layers)
+static size_t collect_layers(const struct overview_page *p, struct layer *layers)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < p->grid->count; i++) {
 		const struct overview_cell *cell = &p->grid->cells[i];
 		for (size_t k = 0; k < cell->top_count && counts(p, i); k++) {
 			struct layer *layer = find_layer(layers, &count, cell->top[k].group);
-			if (!layer->cells++ || share_of(cell, k) > layer->share) {
-				layer->share = share_of(cell, k);
+			if (!layer->cells++ || overview_page_share(cell, k) > layer->share) {
+				layer->share = overview_page_share(cell, k);
 				layer->worst = i;
 			}
 		}
@@ -308,18 +414,19 @@ static size_t collect_layers(const struct page *p, struct layer *layers)
 	return count;
 }
 
-static void add_layers(const struct page *p)
+static void add_layers(const struct overview_page *p)
 {
 	struct layer *layers = mem_array(p->grid->count * OVERVIEW_TOP, sizeof *layers);
 	size_t cells = 0, count = collect_layers(p, layers);
 	for (size_t i = 0; i < p->grid->count; i++)
 		cells += (size_t)counts(p, i);
 	if (count) {
-		strbuf_addf(p->to, "## Layers that dominate\n\nLayers among the %d most sensitive of a cell, out of %zu cells.\n\n"
-			"|Layer|Cells|Largest share of a sum|In cell|\n|:---|---:|---:|:---|\n", OVERVIEW_TOP, cells);
+		strbuf_addf(p->to, "## Layers that dominate\n\nLayers among the %d most sensitive of a cell, out of %zu cell%s%s.\n\n"
+			"|Layer|Cells|Largest share of a sum|In cell|\n|:---|---:|---:|:---|\n", OVERVIEW_TOP, cells, words_s(cells),
+			cells < count_scored(p->grid) ? " with scores of their own" : "");
 		for (size_t i = 0; i < count && i < LAYERS_SHOWN; i++) {
 			strbuf_adds(p->to, "|");
-			add_code(p, words_short_layer(layers[i].name));
+			overview_page_code(p, words_short_layer(layers[i].name));
 			strbuf_addf(p->to, "|%zu|", layers[i].cells);
 			words_share(p->to, layers[i].share);
 			strbuf_addf(p->to, "|`%s`|\n", p->grid->cells[layers[i].worst].name);
@@ -329,103 +436,21 @@ static void add_layers(const struct page *p)
 	free(layers);
 }
 
-/* --- cells --- */
-
-/* The cell's name, linked to its Markdown report, which stands beside the manifest. */
-static void add_link(const struct page *p, const struct overview_cell *cell)
-{
-	const char *path = cell->manifest ? overview_path(cell->manifest, p->folder) : NULL;
-	const char *slash = path ? strrchr(path, '/') : NULL;
-	if (!path) {
-		add_code(p, cell->name);
-		return;
-	}
-	strbuf_adds(p->to, "[");
-	add_code(p, cell->name);
-	strbuf_addf(p->to, "](<%.*sper-layer-sensitivity.md>)", slash ? (int)(slash + 1 - path) : 0, path);
-}
-
-static void add_cell(const struct page *p, size_t index)
-{
-	static const char *const words[] = {"", "**failed**", "missing"};
-	const struct overview_cell *cell = &p->grid->cells[index];
-	strbuf_adds(p->to, "|");
-	add_link(p, cell);
-	if (cell->status != OVERVIEW_OK) {
-		strbuf_addf(p->to, "|%s||||||\n", words[cell->status]);
-		return;
-	}
-	strbuf_addf(p->to, "|%.4g|%zu of %zu|%.4g|%.4g|%.4f|", cell->sum, p->table->rank[index],
-		p->table->columns[p->table->column[index]].ok, cell->normalised, cell->searched_total, cell->bits);
-	for (size_t k = 0; k < cell->top_count && k < TOP_SHOWN; k++) {
-		strbuf_adds(p->to, k ? ", " : "");
-		add_code(p, words_short_layer(cell->top[k].group));
-		strbuf_addc(p->to, ' ');
-		words_share(p->to, share_of(cell, k));
-	}
-	if (cell->same_as)
-		strbuf_addf(p->to, " (same as `%s`)", cell->same_as);
-	strbuf_adds(p->to, "|\n");
-}
-
-static void add_cells(const struct page *p)
-{
-	strbuf_adds(p->to, "## Cells\n\n"
-		"|Cell|Sum|Rank|Normalised|Searched total|Bits|Most sensitive layers, share of the sum|\n"
-		"|:---|---:|---:|---:|---:|---:|:---|\n");
-	for (size_t i = 0; i < p->grid->count; i++)
-		add_cell(p, i);
-	strbuf_adds(p->to, "\n- Sum: all layers quantized. Rank: by sum, 1 is the least harmful.\n"
-		"- Normalised: the sum per target token; also compares across sizes and batch sizes.\n"
-		"- Searched total: what is left of the sum when the search keeps the worst layers at 16 bits, within the budget.\n"
-		"  Formats of fewer bits leave it more room, so it does not compare across formats.\n"
-		"- Bits: effective bits a weight of that mix, layers that are not searched included at 16.\n\n");
-}
-
-static void add_reasons(const struct page *p)
-{
-	static const char *const words[] = {"", "failed", "missing"};
-	if (count_status(p->grid, OVERVIEW_OK) == p->grid->count)
-		return;
-	strbuf_adds(p->to, "## Failed or missing\n\n|Cell|What|Why|\n|:---|:---|:---|\n");
-	for (size_t i = 0; i < p->grid->count; i++) {
-		const struct overview_cell *cell = &p->grid->cells[i];
-		if (cell->status == OVERVIEW_OK)
-			continue;
-		strbuf_addf(p->to, "|`%s`|%s|", cell->name, words[cell->status]);
-		words_cell(p->to, cell->reason ? cell->reason : "");
-		strbuf_adds(p->to, "|\n");
-	}
-	strbuf_addc(p->to, '\n');
-}
-
-static void add_invalid(const struct page *p)
-{
-	if (!p->grid->invalid_count)
-		return;
-	strbuf_adds(p->to, "## Cells that cannot exist\n\n|Cell|Why|\n|:---|:---|\n");
-	for (size_t i = 0; i < p->grid->invalid_count; i++) {
-		strbuf_addf(p->to, "|`%s`|", p->grid->invalid[i].cell);
-		words_cell(p->to, p->grid->invalid[i].reason);
-		strbuf_adds(p->to, "|\n");
-	}
-	strbuf_addc(p->to, '\n');
-}
-
 void overview_markdown_make(struct strbuf *to, const struct overview *overview, const struct overview_table *table,
 	const char *folder)
 {
-	const struct page page = {to, overview, table, folder};
+	const struct overview_page page = {to, overview, table, folder};
 	add_counts(&page);
 	add_introduction(&page);
-	if (count_status(overview, OVERVIEW_OK)) {
+	if (count_scored(overview)) {
 		add_cheapest(&page);
 		add_matrices(&page);
 		add_layers(&page);
 	}
-	add_cells(&page);
-	add_reasons(&page);
-	add_invalid(&page);
+	overview_page_formats(&page);
+	overview_page_cells(&page);
+	overview_page_reasons(&page);
+	overview_page_invalid(&page);
 	/* Sections end with an empty line; a file does not. */
 	to->s[--to->length] = '\0';
 }

@@ -22,68 +22,174 @@ const char *overview_path(const char *path, const char *folder)
 	return !strncmp(path, folder, length) && path[length] == '/' ? path + length + 1 : path;
 }
 
-static int same_column(const struct overview_cell *a, const struct overview_cell *b)
+int overview_same_text(const struct overview_cell *a, const struct overview_cell *b)
 {
-	return !strcmp(a->model, b->model) && !strcmp(a->size, b->size) &&
-		!strcmp(overview_cell_rest(a), overview_cell_rest(b));
+	return a->score_sequences == b->score_sequences && a->score_tokens == b->score_tokens &&
+		a->score_targets == b->score_targets && a->loss == b->loss;
 }
 
-static size_t find_column(struct overview_table *t, const struct overview *o, size_t cell)
+/* --- settings and columns --- */
+
+static size_t find_setting(struct overview_table *t, const struct overview *o, size_t cell)
+{
+	for (size_t s = 0; s < t->setting_count; s++) {
+		const struct overview_cell *first = &o->cells[t->settings[s].first];
+		if (!strcmp(first->model, o->cells[cell].model) &&
+			!strcmp(overview_cell_rest(first), overview_cell_rest(&o->cells[cell])))
+			return s;
+	}
+	t->settings[t->setting_count] = (struct overview_setting){.first = cell};
+	return t->setting_count++;
+}
+
+static size_t find_column(struct overview_table *t, const struct overview *o, size_t setting, size_t cell)
 {
 	for (size_t c = 0; c < t->column_count; c++)
-		if (same_column(&o->cells[t->columns[c].first], &o->cells[cell]))
+		if (t->columns[c].setting == setting && !strcmp(t->columns[c].size, o->cells[cell].size))
 			return c;
-	t->columns[t->column_count] = (struct overview_column){.first = cell};
+	t->columns[t->column_count] = (struct overview_column){.size = o->cells[cell].size, .setting = setting,
+		.first = cell};
 	return t->column_count++;
 }
+
+/* ".batch_size=4.effective_bits=4.5" as "batch_size=4 effective_bits=4.5": a value may hold points, a key follows its
+ * own and has a '='. */
+static char *rest_words(const char *rest)
+{
+	char *words = mem_strdup(rest + (*rest == '.'));
+	for (char *p = words; (p = strchr(p, '.')); p++)
+		if (p[1 + strspn(p + 1, "abcdefghijklmnopqrstuvwxyz_0123456789")] == '=')
+			*p = ' ';
+	return words;
+}
+
+static void label_settings(struct overview_table *t, const struct overview *o)
+{
+	int models = 0;
+	for (size_t i = 1; i < o->count; i++)
+		models |= strcmp(o->cells[0].model, o->cells[i].model) != 0;
+	for (size_t s = 0; s < t->setting_count; s++) {
+		const struct overview_cell *cell = &o->cells[t->settings[s].first];
+		const char *model = models ? cell->model : "";
+		char *rest = rest_words(overview_cell_rest(cell));
+		t->settings[s].label = t->setting_count == 1 || (!*rest && !*model) ? mem_strdup("")
+			: mem_printf("`%s%s%s`", model, *model && *rest ? " " : "", rest);
+		free(rest);
+	}
+}
+
+/* --- what is equal --- */
+
+static size_t setting_of(const struct overview_table *t, size_t cell)
+{
+	return t->columns[t->column[cell]].setting;
+}
+
+/* The cell of another setting with the same format and size. */
+static size_t find_partner(const struct overview_table *t, const struct overview *o, size_t cell, size_t setting)
+{
+	const struct overview_cell *a = &o->cells[cell];
+	for (size_t i = 0; i < o->count; i++) {
+		const struct overview_cell *b = &o->cells[i];
+		if (setting_of(t, i) == setting && !strcmp(a->pair, b->pair) && !strcmp(a->granularity, b->granularity) &&
+			!strcmp(a->size, b->size))
+			return i;
+	}
+	return OVERVIEW_NONE;
+}
+
+static size_t count_cells(const struct overview_table *t, const struct overview *o, size_t setting)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < o->count; i++)
+		count += setting_of(t, i) == setting;
+	return count;
+}
+
+static int same_sums(const struct overview_table *t, const struct overview *o, size_t setting, size_t other)
+{
+	if (strcmp(o->cells[t->settings[setting].first].model, o->cells[t->settings[other].first].model) ||
+		count_cells(t, o, setting) != count_cells(t, o, other))
+		return 0;
+	for (size_t i = 0; i < o->count; i++) {
+		if (setting_of(t, i) != setting)
+			continue;
+		size_t k = find_partner(t, o, i, other);
+		if (k == OVERVIEW_NONE || !overview_cell_scored(&o->cells[i]) || !overview_cell_scored(&o->cells[k]) ||
+			o->cells[i].sum != o->cells[k].sum)
+			return 0;
+	}
+	return 1;
+}
+
+static void find_repeats(struct overview_table *t, const struct overview *o)
+{
+	for (size_t s = 0; s < t->setting_count; s++) {
+		t->settings[s].repeats = s;
+		for (size_t r = 0; r < s && t->settings[s].repeats == s; r++)
+			if (t->settings[r].repeats == r && same_sums(t, o, s, r))
+				t->settings[s].repeats = r;
+	}
+}
+
+static int same_result(const struct overview_cell *a, const struct overview_cell *b)
+{
+	return a->sum == b->sum && a->searched_total == b->searched_total && a->bits == b->bits &&
+		a->stored_bits == b->stored_bits && a->satisfied == b->satisfied;
+}
+
+/* Cells that share scores name the first of them, which is not always the one with the same result. */
+static size_t find_same(const struct overview *o, size_t cell)
+{
+	const struct overview_cell *c = &o->cells[cell];
+	for (size_t i = 0; i < cell && c->same_as && c->status == OVERVIEW_OK; i++) {
+		const struct overview_cell *e = &o->cells[i];
+		if (e->status == OVERVIEW_OK && !strcmp(e->same_as ? e->same_as : e->name, c->same_as) && same_result(e, c))
+			return i;
+	}
+	return OVERVIEW_NONE;
+}
+
+/* --- ranks --- */
 
 /* Equal sums share a rank: the cells before them are counted, not the distinct sums. */
 static size_t rank_of(const struct overview_table *t, const struct overview *o, size_t cell)
 {
 	size_t rank = 1;
 	for (size_t i = 0; i < o->count; i++)
-		rank += t->column[i] == t->column[cell] && o->cells[i].status == OVERVIEW_OK &&
+		rank += t->column[i] == t->column[cell] && overview_cell_scored(&o->cells[i]) &&
 			o->cells[i].sum < o->cells[cell].sum;
 	return rank;
-}
-
-static void label_columns(struct overview_table *t, const struct overview *o)
-{
-	int models = 0;
-	for (size_t i = 1; i < o->count; i++)
-		models |= strcmp(o->cells[0].model, o->cells[i].model) != 0;
-	for (size_t c = 0; c < t->column_count; c++) {
-		const struct overview_cell *cell = &o->cells[t->columns[c].first];
-		t->columns[c].label = mem_printf("%s%s%s%s", models ? cell->model : "", models ? "." : "", cell->size,
-			overview_cell_rest(cell));
-	}
 }
 
 void overview_table_make(struct overview_table *t, const struct overview *o)
 {
 	*t = (struct overview_table){0};
+	t->settings = mem_zeroed(o->count, sizeof *t->settings);
 	t->columns = mem_zeroed(o->count, sizeof *t->columns);
 	t->column = mem_zeroed(o->count, sizeof *t->column);
 	t->rank = mem_zeroed(o->count, sizeof *t->rank);
+	t->same = mem_zeroed(o->count, sizeof *t->same);
 	for (size_t i = 0; i < o->count; i++) {
-		struct overview_column *column;
-		t->column[i] = find_column(t, o, i);
-		column = &t->columns[t->column[i]];
-		column->cells++;
-		column->ok += o->cells[i].status == OVERVIEW_OK;
+		t->column[i] = find_column(t, o, find_setting(t, o, i), i);
+		t->columns[t->column[i]].scored += (size_t)overview_cell_scored(&o->cells[i]);
+		t->same[i] = find_same(o, i);
 	}
 	for (size_t i = 0; i < o->count; i++)
-		if (o->cells[i].status == OVERVIEW_OK)
+		if (overview_cell_scored(&o->cells[i]))
 			t->rank[i] = rank_of(t, o, i);
-	label_columns(t, o);
+	label_settings(t, o);
+	find_repeats(t, o);
 }
 
 void overview_table_release(struct overview_table *t)
 {
-	for (size_t c = 0; c < t->column_count; c++)
-		free(t->columns[c].label);
+	for (size_t s = 0; s < t->setting_count; s++)
+		free(t->settings[s].label);
+	free(t->settings);
 	free(t->columns);
 	free(t->column);
 	free(t->rank);
+	free(t->same);
 	*t = (struct overview_table){0};
 }

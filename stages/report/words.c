@@ -78,7 +78,7 @@ void words_share(struct strbuf *to, double share)
 	if (percent > 0 && percent < 0.1)
 		strbuf_adds(to, "<0.1 %");
 	else
-		strbuf_addf(to, percent < 10 ? "%.1f %%" : "%.0f %%", percent);
+		strbuf_addf(to, "%.1f %%", percent);
 }
 
 void words_count(struct strbuf *to, double count)
@@ -90,6 +90,18 @@ void words_count(struct strbuf *to, double count)
 			strbuf_addc(to, ',');
 		strbuf_addc(to, digits[i]);
 	}
+}
+
+const char *words_s(size_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+const char *words_between(size_t index, size_t count)
+{
+	if (!index)
+		return "";
+	return index + 1 < count ? ", " : " and ";
 }
 
 const char *words_short_layer(const char *name)

@@ -13,9 +13,11 @@
 #include "common/memory.h"
 #include "report/cell.h"
 #include "report/error_figures.h"
+#include "report/float_json.h"
 #include "report/group_table.h"
 #include "report/manifest.h"
 #include "report/overview.h"
+#include "report/overview_table.h"
 #include "report/words.h"
 #include "../support/scratch.h"
 
@@ -256,22 +258,110 @@ static void test_unmet_budget(void)
 	sample_release(&s);
 }
 
+/* 8-bit weights under 4-bit activations count as 4 bits: the search keeps groups, and what is stored is too much. */
+static void test_over_budget(void)
+{
+	struct sample s;
+	struct group_table t;
+	double asked[] = {8, 7};
+	const char *advice[] = {
+		"in 8. For a mix that stores what was asked for, take autoquant.effective_bits=4.",
+		"in 8. No mix of this format stores what was asked for.",
+	};
+	for (int i = 0; i < 2; i++) {
+		sample_init(&s);
+		s.cell.text = (struct report_text){7, 7, 72, 0};
+		s.scores.pair = s.calib.pair =
+			(struct quantizer_pair){{ELEMENT_INT8, SCALE_TENSOR, 0}, {ELEMENT_INT4, SCALE_TENSOR, 0}};
+		cJSON_SetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(s.config, "autoquant"), "effective_bits"), asked[i]);
+		CHECK(!group_table_make(&t, &s.cell), "%s", error_text());
+		CHECK(t.satisfied && t.over_budget && t.search_bits == 4 && t.cost_bits == 8, "%d %d", t.satisfied, t.over_budget);
+		CHECK(t.effective_bits <= t.target_bits && t.stored_bits > t.target_bits + 0.1, "%g counted, %g stored",
+			t.effective_bits, t.stored_bits);
+		CHECK(t.warning_count == 1 && strstr(t.warnings[0], advice[i]), "%s", t.warning_count ? t.warnings[0] : "none");
+		group_table_release(&t);
+		sample_release(&s);
+	}
+	/* The advice holds: all groups quantized store 8 bits, and the tower's 16. */
+	sample_init(&s);
+	s.scores.pair = s.calib.pair =
+		(struct quantizer_pair){{ELEMENT_INT8, SCALE_TENSOR, 0}, {ELEMENT_INT4, SCALE_TENSOR, 0}};
+	cJSON_SetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(s.config, "autoquant"), "effective_bits"), 4);
+	CHECK(!group_table_make(&t, &s.cell), "%s", error_text());
+	CHECK(t.satisfied && t.stored_bits <= search_adjusted_bits(t.numel, t.vision_numel, 8), "%g", t.stored_bits);
+	group_table_release(&t);
+	sample_release(&s);
+}
+
+static void sample_unscored(struct sample *s)
+{
+	sample_init(s);
+	for (size_t b = 0; b < BATCHES; b++) {
+		s->targets[b] = 0;
+		s->loss[b] = 0;
+	}
+	for (size_t i = 0; i < LINEARS * BATCHES; i++)
+		s->sums[i].score = 0;
+}
+
 /* One-token captions: nothing to predict, nothing observed. */
 static void test_no_targets(void)
 {
 	struct sample s;
 	struct group_table t;
-	sample_init(&s);
-	for (size_t b = 0; b < BATCHES; b++)
-		s.targets[b] = 0;
-	for (size_t i = 0; i < LINEARS * BATCHES; i++)
-		s.sums[i].score = 0;
+	char *folder = scratch_path("unscored");
+	sample_unscored(&s);
 	CHECK(!group_table_make(&t, &s.cell), "%s", error_text());
-	CHECK(!t.groups[2].observed && t.sum == 0 && t.normalised == 0, "observed %d", t.groups[2].observed);
+	CHECK(!t.scored && !t.groups[2].observed && t.sum == 0 && t.normalised == 0, "observed %d", t.groups[2].observed);
 	CHECK(group_table_share(&t, 2) == 0, "share %g", group_table_share(&t, 2));
 	CHECK(t.warning_count == 3, "%zu warnings", t.warning_count);
 	group_table_release(&t);
-	CHECK(!report_write(&s.cell, scratch_dir(), NULL), "%s", error_text());
+	CHECK(!report_write(&s.cell, folder, NULL), "%s", error_text());
+	compare_golden(folder, "per-layer-sensitivity.md", "unscored.md");
+	free(folder);
+	sample_release(&s);
+}
+
+/* kl_div: scores are the divergences of groups, by batch; without targets there are still tokens to judge by. */
+static void test_divergence(void)
+{
+	struct sample s;
+	struct group_table t;
+	double kl[5 * BATCHES];
+	char *folder = scratch_path("divergence");
+	sample_unscored(&s);
+	for (size_t i = 0; i < 5 * BATCHES; i++)
+		kl[i] = (double)(i + 1) / 8;
+	s.scores.method = "kl_div";
+	s.scores.kl = kl;
+	s.vision[0].name = "model.visual.merger.linear_fc1";
+	s.cell.vision_count = 1;
+	CHECK(!group_table_make(&t, &s.cell), "%s", error_text());
+	CHECK(t.divergence && t.scored && t.groups[1].observed, "%d %d", t.divergence, t.scored);
+	CHECK(group_table_batch(&t, &s.cell, 0, 0) == 0 && group_table_batch(&t, &s.cell, 1, 1) == 0.25 &&
+		group_table_batch(&t, &s.cell, 5, 0) == 9.0 / 8, "%g", group_table_batch(&t, &s.cell, 5, 0));
+	CHECK(t.sum == 55.0 / 8, "sum %g", t.sum);
+	group_table_release(&t);
+	cJSON_ReplaceItemInObject(cJSON_GetObjectItem(s.config, "dataset"), "captions_path",
+		cJSON_CreateString("database/own.txt"));
+	CHECK(!report_write(&s.cell, folder, NULL), "%s", error_text());
+	compare_golden(folder, "per-layer-sensitivity.md", "divergence.md");
+	free(folder);
+	sample_release(&s);
+}
+
+static void test_counts_of_one(void)
+{
+	struct sample s;
+	struct group_table t;
+	sample_init(&s);
+	s.calib.sequences = s.calib.tokens = 0;
+	s.cell.text = (struct report_text){8, 1, 9, 1};
+	CHECK(!group_table_make(&t, &s.cell), "%s", error_text());
+	CHECK(t.warning_count == 2, "%zu warnings", t.warning_count);
+	CHECK_STRING(t.warnings[0], "The captions file has 1 caption, fewer than the 8 asked for: it is used whole.");
+	CHECK_STRING(t.warnings[1], "1 of 1 caption was cut at dataset.calib_seq_len tokens.");
+	group_table_release(&t);
 	sample_release(&s);
 }
 
@@ -348,7 +438,7 @@ static void test_error_figures(void)
 	struct strbuf text;
 	strbuf_init(&text);
 	json_canonical(&text, json);
-	CHECK_STRING(text.s, "{\"cosine\":1,\"max_abs_error\":0,\"relative_error\":0,\"sqnr_db\":null}");
+	CHECK_STRING(text.s, "{\"cosine\":1.0,\"max_abs_error\":0.0,\"relative_error\":0.0,\"sqnr_db\":null}");
 	strbuf_release(&text);
 	cJSON_Delete(json);
 	f = error_figures_tensor(&(struct quant_sums){0});
@@ -370,7 +460,18 @@ static void test_words(void)
 	words_share(&text, 0.0009);
 	words_share(&text, 0.0184);
 	words_share(&text, 1);
-	CHECK_STRING(text.s, "0.0 %<0.1 %1.8 %100 %");
+	CHECK_STRING(text.s, "0.0 %<0.1 %1.8 %100.0 %");
+	strbuf_clear(&text);
+	for (size_t i = 0; i < 3; i++)
+		strbuf_addf(&text, "%s%zu", words_between(i, 3), i);
+	CHECK_STRING(text.s, "0, 1 and 2");
+	strbuf_clear(&text);
+	const double floats[] = {8, 0, -0.0, 0.1, 1e-5, 0x1p60, 98304};
+	for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
+		float_print(&text, floats[i]);
+		strbuf_addc(&text, ' ');
+	}
+	CHECK_STRING(text.s, "8.0 0.0 0.0 0.1 1e-05 1.152921504606847e+18 98304.0 ");
 	strbuf_release(&text);
 	CHECK_STRING(words_layer_kind("model.language_model.layers.12.mlp.down_proj"), "mlp.down_proj");
 	CHECK_STRING(words_layer_kind("lm_head"), "lm_head");
@@ -380,12 +481,25 @@ static void test_words(void)
 
 /* --- the overview --- */
 
+static struct quantizer_pair sample_pair(const char *weight, const char *activation)
+{
+	struct quantizer_pair pair = {{ELEMENT_INT8, SCALE_ROW, 0}, {ELEMENT_NONE, SCALE_TENSOR, 0}};
+	if (!strcmp(weight, "int4"))
+		pair.weight = (struct quantizer){ELEMENT_INT4, SCALE_BLOCK, 128};
+	if (!strcmp(activation, "int8"))
+		pair.activation = (struct quantizer){ELEMENT_INT8, SCALE_TENSOR, 0};
+	return pair;
+}
+
 static void overview_sample(struct overview_cell *cell, const char *name, const char *pair, const char *weight,
 	const char *activation, const char *size, double sum)
 {
 	*cell = (struct overview_cell){.name = name, .model = "toy", .pair = pair, .weight = weight,
 		.activation = activation, .granularity = "default", .size = size, .status = OVERVIEW_OK, .sum = sum,
-		.normalised = 12 * sum, .searched_total = sum / 4, .bits = 8.7443, .search_bits = 8, .cost_bits = 8.0625};
+		.quantizers = sample_pair(weight, activation), .score_sequences = 16, .score_tokens = 100, .score_targets = 84,
+		.loss = 1.5, .normalised = 12 * sum, .searched_total = sum / 4, .asked_bits = 8, .target_bits = 8.7453,
+		.satisfied = 1, .bits = 8.7443, .stored_bits = 8.75, .cost_bits = 8.0625};
+	cell->search_bits = quantizer_search_bits(cell->quantizers);
 	cell->top[0] = (struct overview_top){mem_strdup("model.language_model.layers.1.mlp.down_proj"), sum / 2};
 	cell->top[1] = (struct overview_top){mem_strdup("lm_head"), sum / 8};
 	cell->top_count = 2;
@@ -412,6 +526,12 @@ static void overview_samples(struct overview_cell *cells)
 	cells[7].status = OVERVIEW_MISSING;
 	cells[7].reason = "not computed yet: run ninja";
 	cells[8].same_as = cells[2].name;
+	for (size_t i = 1; i < 4; i += 2)
+		cells[i].score_sequences *= 2; /* large scores more text than small */
+	cells[4].over_budget = 1;
+	cells[4].stored_bits = 11.5;
+	cells[6].satisfied = 0;
+	cells[6].asked_bits = cells[6].target_bits = 7;
 	overview_cell_release(&cells[5]);
 	overview_cell_release(&cells[7]);
 	cells[0].top[1].score = cells[0].sum; /* out of the usual order of layers */
@@ -437,6 +557,41 @@ static void test_overview(void)
 	for (size_t i = 0; i < OVERVIEW_CELLS; i++)
 		overview_cell_release(&cells[i]);
 	free(folder);
+}
+
+/* Three budgets, two sizes that score the same text, and a cell without a target. */
+static void test_overview_budgets(void)
+{
+	static const char *const names[] = {
+		"toy.wint4_afp16.default.medium.effective_bits=4.5", "toy.wint4_afp16.default.large.effective_bits=4.5",
+		"toy.wint4_afp16.default.medium.effective_bits=6", "toy.wint4_afp16.default.large.effective_bits=6",
+		"toy.wint4_afp16.default.medium.batch_size=4.effective_bits=6",
+		"toy.wint4_afp16.default.large.batch_size=4.effective_bits=6",
+	};
+	struct overview_cell cells[6];
+	struct overview overview = {"budgets", cells, 6, NULL, 0};
+	struct overview_table t;
+	for (size_t i = 0; i < 6; i++) {
+		overview_sample(&cells[i], names[i], "wint4_afp16", "int4", "fp16", i % 2 ? "large" : "medium", 6.5);
+		cells[i].asked_bits = cells[i].target_bits = i < 2 ? 4.5 : 6;
+		cells[i].bits = i < 2 ? 4.375 : 5.75;
+		cells[i].same_as = i && i < 4 ? names[0] : NULL;
+	}
+	cells[4].sum = 5;
+	overview_cell_release(&cells[5]);
+	cells[5].unscored = 1;
+	overview_table_make(&t, &overview);
+	CHECK(t.setting_count == 3 && t.column_count == 6, "%zu settings, %zu columns", t.setting_count, t.column_count);
+	CHECK(t.settings[1].repeats == 0 && t.settings[2].repeats == 2, "%zu %zu", t.settings[1].repeats,
+		t.settings[2].repeats);
+	CHECK_STRING(t.settings[2].label, "`batch_size=4 effective_bits=6`");
+	CHECK(t.same[0] == OVERVIEW_NONE && t.same[1] == 0 && t.same[2] == OVERVIEW_NONE && t.same[3] == 2,
+		"same as %zu %zu %zu %zu", t.same[0], t.same[1], t.same[2], t.same[3]);
+	overview_table_release(&t);
+	CHECK(!overview_write(&overview, scratch_dir(), NULL), "%s", error_text());
+	compare_golden(scratch_dir(), "budgets.md", "overview_budgets.md");
+	for (size_t i = 0; i < 6; i++)
+		overview_cell_release(&cells[i]);
 }
 
 /* Several granularities and another swept key; nothing has a result. */
@@ -470,6 +625,11 @@ static void test_overview_fill(void)
 	CHECK(cell.status == OVERVIEW_OK && !cell.reason && cell.sum == 108.0 / 64 && cell.search_bits == 4 &&
 		cell.cost_bits == 5, "sum %g", cell.sum);
 	CHECK(cell.top_count == 5, "%zu layers", cell.top_count);
+	CHECK(cell.asked_bits == 8 && cell.target_bits == search_adjusted_bits(8064, 1408, 8) && cell.satisfied &&
+		cell.stored_bits > cell.bits && !cell.over_budget, "%g of %g, %g stored", cell.bits, cell.target_bits,
+		cell.stored_bits);
+	CHECK(cell.score_sequences == 7 && cell.score_targets == 65 && cell.quantizers.weight.block == 16, "%zu targets",
+		cell.score_targets);
 	CHECK_STRING(cell.top[0].group, "model.language_model.layers.0.mlp.gate_proj");
 	CHECK(cell.searched_total == 69.0 / 64, "searched total %g", cell.searched_total);
 	s.calib.linear_count = 1;
@@ -484,12 +644,16 @@ int main(void)
 	TEST(test_weight_only);
 	TEST(test_table);
 	TEST(test_unmet_budget);
+	TEST(test_over_budget);
 	TEST(test_no_targets);
+	TEST(test_divergence);
+	TEST(test_counts_of_one);
 	TEST(test_refused);
 	TEST(test_all_or_none);
 	TEST(test_error_figures);
 	TEST(test_words);
 	TEST(test_overview);
+	TEST(test_overview_budgets);
 	TEST(test_overview_empty);
 	TEST(test_overview_fill);
 	return check_done();
