@@ -4,21 +4,12 @@
  * headers. What is written is a table: the weights stay in the checkpoint.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "checkpoint/checkpoint.h"
 #include "common/error.h"
 #include "common/memory.h"
 #include "graph/stage.h"
 #include "model/lm_extract.h"
-
-static const struct job_file *find_file(const struct job_input *input, const char *name)
-{
-	for (size_t i = 0; i < input->file_count; i++)
-		if (!strcmp(input->files[i].name, name))
-			return &input->files[i];
-	return NULL;
-}
 
 /* The digests of the shards stand in the job, which holds those of all leaves. A shard it does not list was added after
  * the graph was made. */
@@ -28,7 +19,7 @@ static int find_digests(const struct job *job, const struct checkpoint *checkpoi
 	if (!input)
 		return fail("%s: there is no input \"checkpoint\"", job->path);
 	for (size_t i = 0; i < checkpoint->shard_count; i++) {
-		const struct job_file *file = find_file(input, checkpoint->shards[i].name);
+		const struct job_file *file = job_input_file(input, checkpoint->shards[i].name);
 		if (!file)
 			return fail("%s: not there when the graph was made; run ninja again", checkpoint->shards[i].file.path);
 		digests[i] = file->digest;

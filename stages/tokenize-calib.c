@@ -1,6 +1,5 @@
 /* tokenize-calib: captions + tokenizer files -> tokens. See rules/tokenize-calib.yaml. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/error.h"
 #include "common/memory.h"
@@ -8,13 +7,11 @@
 #include "graph/stage.h"
 #include "tokenizer/calib_tokens.h"
 
-static const char *input_path(const struct job *job, const char *input, const char *file)
+static const char *input_path(const struct job *job, const char *input, const char *name)
 {
 	const struct job_input *in = job_input_find(job, input);
-	for (size_t i = 0; in && i < in->file_count; i++)
-		if (!file || !strcmp(in->files[i].name, file))
-			return in->files[i].path;
-	return NULL;
+	const struct job_file *file = in ? job_input_file(in, name) : NULL;
+	return file ? file->path : NULL;
 }
 
 static struct tokenizer *open_tokenizer(const struct job *job)
@@ -27,7 +24,7 @@ static int tokenize(const struct job *job, struct calib_tokens *tokens, size_t *
 {
 	size_t length_max;
 	struct captions captions;
-	const char *path = input_path(job, "captions", NULL);
+	const char *path = input_path(job, "captions", "content");
 	if (!path)
 		return fail("%s: no captions file among the inputs", job->path);
 	if (job_param_size(job, "dataset.num_samples", asked) || job_param_size(job, "dataset.calib_seq_len", &length_max))

@@ -297,13 +297,6 @@ int64_t node_int(const struct node *root, const char *path)
 	return expect(root, path, NODE_INT)->integer;
 }
 
-double node_float(const struct node *root, const char *path)
-{
-	const struct node *n = node_at(root, path);
-	assert(n && is_number(n));
-	return as_double(n);
-}
-
 int node_bool(const struct node *root, const char *path)
 {
 	return expect(root, path, NODE_BOOL)->boolean;

@@ -77,7 +77,6 @@ int node_equal(const struct node *a, const struct node *b);
 const char *node_string(const struct node *root, const char *path);
 const char *node_string_or(const struct node *root, const char *path, const char *otherwise); /* absent or null */
 int64_t node_int(const struct node *root, const char *path);
-double node_float(const struct node *root, const char *path); /* an int counts */
 int node_bool(const struct node *root, const char *path);
 int node_is_null(const struct node *root, const char *path);  /* absent or null */
 

@@ -467,16 +467,3 @@ int schema_check(struct node *config, const struct composition *c)
 	check_size(&checker);
 	return report(&checker);
 }
-
-/* --- documentation --- */
-
-void schema_print(struct strbuf *to)
-{
-	for (size_t i = 0; i < RULES; i++) {
-		struct strbuf b;
-		strbuf_init(&b);
-		expectation(&b, &rules[i]);
-		strbuf_addf(to, "%-50s %-34s %s\n", rules[i].path, b.s, rules[i].about);
-		strbuf_release(&b);
-	}
-}

@@ -13,7 +13,4 @@
  * which. -1 after fail() with all that was found, one a paragraph. */
 int schema_check(struct node *config, const struct composition *c);
 
-/* Appends one line a key: path, what it takes, what it means. */
-void schema_print(struct strbuf *to);
-
 #endif

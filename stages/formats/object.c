@@ -36,11 +36,6 @@ static const struct {
 	[OBJECT_F64] = {"f64", 8},
 };
 
-size_t object_type_bytes(enum object_type type)
-{
-	return types[type].bytes;
-}
-
 static void put(unsigned char *to, uint64_t value, int bytes)
 {
 	for (int i = 0; i < bytes; i++)

@@ -36,7 +36,6 @@ enum {
 	OBJECT_CHUNK_BYTES = 4 << 20,
 	OBJECT_ALIGN = 64,
 	OBJECT_DESCRIPTION_MAX = 256 << 20,
-	OBJECT_ARRAYS_MAX = 1 << 20,
 };
 
 struct object_array_source {
@@ -86,8 +85,5 @@ const void *object_array(const struct object *o, const char *name, enum object_t
 
 /* As object_array, and the count must be the expected one. */
 const void *object_array_exact(const struct object *o, const char *name, enum object_type type, size_t count);
-
-/* Bytes of one element. */
-size_t object_type_bytes(enum object_type type);
 
 #endif

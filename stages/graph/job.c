@@ -186,6 +186,14 @@ const struct job_input *job_input_find(const struct job *job, const char *name)
 	return NULL;
 }
 
+const struct job_file *job_input_file(const struct job_input *input, const char *name)
+{
+	for (size_t i = 0; i < input->file_count; i++)
+		if (!strcmp(input->files[i].name, name))
+			return &input->files[i];
+	return NULL;
+}
+
 char *job_input_path(const struct job *job, const struct job_input *input)
 {
 	return cache_object_path(job->cache, &input->result);

@@ -58,6 +58,9 @@ int job_resolve(struct job *job);
 /* The input of that name; NULL when the job has none. Borrowed. */
 const struct job_input *job_input_find(const struct job *job, const char *name);
 
+/* A leaf of an input by its name in the key; NULL when the input has none of that name. Borrowed. */
+const struct job_file *job_input_file(const struct job_input *input, const char *name);
+
 /* Path of an input's object; the caller frees. The input must exist and be resolved. */
 char *job_input_path(const struct job *job, const struct job_input *input);
 

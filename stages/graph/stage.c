@@ -58,7 +58,8 @@ void stage_trace(const char *stage, const char *cell)
 	close(fd);
 }
 
-int stage_write_stamp(const char *path, const char *text)
+/* Writes the stamp anew, content and mtime, creating its folder. */
+static int write_stamp(const char *path, const char *text)
 {
 	return dir_make_parents(path) || file_write(path, text, strlen(text)) ? -1 : 0;
 }
@@ -66,6 +67,11 @@ int stage_write_stamp(const char *path, const char *text)
 /* Leaves must be what they were when the graph was made, before they are read and after. */
 static int check_leaves(const struct job *job)
 {
+	size_t files = 0;
+	for (size_t i = 0; i < job->input_count; i++)
+		files += job->inputs[i].file_count;
+	if (!files)
+		return 0; /* most jobs: the memo need not be read, once a cell */
 	struct leaf_memo *memo = leaf_memo_open(job->cache);
 	int bad = 0;
 	for (size_t i = 0; i < job->input_count && !bad; i++) {
@@ -217,7 +223,7 @@ static int check_stage(const struct stage *stage, const struct job *job)
 {
 	if (strcmp(job->stage, stage->name))
 		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage->name);
-	return cache_prepare(job->cache);
+	return 0;
 }
 
 static int run_group(const struct stage *stage, const char *path, const char *stamp)
@@ -240,11 +246,11 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 			bad = check_stage(stage, &jobs[opened++]);
 	}
 	if (!bad)
-		bad = missing_jobs(jobs, count, missing, &missing_count);
+		bad = cache_prepare(jobs[0].cache) || missing_jobs(jobs, count, missing, &missing_count);
 	if (!bad && missing_count)
 		bad = compute(stage, &id, missing, missing_count) < 0;
 	if (!bad)
-		bad = stage_write_stamp(stamp, id.hex);
+		bad = write_stamp(stamp, id.hex);
 	for (size_t i = 0; i < opened; i++)
 		job_close(&jobs[i]);
 	free(jobs);
@@ -279,7 +285,7 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 	struct cache_result result;
 	if (job_open(&job, path))
 		return error_report(1);
-	int bad = check_stage(stage, &job) || job_resolve(&job) <= 0;
+	int bad = check_stage(stage, &job) || cache_prepare(job.cache) || job_resolve(&job) <= 0;
 	/* Without its inputs the group could not try this job: next time it shall. */
 	if (bad && stamp)
 		unlink(stamp);

@@ -53,9 +53,6 @@ void stage_failed(struct stage_run *run, size_t index);
 /* Appends "STAGE CELL" to the trace file, if one is asked for. */
 void stage_trace(const char *stage, const char *cell);
 
-/* Writes FILE anew (content and mtime), creating its folder. */
-int stage_write_stamp(const char *path, const char *text);
-
 /* SIGPIPE ignored; SIGTERM, SIGINT, SIGHUP remove the half-written object and exit 143. */
 void stage_signals(void);
 

@@ -35,7 +35,8 @@ static void find_tensors(struct loaded_model *m)
 	}
 }
 
-int loaded_model_open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
+/* From the path of an lm object, a checkpoint folder and a backend. */
+static int open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
 	const struct ops *ops)
 {
 	*m = (struct loaded_model){.ops = ops};
@@ -71,7 +72,7 @@ int loaded_model_open(struct loaded_model *m, const struct job *job)
 		return fail("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
 			job->numerics ? job->numerics : "(none)", ops_cpu()->numerics);
 	char *path = job_input_path(job, input);
-	int bad = loaded_model_open_with(m, path, &input->result.content, dir, ops_cpu());
+	int bad = open_with(m, path, &input->result.content, dir, ops_cpu());
 	free(path);
 	return bad;
 }

@@ -21,10 +21,6 @@ struct loaded_model {
 /* Uses the job's input "lm" and its unhashed model.path and autoquant.device. -1 after fail(), holding nothing. */
 int loaded_model_open(struct loaded_model *m, const struct job *job);
 
-/* The same from a path of an lm object, a checkpoint folder and a backend. */
-int loaded_model_open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
-	const struct ops *ops);
-
 /* Whether another job of the group may use the model: the same lm, else -1 after fail(). */
 int loaded_model_serves(const struct loaded_model *m, const struct job *job);
 

@@ -25,7 +25,6 @@ run_stage() {
 }
 for pair in "tokenize-calib demo_captions" "extract-lm qwen3_vl_demo" "quantize-calibrate $cell" "score-layers $cell" "render-report $cell"; do
 	stage=${pair%% *}
-	rm -rf "$S/tmp.kept"
 	run_stage "$stage" "$(job "$stage" "${pair#* }")"
 	check "$stage alone" equal $status 0
 done
