@@ -59,7 +59,7 @@ static char *input_path(const struct job *job, const char *name, const struct di
 
 static int open_objects(struct inputs *in, const struct job *job)
 {
-	static const char *const names[4] = {"lm", "tokens", "calib", "scores"};
+	static const char *const names[4] = {"lm", "tokens", "calib.0", "scores.0"};
 	const struct digest *content[4];
 	char *path[4] = {NULL};
 	int bad = 0;
@@ -207,12 +207,14 @@ static int read_cell(struct grid_cell *cell, const cJSON *item, const char *sour
 {
 	struct job job;
 	const char *report = json_string(item, "report", source), *manifest = json_string(item, "manifest", source);
+	const cJSON *format = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(item, "formats"), 0);
+	const cJSON *quant_pair = cJSON_GetObjectItemCaseSensitive(format, "quant_pair");
 	cell->shown = (struct overview_cell){
 		.name = json_string(item, "cell", source),
 		.model = json_string(item, "model", source),
 		.pair = json_string(item, "pair", source),
-		.weight = json_string(item, "weight", source),
-		.activation = json_string(item, "activation", source),
+		.weight = json_string(quant_pair, "weight", source),
+		.activation = json_string(quant_pair, "activation", source),
 		.granularity = json_string(item, "granularity", source),
 		.size = json_string(item, "size", source),
 	};

@@ -9,7 +9,7 @@
 #include "common/memory.h"
 #include "config/suggest.h"
 
-enum type { TYPE_STRING, TYPE_NAME, TYPE_WORD, TYPE_INT, TYPE_FLOAT, TYPE_BOOL, TYPE_MAP, TYPE_ANY };
+enum type { TYPE_STRING, TYPE_NAME, TYPE_WORD, TYPE_INT, TYPE_FLOAT, TYPE_BOOL, TYPE_MAP, TYPE_TEXTS, TYPE_ANY };
 enum { REQUIRED = 1, NULLABLE = 2, ABOVE_MIN = 4 /* the minimum itself is excluded */ };
 
 struct rule {
@@ -78,6 +78,16 @@ static const struct rule rules[] = {
 	{"autoquant.effective_bits", TYPE_FLOAT, REQUIRED | ABOVE_MIN, NULL, NULL, 0, 16,
 		"budget of the search, bits a weight"},
 	{"autoquant.score_size", TYPE_INT, REQUIRED, NULL, NULL, 1, SAMPLES_MAX, "captions scored, in whole batches"},
+	{"autoquant.formats", TYPE_TEXTS, REQUIRED | NULLABLE, NULL, NULL, 0, 0,
+		"quant_pairs that compete for each layer; null: quant_pair alone"},
+	{"autoquant.cost", TYPE_WORD, REQUIRED, "search_bits|cost_bits", NULL, 0, 0,
+		"how the search counts: the smaller of weight and activation bits, or stored bits with scales"},
+	{"autoquant.allow_none", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "a layer may stay at 16 bits"},
+	{"autoquant.include", TYPE_TEXTS, REQUIRED | NULLABLE, NULL, NULL, 0, 0,
+		"patterns of module names: only these layers are searched"},
+	{"autoquant.exclude", TYPE_TEXTS, REQUIRED | NULLABLE, NULL, NULL, 0, 0,
+		"patterns of module names: these layers stay at 16 bits"},
+	{"autoquant.check_recipe", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "run the chosen mix once for real"},
 
 	{"output_layout.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "for people"},
 	{"output_layout.mode", TYPE_WORD, REQUIRED, "tmp|publish", NULL, 0, 0, "which folders results go to"},
@@ -90,7 +100,7 @@ static const struct rule rules[] = {
 	{"runner.output_dir", TYPE_STRING, REQUIRED | NULLABLE, NULL, NULL, 0, 0, "folder of a single cell's results"},
 };
 
-enum { RULES = sizeof rules / sizeof *rules, PROBLEMS_MAX = 20, PARTS_MAX = 64 };
+enum { RULES = sizeof rules / sizeof *rules, PROBLEMS_MAX = 20, PARTS_MAX = 64, TEXTS_MAX = 1000 };
 
 struct problem {
 	size_t file;               /* its place among the composed files; those of overrides come last */
@@ -213,7 +223,8 @@ static int is_word_of(const char *text, const char *list)
 static void expectation(struct strbuf *to, const struct rule *r)
 {
 	static const char *const names[] = {
-		"text", "a name (letters, digits, _ . -)", "", "int", "float", "true or false", "a mapping", "a value"
+		"text", "a name (letters, digits, _ . -)", "", "int", "float", "true or false", "a mapping",
+		"a list of at least one text, [a,b]", "a value"
 	};
 	strbuf_adds(to, names[r->type]);
 	if (r->type == TYPE_WORD) {
@@ -288,6 +299,14 @@ static int in_range(const struct rule *r, double value)
 	return (r->flags & ABOVE_MIN ? value > r->min : value >= r->min) && value <= r->max;
 }
 
+static int is_texts(const struct node *n)
+{
+	for (size_t i = 0; n->kind == NODE_LIST && i < n->count; i++)
+		if (n->items[i]->kind != NODE_STRING || !*n->items[i]->text)
+			return 0;
+	return n->kind == NODE_LIST && n->count && n->count <= TEXTS_MAX;
+}
+
 static int fits(const struct rule *r, struct node *n)
 {
 	switch (r->type) {
@@ -305,6 +324,8 @@ static int fits(const struct rule *r, struct node *n)
 		return n->kind == NODE_BOOL;
 	case TYPE_MAP:
 		return n->kind == NODE_DICT;
+	case TYPE_TEXTS:
+		return is_texts(n);
 	default:
 		return 1;
 	}

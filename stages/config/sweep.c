@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "common/memory.h"
 #include "config/axes.h"
+#include "config/formats.h"
 #include "config/resolve.h"
 #include "config/schema.h"
 #include "config/suggest.h"
@@ -224,6 +225,9 @@ static void cell_release(struct grid_cell *cell)
 		free(cell->choices[i].group);
 		free(cell->choices[i].option);
 	}
+	for (size_t i = 0; i < cell->pair_count; i++)
+		node_free(cell->pairs[i]);
+	free(cell->pairs);
 	free(cell->swept);
 	free(cell->choices);
 	free(cell->overrides);
@@ -271,6 +275,8 @@ static void add_cell(struct sweep *s, const struct recipe *r, struct node *confi
 static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 {
 	struct composition c;
+	struct node **pairs = NULL;
+	size_t pair_count = 0;
 	int excluded = 0;
 	if (compose(s->composer, s->config, r->overrides, r->count, &c))
 		return -1;
@@ -281,11 +287,18 @@ static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 		bad = excluded < 0;
 	}
 	if (!bad && !excluded)
-		bad = schema_check(config, &c);
-	if (!bad && !excluded)
+		bad = schema_check(config, &c) ||
+			formats_load(s->composer, s->config, r->overrides, r->count, config, &pairs, &pair_count);
+	if (!bad && !excluded) {
 		add_cell(s, r, config, &c);
-	else
+		s->grid->cells[s->grid->cell_count - 1].pairs = pairs;
+		s->grid->cells[s->grid->cell_count - 1].pair_count = pair_count;
+	} else {
+		for (size_t i = 0; i < pair_count; i++)
+			node_free(pairs[i]);
+		free(pairs);
 		node_free(config);
+	}
 	composition_release(&c);
 	return bad ? -1 : 0;
 }

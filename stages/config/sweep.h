@@ -39,6 +39,8 @@ struct swept {
 
 struct grid_cell {
 	struct node *config;            /* resolved and checked */
+	struct node **pairs;            /* [pair_count] section quant_pair of each of autoquant.formats; none when null */
+	size_t pair_count;
 	struct swept *swept;            /* in axis order */
 	size_t swept_count;
 	struct choice *choices;

@@ -1,10 +1,16 @@
 /* What rules may name of a cell: its composed config by section, and what follows from it.
  *
- *     quantizer.weight, quantizer.activation   codes of the resolved quantizers (quant/quantizer.h)
+ *     formats                                  what competes for each layer: a list of {name, quant_pair, quantizer: {weight,
+ *                                              activation}, cell: {name}}, codes of the resolved quantizers
+ *                                              (quant/quantizer.h) and the name of the cell of this format alone; one
+ *                                              element, the cell's quant_pair, unless autoquant.formats names several.
+ *                                              Rules lay an element over the cell: "each: formats"
+ *     quantizer.formats                        the same as a list of codes, "F8t/f8t"
  *     dataset.num_samples                      captions of this size: max_calib_samples, else size_to_max_samples[size]
  *     autoquant.num_score_samples              captions that are scored: whole batches up to score_size, at least one
  *     autoquant.device                         what "auto" became
  *     cell.name                                <model>.<pair>.<granularity>.<size>[.key=value...]
+ *     cell.pair                                <pair>: quant_pair.name, or the names of several joined by "+"
  *     config, composed_yaml                    the composed config before these were added, as JSON and as text
  *     output_dir                               where the report goes: runner.output_dir, else by output_layout.mode
  */

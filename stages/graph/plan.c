@@ -17,6 +17,7 @@ enum { KEY_SHORT = 16, LABEL_MAX = 160 };
 struct view {
 	const cJSON *root;
 	const struct rule_input *via;   /* its with; NULL at the cell itself */
+	const cJSON *element;           /* laid over what is outside; NULL: nothing */
 	const struct view *outer;       /* where the substitutes are looked up */
 };
 
@@ -40,6 +41,9 @@ static const cJSON *view_at(const struct view *view, const char *path)
 	for (size_t i = 0; view->via && i < view->via->with_count; i++)
 		if (!strcmp(view->via->with[i].path, path))
 			return view_at(view->outer, view->via->with[i].from);
+	const cJSON *laid_over = view->element ? at_path(view->element, path) : NULL;
+	if (laid_over)
+		return laid_over;
 	return view->outer ? view_at(view->outer, path) : at_path(view->root, path);
 }
 
@@ -68,8 +72,10 @@ static void files_free(struct plan_file *files, size_t count)
 
 static void job_free(struct plan_job *job)
 {
-	for (size_t i = 0; i < job->input_count; i++)
+	for (size_t i = 0; i < job->input_count; i++) {
 		files_free(job->inputs[i].files, job->inputs[i].file_count);
+		free(job->inputs[i].name);
+	}
 	free(job->inputs);
 	free(job->label);
 	free(job->describe);
@@ -93,6 +99,7 @@ void plan_release(struct plan *plan)
 	for (size_t i = 0; i < plan->cell_count; i++) {
 		free(plan->cells[i].name);
 		free(plan->cells[i].output_dir);
+		free(plan->cells[i].scores);
 		cJSON_Delete(plan->cells[i].view);
 	}
 	files_free(plan->leaves, plan->leaf_count);
@@ -269,24 +276,52 @@ static cJSON *project(const struct view *view, const struct rule *rule, const st
 
 static int add_job(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index);
 
-static int read_input(struct plan *plan, struct plan_input *input, const struct rule *rule,
-	const struct rule_input *from, const struct view *view)
+/* Appends an input that a stage makes of the view, with element (may be NULL) laid over it. */
+static int add_made(struct plan *plan, struct plan_job *job, const struct rule_input *from, const struct view *view,
+	const cJSON *element, char *name)
 {
-	input->name = from->name;
-	input->is_leaf = !from->stage;
-	if (input->is_leaf)
-		return read_leaf(plan, input, rule, from, view);
-	struct view inner = {.root = view->root, .via = from, .outer = view};
+	struct view inner = {.root = view->root, .via = from, .element = element, .outer = view};
+	job->inputs = mem_resize(job->inputs, job->input_count + 1, sizeof *job->inputs);
+	struct plan_input *input = &job->inputs[job->input_count++];
+	*input = (struct plan_input){.name = name};
 	return add_job(plan, rules_find(plan->rules, from->stage), &inner, &input->job);
 }
 
-/* Whether the cell has this input: its "when" names a value that is not "-". -1 after fail(). */
+static int add_each(struct plan *plan, struct plan_job *job, const struct rule_input *from, const struct view *view)
+{
+	const cJSON *element, *list = need(view, job->rule, from->each);
+	size_t i = 0;
+	if (!list)
+		return -1;
+	if (!cJSON_IsArray(list) || !list->child)
+		return fail("%s: input '%s': each: \"%s\" is no list with elements", job->rule->path, from->name, from->each);
+	cJSON_ArrayForEach(element, list)
+		if (add_made(plan, job, from, view, element, mem_printf("%s.%zu", from->name, i++)))
+			return -1;
+	return 0;
+}
+
+static int add_input(struct plan *plan, struct plan_job *job, const struct rule_input *from, const struct view *view)
+{
+	if (from->each)
+		return add_each(plan, job, from, view);
+	if (from->stage)
+		return add_made(plan, job, from, view, NULL, mem_strdup(from->name));
+	job->inputs = mem_resize(job->inputs, job->input_count + 1, sizeof *job->inputs);
+	struct plan_input *input = &job->inputs[job->input_count++];
+	*input = (struct plan_input){.name = mem_strdup(from->name), .is_leaf = 1};
+	return read_leaf(plan, input, job->rule, from, view);
+}
+
+/* Whether the cell has this input: its "when" names a value that is not "-", false or null. -1 after fail(). */
 static int wanted(const struct rule *rule, const struct rule_input *from, const struct view *view)
 {
 	const cJSON *value = from->when ? need(view, rule, from->when) : NULL;
 	if (from->when && !value)
 		return -1;
-	return !from->when || !cJSON_IsString(value) || strcmp(value->valuestring, "-");
+	if (cJSON_IsString(value))
+		return strcmp(value->valuestring, "-") != 0;
+	return !cJSON_IsFalse(value) && !cJSON_IsNull(value);
 }
 
 static void compute_key(const struct plan *plan, struct plan_job *job)
@@ -358,10 +393,9 @@ static int name_job(struct plan *plan, struct plan_job *job, const struct view *
 static int add_job(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index)
 {
 	struct plan_job job = {.rule = rule, .group = PLAN_NO_GROUP};
-	job.inputs = mem_zeroed(rule->input_count, sizeof *job.inputs);
 	for (size_t i = 0; i < rule->input_count; i++) {
 		int has = wanted(rule, &rule->inputs[i], view);
-		if (has < 0 || (has && read_input(plan, &job.inputs[job.input_count++], rule, &rule->inputs[i], view)))
+		if (has < 0 || (has && add_input(plan, &job, &rule->inputs[i], view)))
 			goto bad;
 	}
 	job.params = project(view, rule, &rule->params);
@@ -387,6 +421,21 @@ bad:
 	return -1;
 }
 
+/* The report of a cell: the published job that reads scores. */
+static void take_report(const struct plan *plan, struct plan_cell *cell, size_t index)
+{
+	const struct plan_job *job = &plan->jobs[index];
+	static const char scores[] = "scores";
+	for (size_t i = 0; i < job->input_count; i++) {
+		const char *rest = job->inputs[i].name + sizeof scores - 1;
+		if (strncmp(job->inputs[i].name, scores, sizeof scores - 1) || (*rest && *rest != '.'))
+			continue;
+		cell->report = index;
+		cell->scores = mem_resize(cell->scores, cell->score_count + 1, sizeof *cell->scores);
+		cell->scores[cell->score_count++] = job->inputs[i].job;
+	}
+}
+
 /* Adds the job of one published stage, if the cell wants it. The one that reads scores is the cell's report; others
  * stand beside it and are often those of many cells. */
 static int add_published(struct plan *plan, const struct rule *rule, const struct view *view, struct plan_cell *cell)
@@ -399,13 +448,7 @@ static int add_published(struct plan *plan, const struct rule *rule, const struc
 		return 0;
 	if (add_job(plan, rule, view, &index))
 		return -1;
-	const struct plan_job *job = &plan->jobs[index];
-	for (size_t i = 0; i < job->input_count; i++) {
-		if (strcmp(job->inputs[i].name, "scores"))
-			continue;
-		cell->report = index;
-		cell->score = job->inputs[i].job;
-	}
+	take_report(plan, cell, index);
 	return 0;
 }
 
@@ -420,7 +463,8 @@ int plan_add_cell(struct plan *plan, const char *name, cJSON *view, const char *
 	for (size_t i = 0; i < plan->rules->count; i++)
 		if (plan->rules->rules[i].publish && add_published(plan, &plan->rules->rules[i], &v, kept))
 			return fail_context("%s", name);
-	return kept->report == PLAN_NO_JOB ? fail("no rule with publish: true reads scores, so there is nothing to make") : 0;
+	return kept->report == PLAN_NO_JOB
+		? fail("no rule with publish: true reads scores, so there is nothing to make") : 0;
 }
 
 static int by_text(const void *a, const void *b)

@@ -3,7 +3,9 @@
  * A cell is given as its view: a JSON object of everything rules may name, by section: the composed config and beside
  * it what the generator derived (quantizer.weight, dataset.num_samples, cell.name ...). A job is a stage with the
  * params its rule declares and the jobs or leaves that are its inputs; two cells whose projections agree share the job,
- * which is how cells come to share calibrations, tokens and scores.
+ * which is how cells come to share calibrations, tokens and scores. An input with "each" is one job for every element of
+ * a list of the view, made of the view with the element laid over it: so a cell of several formats shares its scores
+ * with the cells of these formats alone.
  */
 #ifndef QG_GRAPH_PLAN_H
 #define QG_GRAPH_PLAN_H
@@ -21,7 +23,7 @@ struct plan_file {
 };
 
 struct plan_input {
-	const char *name;      /* borrowed from the rule */
+	char *name;            /* as in the rule; of an input made for each element "scores.0", "scores.1", ... */
 	int is_leaf;
 	size_t job;            /* index into plan.jobs, unless a leaf */
 	struct plan_file *files;
@@ -55,7 +57,8 @@ struct plan_cell {
 	char *name;
 	cJSON *view;
 	size_t report;                 /* job of the published stage that reads scores */
-	size_t score;                  /* its input job named "scores" */
+	size_t *scores;                /* [score_count] its input jobs of that name, one a format */
+	size_t score_count;
 	char *output_dir;
 };
 

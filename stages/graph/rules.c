@@ -13,7 +13,7 @@ static const char *const rule_keys[] = {
 	"stage", "version", "about", "when", "label", "describe", "numerics", "publish", "inputs", "params", "unhashed",
 	"output", "group", "pool",
 };
-static const char *const input_keys[] = {"stage", "when", "with", "leaf", "files"};
+static const char *const input_keys[] = {"stage", "when", "each", "with", "leaf", "files"};
 static const char *const pools[] = {"compute", "disk"};
 
 static int check_keys(const struct node *dict, const char *const *known, size_t count, const char *what)
@@ -113,11 +113,14 @@ static int take_inputs(const struct node *root, struct rule *rule)
 		input->name = mem_strdup(inputs->keys[i].text);
 		if (check_keys(from, input_keys, sizeof input_keys / sizeof *input_keys, "an input") ||
 			take_string(from, "stage", 0, &input->stage) || take_string(from, "when", 0, &input->when) ||
+			take_string(from, "each", 0, &input->each) ||
 			take_string(from, "leaf", 0, &input->leaf) || take_string(from, "files", 0, &input->files) ||
 			take_with(node_get(from, "with"), input))
 			return -1;
 		if (!input->stage == !input->leaf)
 			return origin_fail(&from->at, "input '%s' needs either 'stage' or 'leaf'", input->name);
+		if (input->each && !input->stage)
+			return origin_fail(&from->at, "input '%s': 'each' is for what a stage makes", input->name);
 	}
 	return 0;
 }
@@ -224,6 +227,7 @@ static void rule_free(struct rule *rule)
 		free(input->name);
 		free(input->stage);
 		free(input->when);
+		free(input->each);
 		free(input->leaf);
 		free(input->files);
 	}

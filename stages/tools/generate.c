@@ -43,6 +43,8 @@ static const char dry_dir[] = "build/dry"; /* job files of --dry-run, removed at
 static const char cache_dir[] = "cache";
 static const char grid_path[] = "build/grid.json";
 
+#define NO_CELL ((size_t)-1)
+
 struct request {
 	char *text;                     /* owner of the strings */
 	const char *preset, *grid;
@@ -301,12 +303,16 @@ static int make_plan(struct generator *g)
 /* ------------------------------------------------------------------------------------------------------------------
  * Files */
 
+static const char *view_string(const cJSON *view, const char *section, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(view, section), key)->valuestring;
+}
+
 static void report_names(const struct plan_cell *cell, char *names[REPORT_FILES])
 {
 	const cJSON *pair = cJSON_GetObjectItemCaseSensitive(cell->view, "quant_pair");
-	const cJSON *scheme = cJSON_GetObjectItemCaseSensitive(pair, "scheme_name");
-	report_file_names(names, cJSON_IsString(scheme) ? scheme->valuestring : NULL,
-		cJSON_GetObjectItemCaseSensitive(pair, "name")->valuestring);
+	const cJSON *scheme = cell->score_count == 1 ? cJSON_GetObjectItemCaseSensitive(pair, "scheme_name") : NULL;
+	report_file_names(names, cJSON_IsString(scheme) ? scheme->valuestring : NULL, view_string(cell->view, "cell", "pair"));
 	for (size_t i = 0; i < REPORT_FILES; i++) {
 		char *name = names[i];
 		names[i] = path_join(cell->output_dir, name);
@@ -343,25 +349,45 @@ static int beside_files(const struct plan *plan, const struct plan_job *job, cha
 	return 0;
 }
 
-static const char *view_string(const cJSON *view, const char *section, const char *key)
+static int same_scores(const struct plan_cell *a, const struct plan_cell *b)
 {
-	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(view, section), key)->valuestring;
+	return a->score_count == b->score_count && !memcmp(a->scores, b->scores, a->score_count * sizeof *a->scores);
 }
 
-static cJSON *grid_cell_json(const struct plan *plan, const struct plan_cell *cell)
+/* For every cell the first one that has its scores computed from the same: NO_CELL where that is itself. The caller
+ * frees. */
+static size_t *find_twins(const struct plan *plan)
+{
+	size_t *twin = mem_array(plan->cell_count, sizeof *twin);
+	/* Cells by the job of their first scores: the latest of each, and the one before it, both + 1. */
+	size_t *latest = mem_zeroed(plan->job_count, sizeof *latest), *before = mem_zeroed(plan->cell_count, sizeof *before);
+	for (size_t c = 0; c < plan->cell_count; c++) {
+		size_t *head = &latest[plan->cells[c].scores[0]];
+		twin[c] = NO_CELL;
+		for (size_t other = *head; other && twin[c] == NO_CELL; other = before[other - 1])
+			if (same_scores(&plan->cells[c], &plan->cells[other - 1]))
+				twin[c] = twin[other - 1] == NO_CELL ? other - 1 : twin[other - 1];
+		before[c] = *head;
+		*head = c + 1;
+	}
+	free(latest);
+	free(before);
+	return twin;
+}
+
+static cJSON *grid_cell_json(const struct plan *plan, const struct plan_cell *cell, size_t same_as)
 {
 	cJSON *to = cJSON_CreateObject();
 	char *names[REPORT_FILES];
 	report_names(cell, names);
 	cJSON_AddStringToObject(to, "cell", cell->name);
 	cJSON_AddStringToObject(to, "model", view_string(cell->view, "model", "name"));
-	cJSON_AddStringToObject(to, "pair", view_string(cell->view, "quant_pair", "name"));
-	cJSON_AddStringToObject(to, "weight", view_string(cell->view, "quant_pair", "weight"));
-	cJSON_AddStringToObject(to, "activation", view_string(cell->view, "quant_pair", "activation"));
+	cJSON_AddStringToObject(to, "pair", view_string(cell->view, "cell", "pair"));
 	cJSON_AddStringToObject(to, "granularity", view_string(cell->view, "quant_granularity", "name"));
 	cJSON_AddStringToObject(to, "size", view_string(cell->view, "dataset", "size"));
-	cJSON_AddStringToObject(to, "weight_code", view_string(cell->view, "quantizer", "weight"));
-	cJSON_AddStringToObject(to, "activation_code", view_string(cell->view, "quantizer", "activation"));
+	cJSON_AddItemReferenceToObject(to, "formats", cJSON_GetObjectItemCaseSensitive(cell->view, "formats"));
+	if (same_as != NO_CELL)
+		cJSON_AddStringToObject(to, "same_as", plan->cells[same_as].name);
 	cJSON_AddStringToObject(to, "report", plan->jobs[cell->report].job_path);
 	cJSON_AddStringToObject(to, "manifest", names[REPORT_MANIFEST]);
 	for (size_t i = 0; i < REPORT_FILES; i++)
@@ -378,8 +404,10 @@ static int write_grid_json(const struct generator *g)
 	cJSON_AddStringToObject(grid, "overview_json", g->overview[0] ? g->overview[0] : "");
 	cJSON_AddStringToObject(grid, "overview_md", g->overview[1] ? g->overview[1] : "");
 	cJSON *cells = cJSON_AddArrayToObject(grid, "cells");
+	size_t *twin = find_twins(&g->plan);
 	for (size_t i = 0; i < g->plan.cell_count; i++)
-		cJSON_AddItemToArray(cells, grid_cell_json(&g->plan, &g->plan.cells[i]));
+		cJSON_AddItemToArray(cells, grid_cell_json(&g->plan, &g->plan.cells[i], twin[i]));
+	free(twin);
 	cJSON *invalid = cJSON_AddArrayToObject(grid, "invalid");
 	for (size_t i = 0; i < g->invalid_count; i++) {
 		cJSON *one = cJSON_CreateObject();
@@ -477,17 +505,11 @@ static int write_files(struct generator *g)
 /* ------------------------------------------------------------------------------------------------------------------
  * What the user sees */
 
-static int by_score(const void *a, const void *b)
-{
-	size_t x = sorted_plan->cells[*(const size_t *)a].score, y = sorted_plan->cells[*(const size_t *)b].score;
-	return (x > y) - (x < y);
-}
-
-static int is_cached(const struct plan *plan, const struct plan_cell *cell)
+static int is_cached(const struct plan *plan, size_t job_index)
 {
 	struct job job;
 	struct cache_result result;
-	if (job_open(&job, plan->jobs[cell->score].job_path))
+	if (job_open(&job, plan->jobs[job_index].job_path))
 		return 0;
 	int cached = ref_read(job.ref, job.cache, &result) > 0;
 	if (!cached)
@@ -496,23 +518,28 @@ static int is_cached(const struct plan *plan, const struct plan_cell *cell)
 	return cached;
 }
 
-/* Cells with the same quantizers and inputs share one computation: counts the computations, and those that are
- * cached. */
+static int is_cell_cached(const struct plan *plan, const struct plan_cell *cell)
+{
+	for (size_t i = 0; i < cell->score_count; i++)
+		if (!is_cached(plan, cell->scores[i]))
+			return 0;
+	return 1;
+}
+
+/* Cells with the same quantizers and inputs share scores: counts the distinct ones, and those that are cached. */
 static void count_scores(const struct plan *plan, size_t *distinct, size_t *cached)
 {
-	size_t *cells = mem_array(plan->cell_count, sizeof *cells);
+	char *seen = mem_zeroed(plan->job_count, 1);
 	*distinct = *cached = 0;
-	for (size_t i = 0; i < plan->cell_count; i++)
-		cells[i] = i;
-	sorted_plan = plan;
-	qsort(cells, plan->cell_count, sizeof *cells, by_score);
-	for (size_t i = 0; i < plan->cell_count; i++) {
-		if (i && !by_score(&cells[i - 1], &cells[i]))
-			continue;
-		++*distinct;
-		*cached += (size_t)is_cached(plan, &plan->cells[cells[i]]);
-	}
-	free(cells);
+	for (size_t c = 0; c < plan->cell_count; c++)
+		for (size_t i = 0; i < plan->cells[c].score_count; i++) {
+			size_t job = plan->cells[c].scores[i];
+			if (seen[job]++)
+				continue;
+			++*distinct;
+			*cached += (size_t)is_cached(plan, job);
+		}
+	free(seen);
 }
 
 static void print_invalid(const struct generator *g)
@@ -522,6 +549,58 @@ static void print_invalid(const struct generator *g)
 		printf("    %s: %s\n", g->invalid[i].name, g->invalid[i].reason);
 	if (g->invalid_count > SHOWN)
 		printf("    ... and %zu more (build/grid.json lists all)\n", g->invalid_count - SHOWN);
+}
+
+/* "qwen3_vl_demo.wfp8_afp16.{default, w_per_tensor}.small": the names of a cell and its twins, with what they share said
+ * once. Shared parts end at points. */
+static void print_class(const struct plan *plan, const size_t *twin, size_t first)
+{
+	const char *name = plan->cells[first].name;
+	size_t start = strlen(name), end = start;
+	for (size_t c = first + 1; c < plan->cell_count; c++) {
+		const char *other = plan->cells[c].name;
+		size_t same = 0, length = strlen(other), tail = 0;
+		if (twin[c] != first)
+			continue;
+		while (same < start && other[same] == name[same])
+			same++;
+		while (tail < end && tail < length && other[length - 1 - tail] == name[strlen(name) - 1 - tail])
+			tail++;
+		start = same;
+		end = tail;
+	}
+	while (start && name[start - 1] != '.')
+		start--;
+	while (end && name[strlen(name) - end] != '.')
+		end--;
+	printf("    %.*s{", (int)start, name);
+	for (size_t c = first; c < plan->cell_count; c++)
+		if (c == first || twin[c] == first)
+			printf("%s%.*s", c == first ? "" : ", ", (int)(strlen(plan->cells[c].name) - start - end),
+				plan->cells[c].name + start);
+	printf("}%s\n", name + strlen(name) - end);
+}
+
+/* Cells that differ in name only. */
+static void print_twins(const struct plan *plan)
+{
+	enum { SHOWN = 24 };
+	size_t *twin = find_twins(plan), count = 0, classes = 0;
+	char *has_twin = mem_zeroed(plan->cell_count, 1);
+	for (size_t c = 0; c < plan->cell_count; c++)
+		if (twin[c] != NO_CELL) {
+			count++;
+			has_twin[twin[c]] = 1;
+		}
+	if (count)
+		printf("  %-10s %zu cell%s the computation of another:\n", "", count, count == 1 ? " is" : "s are");
+	for (size_t c = 0; c < plan->cell_count; c++)
+		if (has_twin[c] && ++classes <= SHOWN)
+			print_class(plan, twin, c);
+	if (classes > SHOWN)
+		printf("    ... and %zu more such sets (same_as in build/grid.json)\n", classes - SHOWN);
+	free(has_twin);
+	free(twin);
 }
 
 static void print_found(void)
@@ -581,9 +660,11 @@ static void print_summary(const struct generator *g)
 			"             Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
 	printf("  %-10s %s\n", "captions", node_string(first, "dataset.captions_path"));
 	printf("  %-10s cpu, %zu threads\n", "device", pool_threads());
-	printf("  %-10s %s: %zu cell%s, %zu distinct: %zu already cached, %zu to compute\n", "grid", g->grid.name,
-		plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct, cached, distinct - cached);
+	printf("  %-10s %s: %zu cell%s, %zu distinct computation%s: %zu already cached, %zu to compute\n", "grid", g->grid.name,
+		plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct, distinct == 1 ? "" : "s", cached,
+		distinct - cached);
 	print_estimate(g, distinct - cached);
+	print_twins(plan);
 	if (g->invalid_count) {
 		printf("  %-10s %zu cells that cannot exist are left out:\n", "", g->invalid_count);
 		print_invalid(g);
@@ -600,7 +681,7 @@ static void print_summary(const struct generator *g)
 static void print_cells(const struct generator *g)
 {
 	for (size_t i = 0; i < g->plan.cell_count; i++)
-		printf("%-7s %s\n", is_cached(&g->plan, &g->plan.cells[i]) ? "cached" : "to run", g->plan.cells[i].name);
+		printf("%-7s %s\n", is_cell_cached(&g->plan, &g->plan.cells[i]) ? "cached" : "to run", g->plan.cells[i].name);
 	print_invalid(g);
 }
 

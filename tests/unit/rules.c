@@ -294,20 +294,20 @@ static plan_lister *lister(const char *name)
 }
 
 struct cell {
-	const char *name, *weight, *act, *method, *device, *text, *model, *out;
+	const char *name, *weight, *act, *method, *device, *text, *model, *out, *formats;
 	int n, scored;
 };
 
 /* What every test starts from. */
 static const struct cell basic = {.name = "basic", .weight = "I8r", .act = "f8t", .method = "grad", .device = "cpu",
-	.text = "text", .model = "model", .out = "out", .n = 10, .scored = 4};
+	.text = "text", .model = "model", .out = "out", .formats = "[{}]", .n = 10, .scored = 4};
 
 static cJSON *view_of(const struct cell *c)
 {
 	char *text = mem_printf("{\"cell\":{\"name\":\"%s\"},\"quant\":{\"weight\":\"%s\",\"act\":\"%s\"},\"out\":\"%s\","
 		"\"run\":{\"method\":\"%s\",\"device\":\"%s\",\"scored\":%d,\"extra\":true},\"model\":{\"path\":\"%s/%s\"},"
-		"\"data\":{\"name\":\"d\",\"n\":%d,\"text\":\"%s/%s\"}}", c->name, c->weight, c->act, c->out, c->method, c->device,
-		c->scored, scratch_dir(), c->model, c->n, scratch_dir(), c->text);
+		"\"data\":{\"name\":\"d\",\"n\":%d,\"text\":\"%s/%s\"},\"formats\":%s}", c->name, c->weight, c->act, c->out, c->method, c->device,
+		c->scored, scratch_dir(), c->model, c->n, scratch_dir(), c->text, c->formats);
 	cJSON *view = json_parse(text, strlen(text), "test", NULL);
 	free(text);
 	if (!view)
@@ -386,7 +386,7 @@ static void test_one_cell(void)
 	CHECK(plan->job_count == 5 && plan->cell_count == 1, "%zu jobs, %zu cells", plan->job_count, plan->cell_count);
 	CHECK(count_jobs(plan, "tokens") == 2, "%zu tokens", count_jobs(plan, "tokens"));
 	const struct plan_cell *cell = &plan->cells[0];
-	const struct plan_job *report = &plan->jobs[cell->report], *scores = &plan->jobs[cell->score];
+	const struct plan_job *report = &plan->jobs[cell->report], *scores = &plan->jobs[cell->scores[0]];
 	CHECK_STRING(report->rule->stage, "a-report");
 	CHECK_STRING(scores->rule->stage, "scores");
 	CHECK_STRING(cell->output_dir, "out");
@@ -409,7 +409,7 @@ static void test_with_substitutes(void)
 	struct planned p;
 	fresh();
 	plan_cells(&p, &basic, 1);
-	const struct plan_job *jobs = p.plan.jobs, *scores = &jobs[p.plan.cells[0].score];
+	const struct plan_job *jobs = p.plan.jobs, *scores = &jobs[p.plan.cells[0].scores[0]];
 	const struct plan_job *scored = &jobs[input_of(scores, "tokens")->job];
 	const struct plan_job *calib = &jobs[input_of(scores, "calib")->job], *all = &jobs[input_of(calib, "tokens")->job];
 	CHECK(cJSON_GetObjectItem(scored->params, "data.n")->valueint == 4, "scored tokens are not substituted");
@@ -435,12 +435,44 @@ static void test_with_reaches_further_up(void)
 		"    with: {run.method: cell.name, quant.weight: run.device}}");
 	change_rule(&scores_rule, "{stage: calib}", "{stage: calib, with: {quant.act: quant.weight}}");
 	plan_cells(&p, &basic, 1);
-	const struct plan_job *scores = &p.plan.jobs[p.plan.cells[0].score];
+	const struct plan_job *scores = &p.plan.jobs[p.plan.cells[0].scores[0]];
 	const struct plan_job *calib = &p.plan.jobs[input_of(scores, "calib")->job];
 	CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(scores->params, "run.method")), "basic");
 	CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(scores->params, "quant.act")), "f8t");
 	CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(calib->params, "quant.weight")), "cpu");
 	CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(calib->params, "quant.act")), "cpu");
+	planned_release(&p);
+}
+
+/* An input with "each" is one job an element, which stands over the cell's own values all the way up. */
+static void test_each(void)
+{
+	static const char formats[] = "[{\"quant\": {\"weight\": \"I8r\", \"act\": \"-\"}, \"cell\": {\"name\": \"first\"}},"
+		" {\"quant\": {\"weight\": \"F8t\", \"act\": \"f8t\"}, \"cell\": {\"name\": \"second\"}}]";
+	struct planned p;
+	struct cell three[] = {basic, basic, basic};
+	fresh();
+	change_rule(&report_rule, "{stage: scores}", "{stage: scores, each: formats}");
+	three[0].formats = formats;
+	three[1].name = "alone";
+	three[1].formats = "[{}]";
+	three[2].name = "none";
+	three[2].formats = "[]";
+	plan_cells(&p, three, 2);
+	const struct plan_cell *cell = &p.plan.cells[0];
+	const struct plan_job *report = &p.plan.jobs[cell->report];
+	CHECK(cell->score_count == 2 && input_of(report, "scores.0")->job == cell->scores[0] &&
+		input_of(report, "scores.1")->job == cell->scores[1], "%zu scores", cell->score_count);
+	const struct plan_job *first = &p.plan.jobs[cell->scores[0]], *second = &p.plan.jobs[cell->scores[1]];
+	CHECK_STRING(first->label, "first");
+	CHECK_STRING(second->label, "second");
+	CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(first->params, "quant.weight")), "I8r");
+	const struct plan_job *calib = &p.plan.jobs[input_of(first, "calib")->job];
+	CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(calib->params, "quant.weight")), "I8r");
+	CHECK(!input_of(calib, "tokens"), "\"when\" does not see the element");
+	CHECK(p.plan.cells[1].score_count == 1, "%zu scores of the cell of one", p.plan.cells[1].score_count);
+	CHECK(plan_add_cell(&p.plan, "none", view_of(&three[2]), "none") == -1, "an empty list is taken");
+	CHECK(strstr(error_text(), "no list with elements"), "%s", error_text());
 	planned_release(&p);
 }
 
@@ -451,7 +483,7 @@ static void test_when_leaves_out(void)
 	fresh();
 	weights_only.act = "-";
 	plan_cells(&p, &weights_only, 1);
-	const struct plan_job *scores = &p.plan.jobs[p.plan.cells[0].score];
+	const struct plan_job *scores = &p.plan.jobs[p.plan.cells[0].scores[0]];
 	const struct plan_job *calib = &p.plan.jobs[input_of(scores, "calib")->job];
 	CHECK(!input_of(calib, "tokens") && calib->input_count == 0, "calib has %zu inputs", calib->input_count);
 	CHECK(p.plan.job_count == 4, "%zu jobs", p.plan.job_count);
@@ -475,9 +507,9 @@ static void test_cells_share(void)
 	plan_cells(&p, two, 2);
 	/* without tokens the calibs agree, so the scores do; only the reports tell the cells apart */
 	CHECK(p.plan.job_count == 5 && count_jobs(&p.plan, "a-report") == 2, "%zu jobs", p.plan.job_count);
-	CHECK(p.plan.cells[0].score == p.plan.cells[1].score, "scores are not shared");
+	CHECK(p.plan.cells[0].scores[0] == p.plan.cells[1].scores[0], "scores are not shared");
 	CHECK(p.plan.cells[0].report != p.plan.cells[1].report, "reports are shared");
-	CHECK_STRING(p.plan.jobs[p.plan.cells[1].score].label, "basic");
+	CHECK_STRING(p.plan.jobs[p.plan.cells[1].scores[0]].label, "basic");
 	planned_release(&p);
 
 	two[1] = two[0];
@@ -540,7 +572,7 @@ static struct keys keys_with(const struct cell *c, const char *numerics)
 	plan_init(&p.plan, &p.rules, p.build, scratch_dir(), numerics, lister);
 	add_cell(&p.plan, c);
 	plan_finish(&p.plan);
-	const struct plan_job *scores = &p.plan.jobs[p.plan.cells[0].score];
+	const struct plan_job *scores = &p.plan.jobs[p.plan.cells[0].scores[0]];
 	k.report = p.plan.jobs[p.plan.cells[0].report].key;
 	k.scores = scores->key;
 	k.tokens = p.plan.jobs[input_of(scores, "tokens")->job].key;
@@ -795,7 +827,7 @@ static void test_write_jobs(void)
 	plan_cells(&p, &basic, 1);
 	if (plan_write_jobs(&p.plan))
 		exit(error_report(1));
-	const struct plan_job *scores = &p.plan.jobs[p.plan.cells[0].score];
+	const struct plan_job *scores = &p.plan.jobs[p.plan.cells[0].scores[0]];
 	const struct plan_job *tokens = &p.plan.jobs[input_of(scores, "tokens")->job];
 	if (job_open(&job, scores->job_path))
 		exit(error_report(1));
@@ -837,15 +869,15 @@ static void test_labels(void)
 	fresh();
 	c.name = "a b/c:d$e'f=+-._G9";
 	plan_cells(&p, &c, 1);
-	CHECK_STRING(p.plan.jobs[p.plan.cells[0].score].label, "a_b_c_d_e_f=+-._G9");
-	CHECK_STRING(p.plan.jobs[p.plan.cells[0].score].describe, "SCORE a b/c:d$e'f=+-._G9");
+	CHECK_STRING(p.plan.jobs[p.plan.cells[0].scores[0]].label, "a_b_c_d_e_f=+-._G9");
+	CHECK_STRING(p.plan.jobs[p.plan.cells[0].scores[0]].describe, "SCORE a b/c:d$e'f=+-._G9");
 	planned_release(&p);
 	memset(name, 'n', sizeof name);
 	name[sizeof name - 1] = '\0';
 	c.name = name;
 	plan_cells(&p, &c, 1);
-	CHECK(strlen(p.plan.jobs[p.plan.cells[0].score].label) == 160, "%zu characters",
-		strlen(p.plan.jobs[p.plan.cells[0].score].label));
+	CHECK(strlen(p.plan.jobs[p.plan.cells[0].scores[0]].label) == 160, "%zu characters",
+		strlen(p.plan.jobs[p.plan.cells[0].scores[0]].label));
 	planned_release(&p);
 }
 
@@ -858,6 +890,7 @@ int main(void)
 	TEST(test_one_cell);
 	TEST(test_with_substitutes);
 	TEST(test_with_reaches_further_up);
+	TEST(test_each);
 	TEST(test_when_leaves_out);
 	TEST(test_cells_share);
 	TEST(test_many_cells);
