@@ -2,10 +2,10 @@
  *
  *     minimise  sum of score[g][choice[g]]   subject to   sum of cost[g][choice[g]] <= budget
  *
- * one choice a group: a multiple-choice knapsack, solved exactly (search.c says how). The answer depends on the numbers
- * alone: among solutions of equal total score the one of smallest cost, among those the one whose choices come first,
- * compared group by group in order. With the most compressed choice first and NONE last, as manifests list them,
- * earlier groups are quantized rather than later ones.
+ * one choice a group: a multiple-choice knapsack, solved exactly (search.c says how), for one budget or for all at
+ * once. The answer depends on the numbers alone: among solutions of equal total score the one of smallest cost, among
+ * those the one whose choices come first, compared group by group in order. With the most compressed choice first and
+ * NONE last, as manifests list them, earlier groups are quantized rather than later ones.
  *
  * Costs are whole numbers, so that sums are exact: stored bits, weights times bits a weight. Scores are compared as
  * exact sums too, not as rounded ones (those smaller than 2^-57 of the largest are rounded to 2^-110 of it).
@@ -45,6 +45,26 @@ enum search_status {
 
 /* Fills choice[count]. */
 enum search_status search_solve(const struct search_problem *problem, size_t *choice, struct search_result *result);
+
+/* A total that no other choice beats in both numbers. */
+struct search_point {
+	double cost, score;     /* those of search_solve() with a budget of this cost, bit by bit */
+	int hull;               /* a corner of the lower convex hull: best at some price of a unit of cost */
+};
+
+enum { SEARCH_POINTS_MAX = 20000 };
+
+struct search_frontier {
+	struct search_point *points; /* [count] cheapest first; scores fall, as exact sums */
+	size_t count;
+	int complete;           /* 0: there are more, and points are the corners of the hull alone */
+};
+
+/* The whole trade-off; the budget is not read. Corners alone are given when there are more than points_max points (0:
+ * SEARCH_POINTS_MAX), be it of the last few groups by themselves, or states_max was reached; a problem has at most one
+ * corner for each choice. -1 after fail(); then nothing is held. */
+int search_frontier(const struct search_problem *problem, size_t points_max, struct search_frontier *frontier);
+void search_frontier_release(struct search_frontier *frontier);
 
 /* Effective bits that stand for bits when weights [disabled of total] stay at 16: what the peer
  * hands to its solver, rounded up by its 0.001. bits itself when nothing or everything is disabled. */
