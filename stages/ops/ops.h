@@ -180,6 +180,11 @@ static inline const dev_f64 *f64_at_const(const dev_f64 *p, size_t n)
 	return (const dev_f64 *)((const char *)p + n * sizeof(double));
 }
 
+static inline const dev_i32 *i32_at_const(const dev_i32 *p, size_t n)
+{
+	return (const dev_i32 *)((const char *)p + n * sizeof(int32_t));
+}
+
 static inline dev_weight *weight_at(const struct ops *ops, dev_weight *p, size_t n)
 {
 	return (dev_weight *)((char *)p + n * ops->weight_bytes);

@@ -60,6 +60,7 @@ static const struct ops_f64 table_f64 = {
 	.attention = cpu_attention_f64,
 	.swiglu = cpu_swiglu_f64,
 	.softmax = cpu_softmax_f64,
+	.cross_entropy = cpu_cross_entropy_f64,
 	.divergence = cpu_divergence,
 };
 

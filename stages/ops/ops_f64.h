@@ -1,4 +1,4 @@
-/* Forward operations in fp64, for the KL divergence: a part of the table of operations (ops.h) that a backend may lack.
+/* Forward operations in fp64, for KL divergences and the losses beside them: a part of the table of operations (ops.h) that a backend may lack.
  *
  * fp32 logits carry an error of 1e-6, and the logarithms of nearly equal probabilities cancel; so everything from the
  * embedding to the sum over the vocabulary is fp64 there. Quantizers stay the fp32 ones of ops.h, between narrow() and
@@ -29,6 +29,10 @@ struct ops_f64 {
 
 	/* p[t] = softmax(z[t]), rows of V. */
 	void (*softmax)(dev_f64 *p, const dev_f64 *z, size_t T, size_t V);
+
+	/* loss[t] = -log softmax(z[t])[label[t]] over z[T,V]; 0 where label[t] < 0: no target. Never negative; NaN anywhere
+	 * in a row with a target gives NaN. */
+	void (*cross_entropy)(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V);
 
 	/* kl[t] = sum over v of p(v) (log p(v) - log q(v)) with p = softmax(z), handed over, and q = softmax(changed), over
 	 * [T,V]. A sum of terms that are not negative, formed from the differences changed - z: nothing cancels, and equal

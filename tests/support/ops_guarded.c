@@ -383,6 +383,14 @@ static void guarded_softmax_f64(dev_f64 *p, const dev_f64 *z, size_t T, size_t V
 	leave();
 }
 
+static void guarded_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V)
+{
+	device(loss), device(z), device(label);
+	enter();
+	ops_cpu()->f64->cross_entropy(loss, z, label, T, V);
+	leave();
+}
+
 static void guarded_divergence(dev_f64 *kl, const dev_f64 *p, const dev_f64 *z, const dev_f64 *changed, size_t T,
 	size_t V)
 {
@@ -405,6 +413,7 @@ const struct ops *ops_guarded(void)
 		.attention = guarded_attention_f64,
 		.swiglu = guarded_swiglu_f64,
 		.softmax = guarded_softmax_f64,
+		.cross_entropy = guarded_cross_entropy_f64,
 		.divergence = guarded_divergence,
 	};
 	static const struct ops table = {

@@ -237,7 +237,7 @@ static void test_swiglu(void)
 	}
 }
 
-/* ---- Divergence ---- */
+/* ---- Cross-entropy and divergence ---- */
 
 static void plain_log_softmax(long double *to, const double *z, size_t V)
 {
@@ -260,6 +260,58 @@ static double plain_divergence(const double *z, const double *changed, size_t V)
 	free(p);
 	free(q);
 	return (double)sum;
+}
+
+static void check_cross_entropy(size_t V, double spread)
+{
+	enum { T = 5 };
+	struct array z = array_random(T * V, spread), loss = array_empty(T);
+	long double *expected = mem_array(V, sizeof *expected);
+	int32_t label[T];
+	for (size_t t = 0; t < T; t++)
+		label[t] = t % 3 == 1 ? -1 : (int32_t)(noise_bits() % V);
+	dev_i32 *at = ops->alloc(sizeof label);
+	ops->upload(at, label, sizeof label);
+	ops->f64->cross_entropy(loss.at, z.at, at, T, V);
+	array_result(&loss, "cross-entropy");
+	for (size_t t = 0; t < T; t++) {
+		plain_log_softmax(expected, z.host + t * V, V);
+		double row = label[t] < 0 ? 0 : (double)-expected[label[t]];
+		CHECK(loss.host[t] >= 0 && fabs(loss.host[t] - row) <= 1e-14 * (1 + row), "%zu logits, spread %g, row %zu: %.17g, "
+			"expected %.17g", V, spread, t, loss.host[t], row);
+		CHECK(label[t] >= 0 || loss.host[t] == 0, "a row without target has %g", loss.host[t]);
+	}
+	ops->release(at);
+	free(expected);
+	array_free(&z);
+	array_free(&loss);
+}
+
+static void test_cross_entropy(void)
+{
+	static const double spreads[] = {0, 1e-9, 1, 12, 1000, 1e200};
+	for (size_t i = 0; i < sizeof spreads / sizeof *spreads; i++)
+		for (size_t n = 0; n < SIZES; n++)
+			check_cross_entropy(sizes[n], spreads[i]);
+}
+
+/* Wherever the NaN or infinity is, and although another element is the target. */
+static void test_cross_entropy_not_finite(void)
+{
+	static const double bad[] = {NAN, INFINITY};
+	static const int32_t label[] = {5};
+	dev_i32 *at = ops->alloc(sizeof label);
+	ops->upload(at, label, sizeof label);
+	for (size_t i = 0; i < 2 * 20; i++) {
+		double values[20] = {0};
+		values[i / 2] = bad[i % 2];
+		struct array z = array_of(20, values, 0), loss = array_empty(1);
+		ops->f64->cross_entropy(loss.at, z.at, at, 1, 20);
+		CHECK(isnan(array_result(&loss, "not finite")[0]), "%g at %zu gives %g", bad[i % 2], i / 2, loss.host[0]);
+		array_free(&z);
+		array_free(&loss);
+	}
+	ops->release(at);
 }
 
 /* Rows of logits that move by about spread; what the definition itself loses in long double is allowed on top. */
@@ -383,6 +435,8 @@ int main(int argc, char **argv)
 		TEST(test_rope);
 		TEST(test_attention);
 		TEST(test_swiglu);
+		TEST(test_cross_entropy);
+		TEST(test_cross_entropy_not_finite);
 		TEST(test_divergence);
 		TEST(test_divergence_known);
 		TEST(test_divergence_nan);
