@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "model/kl_state.h"
+#include "model/widen.h"
 
 /* ---- weights ---- */
 
@@ -12,17 +13,9 @@
 static void weight_rows(const struct kl *k, const struct kl_worker *worker, dev_f64 *to, const dev_weight *W,
 	size_t linear, size_t variant, size_t row0, size_t rows)
 {
-	size_t in = k->plan.linears[linear].in, step = kl_slice_rows(in), end = row0 + rows;
-	for (size_t row = row0; row < end; row += step) {
-		size_t count = end - row < step ? end - row : step;
-		const dev_weight *from = weight_at_const(k->ops, W, row * in);
-		if (variant) {
-			const struct weight_variant *v = &k->plan.weights[variant - 1];
-			k->ops->quantize_weight(worker->slice, from, row, count, in, v->quantizer, v->amax[linear], 0);
-			from = worker->slice;
-		}
-		k->ops->f64->widen_weight(f64_at(to, row * in), from, count * in);
-	}
+	struct weight_variant as_it_is = {0}, *v = variant ? &k->plan.weights[variant - 1] : &as_it_is;
+	widen_rows(k->ops, to, W, k->plan.linears[linear].in, row0, rows, v->quantizer, variant ? v->amax[linear] : NULL,
+		worker->slice);
 }
 
 static int layer_weight_piece(void *context, size_t index, size_t worker)
@@ -37,7 +30,7 @@ static int layer_weight_piece(void *context, size_t index, size_t worker)
 static int head_weight_piece(void *context, size_t index, size_t worker)
 {
 	struct kl *k = context;
-	size_t V = k->config->vocab_size, step = kl_slice_rows(k->config->hidden_size), row = index * step;
+	size_t V = k->config->vocab_size, step = widen_slice_rows(k->config->hidden_size), row = index * step;
 	weight_rows(k, &k->workers[worker], k->variant ? k->changed_head : k->head, k->weights.table,
 		k->plan.linear_count - 1, k->variant, row, V - row < step ? V - row : step);
 	return 0;
@@ -96,18 +89,22 @@ static void stream_start(const struct kl *k, size_t s, const struct replay *repl
 	const struct kl_baseline *base = &k->baselines[stream->batch];
 	enum replay_step step = stream->group % REPLAY_STEPS;
 	struct replay_frame frame = worker->frame;
+	struct quantizer_pair pairs[LINEARS_PER_LAYER];
 	const struct replay_change change = {
 		.W = k->W + (1 + format->weight) * LINEARS_PER_LAYER,
-		.activation = format->pair.activation,
+		.pair = pairs,
 		.amax = format->amax ? format->amax + k->layer * LINEARS_PER_LAYER : NULL,
 	};
+	for (size_t kind = 0; kind < LINEARS_PER_LAYER; kind++)
+		pairs[kind] = format->pair;
 	if (step == REPLAY_O)
 		frame.attention = base->attention;
 	if (step == REPLAY_DOWN)
 		frame.act = base->act;
 	k->ops->f64->copy(k->x[s], step < REPLAY_MLP ? base->level[k->layer % 2] : base->middle,
 		replay->tokens * k->config->hidden_size);
-	replay_run(replay, &frame, k->x[s], step, REPLAY_STEPS, &change);
+	replay_run(replay, &frame, k->x[s], step, step + 1, &change);
+	replay_run(replay, &frame, k->x[s], step + 1, REPLAY_STEPS, NULL);
 }
 
 static int stream_piece(void *context, size_t index, size_t worker)
@@ -187,12 +184,12 @@ static int head_piece(void *context, size_t index, size_t worker)
 /* lm_head as it is or as a variant has it: all rows of all streams that want it. */
 static int run_head(struct kl *k, size_t variant)
 {
-	size_t V = k->config->vocab_size, step = kl_slice_rows(k->config->hidden_size), end = k->run.batch + k->run.batches;
+	size_t V = k->config->vocab_size, step = widen_slice_rows(k->config->hidden_size), end = k->run.batch + k->run.batches;
 	k->variant = variant;
 	if (k->ops->for_each((V + step - 1) / step, head_weight_piece, k))
 		return -1;
 	for (k->batch = k->run.batch; k->batch < end; k->batch++) {
-		size_t T = kl_tokens(k, k->batch), rows = kl_head_rows(k->config, T);
+		size_t T = kl_tokens(k, k->batch), rows = replay_head_rows(k->config, T);
 		for (k->row = 0; k->row < T; k->row += rows) {
 			k->rows = T - k->row < rows ? T - k->row : rows;
 			head_baseline(k);

@@ -1,39 +1,20 @@
 #include "model/kl_state.h"
-
-/* Elements of logits at a time: a constant, since products of another shape have other bits. */
-static const size_t head_elements = (size_t)1 << 23;
-
-/* Elements of a weight that a worker quantizes before they are widened. */
-static const size_t slice_elements = (size_t)1 << 16;
+#include "model/widen.h"
 
 static size_t larger(size_t a, size_t b)
 {
 	return a > b ? a : b;
 }
 
-/* Equal parts, as few as fit. */
-size_t kl_head_rows(const struct lm_config *c, size_t T)
-{
-	size_t most = larger(head_elements / c->vocab_size, 1);
-	size_t parts = (T + most - 1) / most;
-	return (T + parts - 1) / parts;
-}
-
-size_t kl_slice_rows(size_t in)
-{
-	return larger(slice_elements / in, 1);
-}
-
 void kl_place_shared(struct kl *k, struct carve *carve)
 {
 	const struct lm_config *c = k->config;
-	size_t table = c->vocab_size * c->hidden_size * sizeof(double), T = 0, rows = 0, slice = slice_elements;
+	size_t table = c->vocab_size * c->hidden_size * sizeof(double), T = 0, rows = 0;
+	size_t slice = widen_slice_elements(k->plan.linears, k->plan.linear_count);
 	for (size_t b = 0; b < k->plan.selection.count; b++) {
 		T = larger(T, kl_tokens(k, b));
-		rows = larger(rows, kl_head_rows(c, kl_tokens(k, b)));
+		rows = larger(rows, replay_head_rows(c, kl_tokens(k, b)));
 	}
-	for (size_t i = 0; i < k->plan.linear_count; i++)
-		slice = larger(slice, k->plan.linears[i].in);
 	for (size_t i = 0; i < (1 + k->plan.weight_count) * LINEARS_PER_LAYER; i++) {
 		const struct linear_info *linear = &k->plan.linears[i % LINEARS_PER_LAYER];
 		k->W[i] = carve_take(carve, linear->out * linear->in * sizeof(double));

@@ -66,12 +66,6 @@ static inline int kl_changes_head(const struct kl *k, const struct kl_stream *st
 	return stream->group == k->config->layers * REPLAY_STEPS;
 }
 
-/* Rows of a batch that go through lm_head at a time. */
-size_t kl_head_rows(const struct lm_config *config, size_t tokens);
-
-/* Rows of a weight of in columns that a worker quantizes before they are widened. */
-size_t kl_slice_rows(size_t in);
-
 /* Takes the memory of everything but a run. */
 void kl_place_shared(struct kl *k, struct carve *carve);
 

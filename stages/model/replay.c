@@ -35,6 +35,14 @@ const dev_f64 *replay_quantize(const struct ops *ops, const struct replay_frame 
 	return f->quantized;
 }
 
+size_t replay_head_rows(const struct lm_config *c, size_t T)
+{
+	const size_t elements = (size_t)1 << 23;
+	size_t most = larger(elements / c->vocab_size, 1);
+	size_t parts = (T + most - 1) / most;
+	return (T + parts - 1) / parts;
+}
+
 /* The linears of a step that read one input, and where their outputs go. */
 struct reader {
 	enum linear_kind kind;
@@ -43,18 +51,23 @@ struct reader {
 	double beta;
 };
 
-/* The input is quantized once for all of them unless their maxima differ. */
+/* Whether the change has one form of the input for two linears. */
+static int same_input(const struct replay_change *change, enum linear_kind a, enum linear_kind b)
+{
+	return quantizer_equal(change->pair[a].activation, change->pair[b].activation) &&
+		(!change->amax || change->amax[a] == change->amax[b]);
+}
+
+/* The input is quantized once for all readers unless their quantizers or maxima differ. */
 static void apply(const struct replay *r, const struct replay_frame *f, const struct replay_change *change,
 	const dev_f64 *x, size_t in, const struct reader *readers, size_t count)
 {
 	const dev_f64 *input = x;
 	for (size_t i = 0; i < count; i++) {
 		const struct reader *to = &readers[i];
-		if (change) {
-			const float *amax = change->amax;
-			if (i == 0 || (amax && amax[to->kind] != amax[readers[i - 1].kind]))
-				input = replay_quantize(r->ops, f, x, r->tokens, in, change->activation, amax ? amax[to->kind] : 0);
-		}
+		if (change && (i == 0 || !same_input(change, to->kind, readers[i - 1].kind)))
+			input = replay_quantize(r->ops, f, x, r->tokens, in, change->pair[to->kind].activation,
+				change->amax ? change->amax[to->kind] : 0);
 		r->ops->f64->linear(to->y, input, change ? change->W[to->kind] : r->W[to->kind], r->tokens, in, to->out,
 			to->beta);
 	}
@@ -94,7 +107,7 @@ void replay_run(const struct replay *r, const struct replay_frame *f, dev_f64 *x
 {
 	const struct lm_config *c = r->config;
 	const struct reader o = {LINEAR_O, x, c->hidden_size, 1}, down = {LINEAR_DOWN, x, c->hidden_size, 1};
-	for (enum replay_step step = first; step < end; step++, change = NULL)
+	for (enum replay_step step = first; step < end; step++)
 		switch (step) {
 		case REPLAY_QKV:
 			step_qkv(r, f, x, change);

@@ -1,4 +1,5 @@
-/* One layer in fp64 for one batch, whole or from the place where a search group changes something. Private to kl.c.
+/* One layer in fp64 for one batch, whole or in part, as it is or with quantized linears. Private to kl.c and
+ * recipe_check.c.
  *
  * A layer has four steps, one a search group, each from an input that all before it have made:
  *
@@ -8,8 +9,8 @@
  *     REPLAY_MLP    x                             act = silu(gate) up of norm(x)
  *     REPLAY_DOWN   act, x                        x += down(act)
  *
- * Group g of a layer is the step of that number: a change of it begins there with what the unchanged model had, and
- * everything before is reused. What follows is the layer as it is.
+ * Group g of a layer is the step of that number: a change of it alone begins there with what the unchanged model had,
+ * and everything before is reused. What follows is the layer as it is.
  *
  * Every product has the rows of its batch, whoever computes it: then a stream that a change left as it was has the bits
  * of the unchanged model, and its divergence is exactly 0. Stacking the streams of several groups into one product
@@ -21,6 +22,7 @@
 #include "model/carve.h"
 #include "model/layer.h"
 #include "ops/ops_f64.h"
+#include "quant/quantizer.h"
 
 enum replay_step { REPLAY_QKV, REPLAY_O, REPLAY_MLP, REPLAY_DOWN, REPLAY_STEPS };
 
@@ -49,20 +51,24 @@ struct replay {
 	size_t tokens;
 };
 
-/* What a group computes with in place of its own. */
+/* What the linears of the steps compute with in place of their own; all by kind, [LINEARS_PER_LAYER]. */
 struct replay_change {
-	dev_f64 *const *W;                 /* [LINEARS_PER_LAYER] quantized; those of the group are read */
-	struct quantizer activation;
-	const float *amax;                 /* [LINEARS_PER_LAYER] largest inputs; NULL unless activation is static */
+	dev_f64 *const *W;                 /* quantized, or a linear's own */
+	const struct quantizer_pair *pair; /* of which only the activation quantizer is read */
+	const float *amax;                 /* largest inputs; NULL unless an activation quantizer is static */
 };
 
-/* Runs the steps first .. end-1 on the frame and x[tokens, H]. change (may be NULL) is that of group first. The inputs
- * of step first are in x and, for REPLAY_O and REPLAY_DOWN, frame->attention or frame->act, which are not written. */
+/* Runs the steps first .. end-1 on the frame and x[tokens, H], all with the change (may be NULL). The inputs of step
+ * first are in x and, for REPLAY_O and REPLAY_DOWN, frame->attention or frame->act, which are not written. */
 void replay_run(const struct replay *replay, const struct replay_frame *frame, dev_f64 *x, enum replay_step first,
 	enum replay_step end, const struct replay_change *change);
 
 /* x^ = Q(x rounded to fp32), [rows, cols], in frame->quantized; x itself when activations are not quantized. */
 const dev_f64 *replay_quantize(const struct ops *ops, const struct replay_frame *frame, const dev_f64 *x, size_t rows,
 	size_t cols, struct quantizer quantizer, float amax);
+
+/* Rows of a batch of so many tokens that go through lm_head at a time: as few equal parts as have 2^23 logits (or one
+ * row) at most. A constant, since products of another shape have other bits. */
+size_t replay_head_rows(const struct lm_config *config, size_t tokens);
 
 #endif
