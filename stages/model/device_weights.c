@@ -35,21 +35,34 @@ static void load(const struct device_weights *w, dev_weight *to, const struct ho
 	w->ops->weight_load(to, from->bytes, from->dtype, count);
 }
 
-void device_weights_init(struct device_weights *w, const struct ops *ops, const struct lm_config *config,
-	const struct model_tensors *tensors)
+/* Without memory. */
+static struct device_weights describe(const struct ops *ops, const struct lm_config *config)
 {
 	size_t q = config->heads * config->head_dim, kv = config->kv_heads * config->head_dim, H = config->hidden_size;
 	size_t I = config->intermediate_size;
-	*w = (struct device_weights){
+	return (struct device_weights){
 		.ops = ops,
 		.config = config,
-		.tensors = tensors,
 		.loaded_layer = no_layer,
 		.linear_elements = {
 			[LINEAR_Q] = q * H, [LINEAR_K] = kv * H, [LINEAR_V] = kv * H, [LINEAR_O] = H * q,
 			[LINEAR_GATE] = I * H, [LINEAR_UP] = I * H, [LINEAR_DOWN] = H * I,
 		},
 	};
+}
+
+size_t device_weights_bytes(const struct ops *ops, const struct lm_config *config)
+{
+	struct device_weights w = describe(ops, config);
+	return (place(&w, NULL) + (config->vocab_size + 1) * config->hidden_size) * ops->weight_bytes;
+}
+
+void device_weights_init(struct device_weights *w, const struct ops *ops, const struct lm_config *config,
+	const struct model_tensors *tensors)
+{
+	size_t H = config->hidden_size;
+	*w = describe(ops, config);
+	w->tensors = tensors;
 	w->layer_memory = ops->alloc(place(w, NULL) * ops->weight_bytes);
 	place(w, w->layer_memory);
 	w->table = ops->alloc(config->vocab_size * H * ops->weight_bytes);

@@ -1,4 +1,4 @@
-/* The weights of the model on the device, one layer at a time. Private to transformer.c.
+/* The weights of the model on the device, one layer at a time. Private to model/.
  *
  * Memory for one layer, for one table of [V, H] (embeddings or lm_head, whichever is needed) and the final norm is
  * taken once. What is asked for again while it is still there is not loaded again: a tied head, the last layer at the
@@ -26,6 +26,9 @@ struct device_weights {
 void device_weights_init(struct device_weights *weights, const struct ops *ops, const struct lm_config *config,
 	const struct model_tensors *tensors);
 void device_weights_release(struct device_weights *weights);
+
+/* The device memory it takes. */
+size_t device_weights_bytes(const struct ops *ops, const struct lm_config *config);
 
 /* Afterwards weights->layer is that layer. */
 void device_weights_load_layer(struct device_weights *weights, size_t layer);

@@ -184,7 +184,8 @@ static int head_piece(void *context, size_t index, size_t worker)
 /* lm_head as it is or as a variant has it: all rows of all streams that want it. */
 static int run_head(struct kl *k, size_t variant)
 {
-	size_t V = k->config->vocab_size, step = widen_slice_rows(k->config->hidden_size), end = k->run.batch + k->run.batches;
+	size_t V = k->config->vocab_size, step = widen_slice_rows(k->config->hidden_size);
+	size_t end = k->run.batch + k->run.batches;
 	k->variant = variant;
 	if (k->ops->for_each((V + step - 1) / step, head_weight_piece, k))
 		return -1;

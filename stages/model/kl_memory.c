@@ -83,11 +83,6 @@ size_t kl_run_bytes(struct kl *k)
 
 size_t kl_borrowed_bytes(const struct kl *k)
 {
-	const struct lm_config *c = k->config;
-	size_t elements = c->vocab_size * c->hidden_size + 3 * c->hidden_size + 2 * c->head_dim, tokens = 0;
-	for (size_t i = 0; i < LINEARS_PER_LAYER; i++)
-		elements += k->plan.linears[i].out * k->plan.linears[i].in;
-	for (size_t b = 0; b < k->plan.selection.count; b++)
-		tokens += kl_tokens(k, b);
-	return elements * k->ops->weight_bytes + 3 * tokens * sizeof(int32_t);
+	const struct selection *chosen = &k->plan.selection;
+	return device_weights_bytes(k->ops, k->config) + pass_token_bytes(chosen->batches, chosen->count);
 }

@@ -18,11 +18,19 @@ static void tokens_fill(int32_t *ids, int32_t *position, int32_t *label, const s
 	}
 }
 
+size_t pass_token_bytes(const struct batch *batches, size_t count)
+{
+	size_t tokens = 0;
+	for (size_t b = 0; b < count; b++)
+		tokens += batches[b].tokens;
+	return 3 * tokens * sizeof(int32_t);
+}
+
 /* One transfer for all: ids, positions, labels of one batch after the other. */
 static void tokens_upload(struct pass *p, size_t total)
 {
 	int32_t *host = mem_array(3 * total, sizeof *host), *at = host;
-	p->token_memory = p->ops->alloc(3 * total * sizeof *host);
+	p->token_memory = p->ops->alloc(pass_token_bytes(p->batches, p->count));
 	char *device = (char *)p->token_memory;
 	for (size_t b = 0; b < p->count; b++) {
 		size_t T = p->batches[b].tokens;

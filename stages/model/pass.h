@@ -1,5 +1,5 @@
 /* One pass over a list of batches: their tokens and residual streams on the device, and the memory that runs of batches
- * work in. Private to transformer.c.
+ * work in. Private to model/.
  *
  *     pass_open(&pass, ...);
  *     room_open(&room, &pass, VISIBLE, ALL, LIMIT);
@@ -42,6 +42,9 @@ struct pass {
 void pass_open(struct pass *pass, const struct ops *ops, const struct lm_config *config, const struct batch *batches,
 	size_t count, size_t levels);
 void pass_close(struct pass *pass);
+
+/* The device memory of the tokens of so many batches. */
+size_t pass_token_bytes(const struct batch *batches, size_t count);
 
 /* The residual stream [tokens, H] of a batch at a level: in front of layer 0, 1, ... The levels are used in turn. */
 dev_f32 *pass_stream(const struct pass *pass, size_t batch, size_t level);

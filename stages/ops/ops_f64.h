@@ -1,4 +1,5 @@
-/* Forward operations in fp64, for KL divergences and the losses beside them: a part of the table of operations (ops.h) that a backend may lack.
+/* Forward operations in fp64, for KL divergences and the losses beside them: a part of the table of operations (ops.h)
+ * that a backend may lack.
  *
  * fp32 logits carry an error of 1e-6, and the logarithms of nearly equal probabilities cancel; so everything from the
  * embedding to the sum over the vocabulary is fp64 there. Quantizers stay the fp32 ones of ops.h, between narrow() and

@@ -93,7 +93,7 @@ static double *linear(const struct run *r, size_t index, const double *x)
 	const struct linear_info *info = &r->model->linears[index];
 	size_t T = r->batch->tokens;
 	double *y = mem_array(T * info->out, sizeof *y);
-	if (r->change && r->change->group == info->group) {
+	if (r->change && (r->change->group == info->group || r->change->group == PLAIN_EVERY_GROUP)) {
 		double *changed = copy(x, T * info->in);
 		r->change->input(r->change->context, index, changed, T, info->in);
 		plain_linear(y, changed, r->change->W[index], T, info->in, info->out);

@@ -17,7 +17,9 @@ struct plain_nudge {
 	double delta;
 };
 
-/* A search group with other weights and inputs. */
+#define PLAIN_EVERY_GROUP ((size_t)-1)
+
+/* A search group, or every one, with other weights and inputs. */
 struct plain_change {
 	size_t group;
 	double *const *W;   /* [linears]; those of the group are read */

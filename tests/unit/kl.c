@@ -5,17 +5,14 @@
 #include <stdlib.h>
 
 #include "../support/golden.h"
-#include "../support/make_checkpoint.h"
-#include "../support/model_files.h"
+#include "../support/ops_counting.h"
 #include "../support/ops_guarded.h"
 #include "../support/plain_model.h"
-#include "../support/scratch.h"
+#include "../support/subject.h"
 #include "common/error.h"
 #include "common/memory.h"
-#include "model/calibrate.h"
 #include "model/kl.h"
 #include "ops/ops_f64.h"
-#include "ops/quantize.h"
 
 /* By class of format on the demo model. Weight-only: the same fp64 numbers but for the order of sums. With quantized
  * activations the maxima come from an fp32 pass here and from an fp64 one there, which moves each value of the grid. */
@@ -24,96 +21,21 @@ static const double golden_weight_only = 1e-5, golden_joint = 1e-2;
 /* Against plain loops: logits differ by some 1e-15, a divergence of 1e-10 by 1e-5 of that at worst. */
 static const double oracle_tolerance = 1e-6;
 
-/* Widths are no multiples of anything. */
-static const struct checkpoint_spec small_spec = {
-	.hidden = 36, .layers = 3, .heads = 3, .kv_heads = 1, .head_dim = 10, .intermediate = 50, .vocab = 110,
-	.dtype = DTYPE_BF16, .seed = 7, .outliers = 2,
-};
-
 /* So many logits that a batch goes through lm_head in two parts. */
 static const struct checkpoint_spec wide_spec = {
 	.hidden = 8, .layers = 1, .heads = 1, .kv_heads = 1, .head_dim = 4, .intermediate = 8, .vocab = (1 << 19) + 3,
 	.dtype = DTYPE_BF16, .seed = 9, .tied = 1,
 };
 
-static const char *const weight_codes[] = {"-", "N16", "F8t", "I8r", "I4c", "I4g16"};
-static const char *const activation_codes[] = {"-", "f8t", "f8k", "i8t", "i4k"};
-
 enum {
-	WEIGHTS = sizeof weight_codes / sizeof *weight_codes,
-	ACTIVATIONS = sizeof activation_codes / sizeof *activation_codes,
-	FORMATS = WEIGHTS * ACTIVATIONS,
-	BATCHES = 4, TOKENS = 40,
+	WEIGHTS = SUBJECT_WEIGHTS, ACTIVATIONS = SUBJECT_ACTIVATIONS, FORMATS = WEIGHTS * ACTIVATIONS,
+	BATCHES = SUBJECT_BATCHES,
 	PAIRS = 16,
 };
 
-/* One batch has a one-token sequence, one has nothing else, the last is a partial one. */
-static const int32_t starts[BATCHES][5] = {{0, 7, 8, 15, 20}, {0, 2, 4, 9, 11}, {0, 1}, {0, 3, 16}};
-static const size_t sequences[BATCHES] = {4, 4, 1, 2};
-static const size_t all_batches[BATCHES] = {0, 1, 2, 3};
-
-/* A model, its batches, and what quantizers need, by code. */
-struct subject {
-	struct model_files files;
-	const struct lm_config *config;
-	struct linear_info linears[64];
-	size_t linear_count, groups;
-	int32_t ids[BATCHES][TOKENS];
-	struct batch batches[BATCHES];
-	size_t batch_count;
-	struct weight_calibration weights[WEIGHTS];
-	struct activation_calibration activations[ACTIVATIONS];
-};
+static const size_t *const all_batches = subject_all_batches;
 
 static struct subject small;
-
-static void subject_calibrate(struct subject *s)
-{
-	const struct ops *ops = ops_cpu();
-	struct transformer *model = transformer_open(ops, s->config, &s->files.tensors);
-	for (size_t i = 0; i < WEIGHTS; i++)
-		CHECK(quantizer_weight_parse(weight_codes[i], &s->weights[i].quantizer) == 0, "%s", error_text());
-	for (size_t i = 1; i < ACTIVATIONS; i++) {
-		s->activations[i] = (struct activation_calibration){.batch = all_batches, .batches = s->batch_count};
-		CHECK(quantizer_activation_parse(activation_codes[i], &s->activations[i].quantizer) == 0, "%s", error_text());
-	}
-	CHECK(calibrate_weights(model, ops, s->linears, s->linear_count, s->weights, WEIGHTS) == 0, "%s", error_text());
-	CHECK(calibrate_activations(model, ops, s->linears, s->linear_count, s->batches, s->batch_count, s->activations + 1,
-		ACTIVATIONS - 1) == 0, "%s", error_text());
-	transformer_close(model);
-}
-
-static void subject_open(struct subject *s, const char *name, const struct checkpoint_spec *spec, size_t batch_count)
-{
-	char *dir = scratch_path(name);
-	uint64_t seed = 11;
-	*s = (struct subject){.batch_count = batch_count};
-	if (make_checkpoint(dir, spec))
-		exit(error_report(1));
-	model_files_open(&s->files, dir);
-	free(dir);
-	s->config = &s->files.checkpoint.config;
-	s->linear_count = linear_count(s->config);
-	s->groups = linear_group_count(s->config);
-	linear_describe(s->linears, s->config);
-	for (size_t b = 0; b < batch_count; b++) {
-		s->batches[b] = (struct batch){s->ids[b], starts[b], sequences[b], (size_t)starts[b][sequences[b]]};
-		for (size_t t = 0; t < s->batches[b].tokens; t++) {
-			seed = seed * 6364136223846793005u + 1442695040888963407u;
-			s->ids[b][t] = (int32_t)((seed >> 33) % spec->vocab);
-		}
-	}
-	subject_calibrate(s);
-}
-
-static void subject_close(struct subject *s)
-{
-	for (size_t i = 0; i < WEIGHTS; i++)
-		weight_calibration_release(&s->weights[i], s->linear_count);
-	for (size_t i = 1; i < ACTIVATIONS; i++)
-		activation_calibration_release(&s->activations[i]);
-	model_files_close(&s->files);
-}
 
 static size_t tokens_in(const struct subject *s, const size_t *batch, size_t count)
 {
@@ -161,7 +83,7 @@ static void run_all(struct kl_request *requests, const struct ops *ops, size_t r
 
 static void format_name(char *name, size_t size, size_t n)
 {
-	snprintf(name, size, "%s/%s", weight_codes[n / ACTIVATIONS], activation_codes[n % ACTIVATIONS]);
+	snprintf(name, size, "%s/%s", subject_weight_codes[n / ACTIVATIONS], subject_activation_codes[n % ACTIVATIONS]);
 }
 
 /* ---- the oracle: a full forward pass for every group ---- */
@@ -172,49 +94,18 @@ struct oracle {
 	double **W;      /* [linears] quantized */
 };
 
-/* Rounds to fp32, quantizes, widens. */
 static void oracle_input(void *context, size_t linear, double *x, size_t rows, size_t cols)
 {
 	const struct kl_request *r = ((const struct oracle *)context)->request;
-	struct quantizer q = r->pair.activation;
-	float *narrow = mem_array(cols, sizeof *narrow), *changed = mem_array(cols, sizeof *changed);
-	for (size_t t = 0; t < rows && q.element != ELEMENT_NONE; t++) {
-		float largest = 0;
-		for (size_t i = 0; i < cols; i++) {
-			narrow[i] = (float)x[t * cols + i];
-			largest = fmaxf(largest, fabsf(narrow[i]));
-		}
-		fake_quant_run(changed, narrow, cols, q.element, q.scale == SCALE_TOKEN ? largest : r->activation_amax[linear]);
-		for (size_t i = 0; i < cols; i++)
-			x[t * cols + i] = changed[i];
-	}
-	free(narrow);
-	free(changed);
-}
-
-static const struct host_tensor *tensor_of(const struct subject *s, const struct linear_info *linear)
-{
-	return linear->kind == LINEAR_LM_HEAD ? &s->files.tensors.lm_head :
-		&s->files.tensors.layer[linear->layer].linear[linear->kind];
+	plain_quantize_input(x, rows, cols, r->pair.activation, r->activation_amax ? r->activation_amax[linear] : 0);
 }
 
 static void oracle_weights(struct oracle *o)
 {
 	const struct subject *s = o->subject;
 	o->W = mem_array(s->linear_count, sizeof *o->W);
-	for (size_t i = 0; i < s->linear_count; i++) {
-		const struct linear_info *l = &s->linears[i];
-		const struct host_tensor *t = tensor_of(s, l);
-		float *W = mem_array(t->count, sizeof *W), *q = mem_array(t->count, sizeof *q);
-		o->W[i] = mem_array(t->count, sizeof **o->W);
-		dtype_widen(t->dtype, t->bytes, t->count, W);
-		cpu_quantize_weight((dev_weight *)q, (dev_weight *)W, 0, l->out, l->in, o->request->pair.weight,
-			o->request->weight_amax[i], 0);
-		for (size_t k = 0; k < t->count; k++)
-			o->W[i][k] = q[k];
-		free(W);
-		free(q);
-	}
+	for (size_t i = 0; i < s->linear_count; i++)
+		o->W[i] = subject_plain_weight(s, i, o->request->pair.weight, o->request->weight_amax[i]);
 }
 
 static void oracle_release(struct oracle *o)
@@ -222,24 +113,6 @@ static void oracle_release(struct oracle *o)
 	for (size_t i = 0; i < o->subject->linear_count; i++)
 		free(o->W[i]);
 	free(o->W);
-}
-
-static long double log_sum_exp(const double *z, size_t n)
-{
-	long double top = z[0], sum = 0;
-	for (size_t i = 0; i < n; i++)
-		top = z[i] > top ? z[i] : top;
-	for (size_t i = 0; i < n; i++)
-		sum += expl(z[i] - top);
-	return top + logl(sum);
-}
-
-static double oracle_divergence(const double *z, const double *changed, size_t V)
-{
-	long double p = log_sum_exp(z, V), q = log_sum_exp(changed, V), sum = 0;
-	for (size_t i = 0; i < V; i++)
-		sum += expl(z[i] - p) * ((z[i] - p) - (changed[i] - q));
-	return (double)sum;
 }
 
 /* Compares one group on the batch of that place in the request's list, whose positions begin at first of all. */
@@ -252,7 +125,7 @@ static void check_group(const struct oracle *o, const struct plain_model *model,
 	double *changed = plain_model_logits(model, batch, &change), sum = 0;
 	size_t V = o->subject->config->vocab_size;
 	for (size_t t = 0; t < batch->tokens; t++) {
-		double expected = oracle_divergence(logits + t * V, changed + t * V, V);
+		double expected = plain_divergence(logits + t * V, changed + t * V, V);
 		double found = r->positions[group * all + first + t];
 		CHECK(fabs(found - expected) <= oracle_tolerance * expected + 1e-16,
 			"group %zu batch %zu token %zu: %g, expected %g", group, place, t, found, expected);
@@ -345,13 +218,14 @@ static void test_one_sequence_alone(void)
 	struct subject alone = small;
 	struct kl_request whole = request(&small, I4C, all_batches, 1), part;
 	static const int32_t start[] = {0, 7};
+	const int32_t start_of_it = subject_starts[0][2];
 	size_t all = small.batches[0].tokens;
-	alone.batches[0] = (struct batch){small.ids[0] + starts[0][2], start, 1, 7};
+	alone.batches[0] = (struct batch){small.ids[0] + start_of_it, start, 1, 7};
 	part = request(&alone, I4C, all_batches, 1);
 	CHECK(run(&small, ops_cpu(), &whole, 1) == 0 && run(&alone, ops_cpu(), &part, 1) == 0, "%s", error_text());
 	for (size_t group = 0; group < small.groups; group++)
 		for (size_t t = 0; t < 7; t++)
-			CHECK_CLOSE(part.positions[group * 7 + t], whole.positions[group * all + (size_t)starts[0][2] + t], 1e-9);
+			CHECK_CLOSE(part.positions[group * 7 + t], whole.positions[group * all + (size_t)start_of_it + t], 1e-9);
 	requests_free(&whole, 1);
 	requests_free(&part, 1);
 }
@@ -457,41 +331,18 @@ static void test_sets_of_batches(void)
 
 /* ---- memory ---- */
 
-static size_t bytes_live, bytes_most;
-
-static void *counting_alloc(size_t bytes)
-{
-	enum { HEADER = 64 };
-	char *p = ops_cpu()->alloc(bytes + HEADER);
-	memcpy(p, &bytes, sizeof bytes);
-	bytes_live += bytes;
-	bytes_most = bytes_live > bytes_most ? bytes_live : bytes_most;
-	return p + HEADER;
-}
-
-static void counting_release(void *p)
-{
-	enum { HEADER = 64 };
-	size_t bytes;
-	memcpy(&bytes, (char *)p - HEADER, sizeof bytes);
-	bytes_live -= bytes;
-	ops_cpu()->release((char *)p - HEADER);
-}
-
 static void test_memory_is_said(void)
 {
 	static const size_t limits[] = {0, 1, 100000};
-	struct ops counting = *ops_cpu();
 	struct kl_request requests[] = {request(&small, 6, all_batches, 4), request(&small, 11, all_batches + 1, 2)};
-	counting.alloc = counting_alloc;
-	counting.release = counting_release;
 	for (size_t i = 0; i < 3; i++) {
-		size_t said = kl_bytes(&counting, small.config, small.batches, BATCHES, requests, 2, limits[i]);
-		bytes_most = 0;
-		CHECK(!kl_run(&counting, small.config, &small.files.tensors, small.batches, BATCHES, requests, 2, limits[i]),
+		const struct ops *ops = ops_counting();
+		size_t said = kl_bytes(ops, small.config, small.batches, BATCHES, requests, 2, limits[i]);
+		CHECK(!kl_run(ops, small.config, &small.files.tensors, small.batches, BATCHES, requests, 2, limits[i]),
 			"%s", error_text());
-		CHECK(bytes_most <= said && bytes_most + 1000 >= said && bytes_live == 0, "said %zu bytes, took %zu, left %zu",
-			said, bytes_most, bytes_live);
+		size_t most = ops_counting_most();
+		CHECK(most <= said && most + 1000 >= said && !ops_counting_live(), "said %zu bytes, took %zu, left %zu", said,
+			most, ops_counting_live());
 	}
 	requests_free(requests, 2);
 }
@@ -624,7 +475,7 @@ static void test_golden(void)
 
 int main(void)
 {
-	subject_open(&small, "small", &small_spec, BATCHES);
+	subject_open(&small, "small", &subject_spec, BATCHES);
 	TEST(test_golden);
 	TEST(test_against_plain_loops);
 	TEST(test_logits_in_parts);

@@ -277,8 +277,8 @@ static void check_cross_entropy(size_t V, double spread)
 	for (size_t t = 0; t < T; t++) {
 		plain_log_softmax(expected, z.host + t * V, V);
 		double row = label[t] < 0 ? 0 : (double)-expected[label[t]];
-		CHECK(loss.host[t] >= 0 && fabs(loss.host[t] - row) <= 1e-14 * (1 + row), "%zu logits, spread %g, row %zu: %.17g, "
-			"expected %.17g", V, spread, t, loss.host[t], row);
+		CHECK(loss.host[t] >= 0 && fabs(loss.host[t] - row) <= 1e-14 * (1 + row), "%zu logits, spread %g, row %zu: "
+			"%.17g, expected %.17g", V, spread, t, loss.host[t], row);
 		CHECK(label[t] >= 0 || loss.host[t] == 0, "a row without target has %g", loss.host[t]);
 	}
 	ops->release(at);
