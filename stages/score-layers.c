@@ -51,16 +51,8 @@ static int read_calib(struct cell *cell, const struct job *job, const struct loa
 	if (!input)
 		return fail("%s: there is no input \"calib\"", job->path);
 	char *path = job_input_path(job, input);
-	int bad = calib_open(&cell->calib, path, &input->result.content) ? job_input_discard(job, input) : 0;
-	if (!bad && cell->calib.linear_count != m->linear_count)
-		bad = fail("%s: %zu linears, the model has %zu", path, cell->calib.linear_count, m->linear_count);
-	for (size_t i = 0; i < m->linear_count && !bad; i++) {
-		const struct calib_linear *c = &cell->calib.linears[i];
-		const struct linear_info *info = &m->linears[i];
-		if (strcmp(c->name, info->name) || c->in != info->in || c->out != info->out)
-			bad = fail("%s: linear %zu is %s [%zu, %zu], expected %s [%zu, %zu]", path, i, c->name, c->out, c->in,
-				info->name, info->out, info->in);
-	}
+	int bad = calib_open(&cell->calib, path, &input->result.content) ? job_input_discard(job, input)
+		: loaded_model_fits(m, &cell->calib, path);
 	free(path);
 	return bad;
 }

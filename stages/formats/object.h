@@ -1,6 +1,5 @@
 /* The container of every file in cache/cas: a header, a JSON description, named arrays, and hashes over all of it.
- * object.md draws the bytes. Each kind of file (tokens, lm, calib, scores, recipe) is a trio KIND.h KIND.c KIND.md over
- * this.
+ * object.md draws the bytes. Each kind of file (tokens, lm, calib, ...) is a trio KIND.h KIND.c KIND.md over this.
  *
  * An object holds nothing but its content: no paths, times or keys, so that equal results are equal files. Two digests
  * belong to it:

@@ -85,6 +85,20 @@ int loaded_model_serves(const struct loaded_model *m, const struct job *job)
 	return fail("%s: another language model than that of its group", job->path);
 }
 
+int loaded_model_fits(const struct loaded_model *m, const struct calib *calib, const char *path)
+{
+	if (calib->linear_count != m->linear_count)
+		return fail("%s: %zu linears, the model has %zu", path, calib->linear_count, m->linear_count);
+	for (size_t i = 0; i < m->linear_count; i++) {
+		const struct calib_linear *c = &calib->linears[i];
+		const struct linear_info *info = &m->linears[i];
+		if (strcmp(c->name, info->name) || c->in != info->in || c->out != info->out)
+			return fail("%s: linear %zu is %s [%zu, %zu], expected %s [%zu, %zu]", path, i, c->name, c->out, c->in,
+				info->name, info->out, info->in);
+	}
+	return 0;
+}
+
 void loaded_model_close(struct loaded_model *m)
 {
 	transformer_close(m->transformer);

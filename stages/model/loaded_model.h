@@ -3,6 +3,7 @@
 #ifndef QG_MODEL_LOADED_MODEL_H
 #define QG_MODEL_LOADED_MODEL_H
 
+#include "formats/calib.h"
 #include "formats/lm.h"
 #include "graph/job.h"
 #include "model/lm_weights.h"
@@ -23,6 +24,9 @@ int loaded_model_open(struct loaded_model *m, const struct job *job);
 
 /* Whether another job of the group may use the model: the same lm, else -1 after fail(). */
 int loaded_model_serves(const struct loaded_model *m, const struct job *job);
+
+/* Whether a calib describes the model's linears, else -1 after fail() naming its path. */
+int loaded_model_fits(const struct loaded_model *m, const struct calib *calib, const char *path);
 
 /* May be called on a zeroed structure. */
 void loaded_model_close(struct loaded_model *m);
