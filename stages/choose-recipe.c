@@ -1,7 +1,7 @@
 /* choose-recipe: lm + scores of each format -> recipe. See rules/choose-recipe.yaml.
  *
  * Formats compete for every group under the budget of the cell (model/search_space.h). A budget that cannot be met is
- * no failure: the choice is then the cheapest one, with a warning, and reports say so.
+ * an error; ./configure finds it before anything is computed (model/search_ahead.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +14,9 @@
 #include "formats/recipe.h"
 #include "formats/scores.h"
 #include "graph/stage.h"
-#include "model/search_space.h"
+#include "model/search_options.h"
 
-enum { PATTERNS_MAX = 1000, PAIR_CODE_MAX = 2 * QUANTIZER_CODE_MAX };
+enum { PAIR_CODE_MAX = 2 * QUANTIZER_CODE_MAX };
 
 /* What one job asks for, and what it is answered. */
 struct choosing {
@@ -27,8 +27,7 @@ struct choosing {
 	struct quantizer_pair *formats;
 	struct scores *scores;            /* [format_count] */
 	size_t format_count;
-	const char **include, **exclude;  /* borrowed from the job */
-	struct search_options options;
+	struct search_options options;    /* texts borrowed from the job */
 	struct search_space space;
 	double *score;                    /* [groups][format_count] */
 	size_t *choice;                   /* [groups] */
@@ -37,78 +36,13 @@ struct choosing {
 
 /* --- params --- */
 
-/* "F8t/f8t" */
-static int pair_parse(const char *text, struct quantizer_pair *pair)
+static int read_params(struct choosing *c)
 {
-	const char *slash = strchr(text, '/');
-	if (!slash)
-		return fail("format \"%.40s\", expected codes of a weight and an activation quantizer as in \"F8t/f8t\"", text);
-	char *weight = mem_strndup(text, (size_t)(slash - text));
-	int bad = quantizer_weight_parse(weight, &pair->weight) || quantizer_activation_parse(slash + 1, &pair->activation);
-	free(weight);
-	return bad ? -1 : 0;
-}
-
-static void pair_code(char *code, struct quantizer_pair pair)
-{
-	char weight[QUANTIZER_CODE_MAX], activation[QUANTIZER_CODE_MAX];
-	quantizer_weight_code(weight, pair.weight);
-	quantizer_activation_code(activation, pair.activation);
-	snprintf(code, PAIR_CODE_MAX, "%s/%s", weight, activation);
-}
-
-/* A param that is a list of up to most strings, borrowed; null is an empty one. NULL after fail(). */
-static const char **strings(const struct job *job, const char *name, size_t most, size_t *count)
-{
-	const cJSON *item, *list = json_member(job->params, name, job->path);
-	if (!list)
-		return NULL;
-	*count = 0;
-	if (!cJSON_IsNull(list) && !cJSON_IsArray(list))
-		return fail_null("%s: \"%s\" must be a list or null", job->path, name);
-	if ((size_t)cJSON_GetArraySize(list) > most)
-		return fail_null("%s: \"%s\" has more than %zu entries", job->path, name, most);
-	const char **texts = mem_array((size_t)cJSON_GetArraySize(list), sizeof *texts);
-	cJSON_ArrayForEach(item, list) {
-		if (!cJSON_IsString(item)) {
-			free(texts);
-			return fail_null("%s: \"%s\" must be a list of strings", job->path, name);
-		}
-		texts[(*count)++] = item->valuestring;
-	}
-	return texts;
-}
-
-static int read_formats(struct choosing *c)
-{
-	const char **codes = strings(c->job, "quantizer.formats", SEARCH_CHOICES_MAX - 1, &c->format_count);
-	int bad = !codes;
-	if (!bad) {
-		c->formats = mem_zeroed(c->format_count, sizeof *c->formats);
-		c->scores = mem_zeroed(c->format_count, sizeof *c->scores);
-	}
-	for (size_t i = 0; i < c->format_count && !bad; i++)
-		if (pair_parse(codes[i], &c->formats[i]))
-			bad = fail_context("%s", c->job->path);
-	free(codes);
-	return bad ? -1 : 0;
-}
-
-static int read_options(struct choosing *c)
-{
-	const struct job *job = c->job;
-	struct search_options *o = &c->options;
-	const char *cost = job_param_string(job, "autoquant.cost");
-	if (!cost || json_double(job->params, "autoquant.effective_bits", job->path, &o->effective_bits) ||
-		json_bool(job->params, "autoquant.allow_none", job->path, &o->allow_none) ||
-		!(c->include = strings(job, "autoquant.include", PATTERNS_MAX, &o->include_count)) ||
-		!(c->exclude = strings(job, "autoquant.exclude", PATTERNS_MAX, &o->exclude_count)))
+	const cJSON *params = c->job->params, *codes = json_member(params, "quantizer.formats", c->job->path);
+	if (!codes || search_formats_read(codes, c->job->path, &c->formats, &c->format_count) ||
+		search_options_read(&c->options, params, "autoquant.", c->job->path))
 		return -1;
-	if (strcmp(cost, "search_bits") && strcmp(cost, "cost_bits"))
-		return fail("%s: \"autoquant.cost\" is \"%.40s\", expected \"search_bits\" or \"cost_bits\"", job->path, cost);
-	o->stored = !strcmp(cost, "cost_bits");
-	o->include = c->include;
-	o->exclude = c->exclude;
+	c->scores = mem_zeroed(c->format_count, sizeof *c->scores);
 	return 0;
 }
 
@@ -143,6 +77,14 @@ static int check_linears(const struct choosing *c, const struct scores *s, const
 				found->name, found->out, found->in, found->group, info->name, info->out, info->in, info->group);
 	}
 	return 0;
+}
+
+static void pair_code(char *code, struct quantizer_pair pair)
+{
+	char weight[QUANTIZER_CODE_MAX], activation[QUANTIZER_CODE_MAX];
+	quantizer_weight_code(weight, pair.weight);
+	quantizer_activation_code(activation, pair.activation);
+	snprintf(code, PAIR_CODE_MAX, "%s/%s", weight, activation);
 }
 
 /* Scores of different methods or captions do not compete. */
@@ -207,12 +149,12 @@ static int search(struct choosing *c)
 		for (size_t i = 0; i < c->format_count; i++)
 			c->score[g * c->format_count + i] = scores_group(&c->scores[i], g);
 	enum search_status status = search_space_solve(&c->space, c->score, c->choice, &c->result);
-	if (status == SEARCH_INFEASIBLE)
-		warn("%s: %s; the cheapest choice stands in", c->job->cell, error_text());
+	if (status != SEARCH_OK)
+		return -1;
 	if (!c->result.proven)
 		warn("%s: the search ran out of its bound on memory: its choice fits the budget, a better one may exist",
 			c->job->cell);
-	return status == SEARCH_ERROR ? -1 : 0;
+	return 0;
 }
 
 static int commit(const struct choosing *c, struct stage_run *run, size_t index)
@@ -238,12 +180,11 @@ static void release(struct choosing *c)
 	for (size_t i = 0; i < c->format_count && c->scores; i++)
 		scores_close(&c->scores[i]);
 	search_space_release(&c->space);
+	search_options_release(&c->options);
 	lm_close(&c->lm);
 	free(c->linears);
 	free(c->formats);
 	free(c->scores);
-	free(c->include);
-	free(c->exclude);
 	free(c->score);
 	free(c->choice);
 }
@@ -251,7 +192,7 @@ static void release(struct choosing *c)
 static int compute_each(struct stage_run *run, size_t index)
 {
 	struct choosing c = {.job = run->jobs[index]};
-	int bad = read_formats(&c) || read_options(&c) || open_inputs(&c) || search(&c) || commit(&c, run, index);
+	int bad = read_params(&c) || open_inputs(&c) || search(&c) || commit(&c, run, index);
 	release(&c);
 	return bad ? -1 : 0;
 }

@@ -1,6 +1,6 @@
-/* render-report: scores + calib + tokens + lm -> reports of a cell; and the overview of a grid.
+/* render-report: scores + calib + recipe + check + tokens + lm -> reports of a cell; and the overview of a grid.
  *
- *     render-report JOB               the four files of one cell, into its output folder
+ *     render-report JOB               the files of one cell, into its output folder
  *     render-report --overview GRID   the overview of a grid, whatever became of its cells
  *     render-report --present GRID    both for all cells that have a result; lists the cells without. Computes nothing
  *     render-report --help
@@ -23,28 +23,43 @@
 #include "report/cell.h"
 #include "report/overview.h"
 
-enum { GRID_BYTES_MAX = 256 << 20, CELLS_MAX = 1 << 20 };
+enum { GRID_BYTES_MAX = 256 << 20, CELLS_MAX = 1 << 20, FORMATS_MAX = 1000 };
+
+/* One format of the cell, open. */
+struct format_inputs {
+	struct calib calib;
+	struct scores scores;
+	cJSON *summary;
+};
 
 /* The inputs of one report, open. */
 struct inputs {
 	struct lm lm;
 	struct tokens tokens;
-	struct calib calib;
-	struct scores scores;
+	struct recipe recipe;
+	struct check check;
+	struct format_inputs *formats;   /* [format_count] */
+	struct report_format *shown;     /* [format_count] the same for the report */
+	size_t format_count;
 	struct report_vision *vision;
-	cJSON *summary;
 	struct report_cell cell;
 	const char *folder;
 };
 
 static void inputs_close(struct inputs *in)
 {
-	scores_close(&in->scores);
-	calib_close(&in->calib);
+	for (size_t f = 0; f < in->format_count; f++) {
+		scores_close(&in->formats[f].scores);
+		calib_close(&in->formats[f].calib);
+		cJSON_Delete(in->formats[f].summary);
+	}
+	check_close(&in->check);
+	recipe_close(&in->recipe);
 	tokens_close(&in->tokens);
 	lm_close(&in->lm);
+	free(in->formats);
+	free(in->shown);
 	free(in->vision);
-	cJSON_Delete(in->summary);
 	*in = (struct inputs){0};
 }
 
@@ -59,17 +74,71 @@ static char *input_path(const struct job *job, const char *name, const struct di
 
 static int open_objects(struct inputs *in, const struct job *job)
 {
-	static const char *const names[4] = {"lm", "tokens", "calib.0", "scores.0"};
+	static const char *const names[4] = {"lm", "tokens", "recipe", "check"};
 	const struct digest *content[4];
 	char *path[4] = {NULL};
-	int bad = 0;
-	for (int i = 0; i < 4 && !bad; i++)
+	int bad = 0, count = job_input_find(job, names[3]) ? 4 : 3;
+	for (int i = 0; i < count && !bad; i++)
 		bad = !(path[i] = input_path(job, names[i], &content[i]));
 	bad = bad || lm_open(&in->lm, path[0], content[0]) || tokens_open(&in->tokens, path[1], content[1]) ||
-		calib_open(&in->calib, path[2], content[2]) || scores_open(&in->scores, path[3], content[3]);
+		recipe_open(&in->recipe, path[2], content[2]) || (path[3] && check_open(&in->check, path[3], content[3]));
 	for (int i = 0; i < 4; i++)
 		free(path[i]);
 	return bad ? -1 : 0;
+}
+
+static int open_format_objects(struct format_inputs *to, const struct job *job, size_t index)
+{
+	const struct digest *calib_content = NULL, *scores_content = NULL;
+	char *calib_name = mem_printf("calib.%zu", index), *scores_name = mem_printf("scores.%zu", index);
+	char *calib_path = input_path(job, calib_name, &calib_content);
+	char *scores_path = calib_path ? input_path(job, scores_name, &scores_content) : NULL;
+	int bad = !scores_path || calib_open(&to->calib, calib_path, calib_content) ||
+		scores_open(&to->scores, scores_path, scores_content);
+	free(calib_name);
+	free(scores_name);
+	free(calib_path);
+	free(scores_path);
+	return bad ? -1 : 0;
+}
+
+/* item is an element of the view's formats (graph/cell_view.h). */
+static int open_format(struct inputs *in, const struct job *job, size_t index, const cJSON *item, const cJSON *overrides)
+{
+	const cJSON *pair = json_member(item, "quant_pair", job->path);
+	struct format_inputs *f = &in->formats[index];
+	struct report_format *shown = &in->shown[index];
+	*shown = (struct report_format){
+		.name = json_string(item, "name", job->path),
+		.weight = json_string(pair, "weight", job->path),
+		.activation = json_string(pair, "activation", job->path),
+		.format_name = json_string(pair, "format_name", job->path),
+		.scores = &f->scores,
+		.calib = &f->calib,
+	};
+	if (!shown->name || !shown->weight || !shown->activation || !shown->format_name ||
+		open_format_objects(f, job, index))
+		return -1;
+	f->summary = quantizer_summary(shown->weight, shown->activation, shown->format_name, overrides);
+	shown->quantizer_summary = f->summary;
+	return f->summary ? 0 : -1;
+}
+
+static int open_formats(struct inputs *in, const struct job *job, const cJSON *config)
+{
+	const cJSON *item, *list = json_member(job->params, "formats", job->path);
+	const cJSON *granularity = json_member(config, "quant_granularity", job->path);
+	if (!list || !granularity)
+		return -1;
+	if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) < 1 || cJSON_GetArraySize(list) > FORMATS_MAX)
+		return fail("%s: \"formats\" must list 1 to %d formats", job->path, FORMATS_MAX);
+	in->formats = mem_zeroed((size_t)cJSON_GetArraySize(list), sizeof *in->formats);
+	in->shown = mem_zeroed((size_t)cJSON_GetArraySize(list), sizeof *in->shown);
+	cJSON_ArrayForEach(item, list)
+		if (open_format(in, job, in->format_count++, item,
+			cJSON_GetObjectItemCaseSensitive(granularity, "quant_cfg_overrides")))
+			return -1;
+	return 0;
 }
 
 static void list_vision(struct inputs *in)
@@ -80,38 +149,27 @@ static void list_vision(struct inputs *in)
 			(size_t)in->lm.vision[i].out_features, (size_t)in->lm.vision[i].in_features};
 }
 
-static int summarize(struct inputs *in, const cJSON *config, const char *source)
-{
-	const cJSON *pair = json_member(config, "quant_pair", source);
-	const cJSON *granularity = json_member(config, "quant_granularity", source);
-	const char *weight = json_string(pair, "weight", source), *activation = json_string(pair, "activation", source);
-	const char *format = json_string(pair, "format_name", source);
-	if (!weight || !activation || !format || !granularity)
-		return -1;
-	in->summary = quantizer_summary(weight, activation, format,
-		cJSON_GetObjectItemCaseSensitive(granularity, "quant_cfg_overrides"));
-	return in->summary ? 0 : -1;
-}
-
 /* job must be resolved; in borrows from it. */
 static int inputs_open(struct inputs *in, const struct job *job)
 {
 	*in = (struct inputs){.folder = job_unhashed_string(job, "output_dir")};
 	const cJSON *config = json_member(job->params, "config", job->path);
-	const char *yaml = job_unhashed_string(job, "composed_yaml");
-	if (!in->folder || !config || !yaml || open_objects(in, job) || summarize(in, config, job->path)) {
+	const char *yaml = job_unhashed_string(job, "composed_yaml"), *pair = job_param_string(job, "cell.pair");
+	if (!in->folder || !config || !yaml || !pair || open_objects(in, job) || open_formats(in, job, config)) {
 		inputs_close(in);
 		return -1;
 	}
 	list_vision(in);
 	in->cell = (struct report_cell){
 		.name = job->cell,
+		.pair = pair,
 		.config = config,
 		.yaml = yaml,
 		.numerics = job->numerics ? job->numerics : "",
-		.quantizer_summary = in->summary,
-		.scores = &in->scores,
-		.calib = &in->calib,
+		.formats = in->shown,
+		.format_count = in->format_count,
+		.recipe = &in->recipe,
+		.check = in->check.sequence_count ? &in->check : NULL,
 		.text = {in->tokens.asked, in->tokens.sequences, in->tokens.count, in->tokens.truncated},
 		.vision = in->vision,
 		.vision_count = in->lm.vision_count,
@@ -152,7 +210,8 @@ static int run_job(const char *path)
 struct grid_cell {
 	struct overview_cell shown;
 	struct digest scores;        /* content of the scores; of a cell with a result */
-	char *reason, *manifest;
+	const char **formats;        /* names of the pairs */
+	char *reason;
 };
 
 struct grid_file {
@@ -190,35 +249,73 @@ static void explain_missing(struct grid_cell *cell, const char *job_path)
 	cell->shown.reason = cell->reason;
 }
 
+/* Cells of equal scores in all formats are twins. */
+static struct digest digest_of_scores(const struct inputs *in)
+{
+	struct hasher *h = hasher_new();
+	for (size_t f = 0; f < in->format_count; f++)
+		hasher_update(h, in->formats[f].scores.object.content.hex, DIGEST_HEX);
+	struct digest d = hasher_digest(h);
+	hasher_free(h);
+	return d;
+}
+
 static int summarize_cell(struct grid_cell *cell, const struct job *job, int write)
 {
 	struct inputs in;
 	if (inputs_open(&in, job))
 		return -1;
-	int bad = write ? report_write(&in.cell, in.folder, NULL) : 0;
+	int bad = in.format_count == cell->shown.format_count ? 0 : fail("%s: %zu formats in the job, %zu in the grid",
+		job->cell, in.format_count, cell->shown.format_count);
+	bad = bad || (write && report_write(&in.cell, in.folder, NULL));
 	if (!bad)
 		bad = overview_cell_fill(&cell->shown, &in.cell);
-	cell->scores = in.scores.object.content;
+	cell->scores = digest_of_scores(&in);
 	inputs_close(&in);
 	return bad;
+}
+
+/* weight and activation are of a single pair: with several there is none to name. */
+static int read_formats(struct grid_cell *cell, const cJSON *item, const char *source)
+{
+	const cJSON *format, *list = json_member(item, "formats", source);
+	int count = list ? cJSON_GetArraySize(list) : 0;
+	if (!list)
+		return -1;
+	if (!cJSON_IsArray(list) || count < 1 || count > FORMATS_MAX)
+		return fail("%s: \"formats\" of %s must list 1 to %d formats", source, cell->shown.name, FORMATS_MAX);
+	cell->formats = mem_array((size_t)count, sizeof *cell->formats);
+	cell->shown.formats = cell->formats;
+	cJSON_ArrayForEach(format, list) {
+		const cJSON *pair = json_member(format, "quant_pair", source);
+		const char *name = cell->formats[cell->shown.format_count++] = json_string(format, "name", source);
+		if (!name || !pair)
+			return -1;
+		cell->shown.weight = count == 1 ? json_string(pair, "weight", source) : NULL;
+		cell->shown.activation = count == 1 ? json_string(pair, "activation", source) : NULL;
+	}
+	return count == 1 && (!cell->shown.weight || !cell->shown.activation) ? -1 : 0;
+}
+
+static int read_names(struct grid_cell *cell, const cJSON *item, const char *source)
+{
+	cell->shown = (struct overview_cell){
+		.name = json_string(item, "cell", source),
+		.model = json_string(item, "model", source),
+		.pair = json_string(item, "pair", source),
+		.granularity = json_string(item, "granularity", source),
+		.size = json_string(item, "size", source),
+	};
+	if (!cell->shown.name || !cell->shown.model || !cell->shown.pair || !cell->shown.granularity || !cell->shown.size)
+		return -1;
+	return read_formats(cell, item, source);
 }
 
 static int read_cell(struct grid_cell *cell, const cJSON *item, const char *source, int write)
 {
 	struct job job;
 	const char *report = json_string(item, "report", source), *manifest = json_string(item, "manifest", source);
-	const cJSON *format = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(item, "formats"), 0);
-	const cJSON *quant_pair = cJSON_GetObjectItemCaseSensitive(format, "quant_pair");
-	cell->shown = (struct overview_cell){
-		.name = json_string(item, "cell", source),
-		.model = json_string(item, "model", source),
-		.pair = json_string(item, "pair", source),
-		.weight = json_string(quant_pair, "weight", source),
-		.activation = json_string(quant_pair, "activation", source),
-		.granularity = json_string(item, "granularity", source),
-		.size = json_string(item, "size", source),
-	};
-	if (!report || !manifest || !cell->shown.name || !cell->shown.size || job_open(&job, report))
+	if (!report || !manifest || read_names(cell, item, source) || job_open(&job, report))
 		return -1;
 	int found = job_resolve(&job);
 	if (found > 0 && summarize_cell(cell, &job, write)) {
@@ -281,6 +378,7 @@ static void grid_release(struct grid_file *grid)
 {
 	for (size_t i = 0; i < grid->count; i++) {
 		overview_cell_release(&grid->cells[i].shown);
+		free(grid->cells[i].formats);
 		free(grid->cells[i].reason);
 	}
 	free(grid->cells);

@@ -11,7 +11,7 @@
 #include "common/json.h"
 #include "common/memory.h"
 
-enum { JOB_BYTES_MAX = 64 << 20, REF_BYTES_MAX = 1 << 16, INPUTS_MAX = 64, DEPTH_MAX = 16 };
+enum { JOB_BYTES_MAX = 64 << 20, REF_BYTES_MAX = 1 << 16, INPUTS_MAX = 4096, DEPTH_MAX = 16 };
 
 static int read_files(struct job_input *input, const cJSON *files, const char *path)
 {

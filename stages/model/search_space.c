@@ -119,23 +119,12 @@ static double least_cost(const struct search_space *s)
 	return bits;
 }
 
-/* The adjusted target rises with effective_bits in a straight line, up to 16: two points tell where it meets the least
- * cost. Beyond 16 bits a searched weight there is no such place. */
-static double least_bits(const struct search_space *s)
-{
-	double searched = s->numel - s->idle_numel;
-	double at_zero = search_adjusted_bits(s->numel, s->idle_numel, 0) * s->numel - unquantized_bits * s->idle_numel;
-	if (s->least_cost > unquantized_bits * searched)
-		return s->least_cost / searched;
-	return fmax(0, (s->least_cost - at_zero) / searched);
-}
-
 static void set_budget(struct search_space *s)
 {
 	s->target_bits = search_adjusted_bits(s->numel, s->idle_numel, s->options.effective_bits);
 	s->budget = budget_at(s, s->options.effective_bits);
 	s->least_cost = least_cost(s);
-	s->least_bits = least_bits(s);
+	s->least_bits = s->least_cost / (s->numel - s->idle_numel);
 }
 
 /* least_bits rounded up, so that typing it in does what it says. */

@@ -55,7 +55,8 @@ struct search_space {
 	double target_bits;                /* search_adjusted_bits(numel, idle_numel, effective_bits) */
 	double budget;                     /* bits for the searched groups: target_bits * numel - 16 * idle_numel */
 	double least_cost;                 /* of the searched groups, bits: the smallest budget that can be met */
-	double least_bits;                 /* the effective_bits of that budget; above 16: there is none */
+	double least_bits;                 /* the same a weight of the searched groups: asking for so many is met, as may be a
+	                                    * thousandth less (search_adjusted_bits()); above 16: there is no budget */
 	struct search_options options;     /* strings are borrowed */
 };
 

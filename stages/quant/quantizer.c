@@ -115,6 +115,17 @@ int quantizer_activation_parse(const char *code, struct quantizer *q)
 	return fail("unknown activation quantizer \"%.40s\"; expected " CODES_ACTIVATION, code);
 }
 
+int quantizer_pair_parse(const char *codes, struct quantizer_pair *pair)
+{
+	char weight[QUANTIZER_CODE_MAX];
+	const char *slash = strchr(codes, '/');
+	if (!slash || slash - codes >= QUANTIZER_CODE_MAX)
+		return fail("format \"%.40s\", expected codes of a weight and an activation quantizer as in \"F8t/f8t\"", codes);
+	snprintf(weight, sizeof weight, "%.*s", (int)(slash - codes), codes);
+	return quantizer_weight_parse(weight, &pair->weight) || quantizer_activation_parse(slash + 1, &pair->activation)
+		? -1 : 0;
+}
+
 static double element_bits(enum element element)
 {
 	static const double bits[] = {

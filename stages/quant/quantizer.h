@@ -39,6 +39,9 @@ void quantizer_activation_code(char *code, struct quantizer q);
 int quantizer_weight_parse(const char *code, struct quantizer *q);
 int quantizer_activation_parse(const char *code, struct quantizer *q);
 
+/* Both codes, "F8t/f8t" or "I4g128/-"; -1 after fail(). */
+int quantizer_pair_parse(const char *codes, struct quantizer_pair *pair);
+
 enum resolve_result {
 	RESOLVE_OK = 0,
 	RESOLVE_INVALID = 1, /* a cell that cannot exist (FP4 with an axis); error_text() says why. A grid skips it */

@@ -10,6 +10,7 @@
 #include "report/layers_json.h"
 #include "report/manifest.h"
 #include "report/markdown.h"
+#include "report/pareto.h"
 
 static void add_json(struct strbuf *to, const cJSON *value)
 {
@@ -24,6 +25,8 @@ void report_file_names(char *names[REPORT_FILES], const char *scheme, const char
 	names[REPORT_LAYERS] = mem_strdup("per-layer-sensitivity.json");
 	names[REPORT_MARKDOWN] = mem_strdup("per-layer-sensitivity.md");
 	names[REPORT_YAML] = mem_strdup("composed-config.yaml");
+	names[REPORT_PARETO_JSON] = mem_strdup("pareto-curve.json");
+	names[REPORT_PARETO_CSV] = mem_strdup("pareto-curve.csv");
 }
 
 static int make_files(struct report_file *files, const struct report_cell *cell, const struct group_table *table)
@@ -31,7 +34,7 @@ static int make_files(struct report_file *files, const struct report_cell *cell,
 	cJSON *manifest = manifest_make(cell, table);
 	if (!manifest)
 		return -1;
-	cJSON *layers = layers_json_make(cell, table, manifest);
+	cJSON *layers = layers_json_make(cell, table, manifest), *pareto = pareto_json(cell, table);
 	char *names[REPORT_FILES];
 	report_file_names(names, table->scheme, NULL);
 	for (int i = 0; i < REPORT_FILES; i++) {
@@ -42,6 +45,9 @@ static int make_files(struct report_file *files, const struct report_cell *cell,
 	add_json(&files[REPORT_LAYERS].text, layers);
 	markdown_make(&files[REPORT_MARKDOWN].text, cell, table);
 	strbuf_adds(&files[REPORT_YAML].text, cell->yaml);
+	add_json(&files[REPORT_PARETO_JSON].text, pareto);
+	pareto_csv(&files[REPORT_PARETO_CSV].text, table);
+	cJSON_Delete(pareto);
 	cJSON_Delete(layers);
 	cJSON_Delete(manifest);
 	return 0;

@@ -9,18 +9,20 @@
 
 struct error_figures {
 	int empty;           /* there was nothing, or nothing but zeros: the rest means nothing */
+	double mse;          /* error power / elements: mean of d^2 */
 	double relative;     /* error power / signal power: sum d^2 / sum y^2 */
 	double sqnr_db;      /* -10 log10(relative), to 1/10000 dB; infinite without error */
 	double cosine;       /* between signal and quantized signal */
 	double error_max;    /* max |d| */
 };
 
-struct error_figures error_figures_output(const struct output_sums *sums);
+/* count: elements of the output, tokens times outputs. */
+struct error_figures error_figures_output(const struct output_sums *sums, double count);
 struct error_figures error_figures_tensor(const struct quant_sums *sums);
 
 void quant_sums_add(struct quant_sums *to, const struct quant_sums *more);
 
-/* {"relative_error", "sqnr_db", "cosine", "max_abs_error"}; what is infinite or undefined is null. */
+/* {"mse", "relative_error", "sqnr_db", "cosine", "max_abs_error"}; what is infinite or undefined is null. */
 cJSON *error_figures_json(const struct error_figures *figures);
 
 #endif

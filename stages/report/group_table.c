@@ -2,8 +2,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,37 +10,80 @@
 #include "report/config_value.h"
 #include "report/error_figures.h"
 #include "report/float_json.h"
-#include "report/words.h"
+#include "report/group_result.h"
+#include "report/group_warnings.h"
 
 static const double unquantized_bits = 16;
 
-/* Bits a weight by which a mix may store more than its budget before it is worth a warning. */
-static const double over_budget_bits = 0.1;
+/* The level of all intervals. */
+static const double level = GROUP_TABLE_LEVEL;
 
 /* --- input --- */
 
-static int check_linears(const struct report_cell *cell)
+static int check_linears(const struct report_cell *cell, const struct report_format *f)
 {
-	const struct scores *s = cell->scores;
-	const struct calib *c = cell->calib;
-	if (s->linear_count != c->linear_count)
-		return fail("%s: scores of %zu linears, calib of %zu", cell->name, s->linear_count, c->linear_count);
-	for (size_t i = 0; i < s->linear_count; i++)
-		if (strcmp(s->linears[i].name, c->linears[i].name) || s->linears[i].in != c->linears[i].in ||
-			s->linears[i].out != c->linears[i].out)
-			return fail("%s: linear %zu is %s [%zu, %zu] in scores and %s [%zu, %zu] in calib", cell->name, i,
-				s->linears[i].name, s->linears[i].out, s->linears[i].in, c->linears[i].name, c->linears[i].out,
-				c->linears[i].in);
+	const struct scores *s = f->scores, *first = cell->formats[0].scores;
+	const struct calib *c = f->calib;
+	if (s->linear_count != c->linear_count || s->linear_count != first->linear_count)
+		return fail("%s: scores of %zu linears, calib of %zu, the first format has %zu", f->name, s->linear_count,
+			c->linear_count, first->linear_count);
+	for (size_t i = 0; i < s->linear_count; i++) {
+		const struct scores_linear *a = &s->linears[i], *b = &first->linears[i];
+		const struct calib_linear *l = &c->linears[i];
+		if (strcmp(a->name, l->name) || a->in != l->in || a->out != l->out)
+			return fail("%s: linear %zu is %s [%zu, %zu] in scores and %s [%zu, %zu] in calib", f->name, i, a->name, a->out,
+				a->in, l->name, l->out, l->in);
+		if (strcmp(a->name, b->name) || a->in != b->in || a->out != b->out || a->group != b->group)
+			return fail("%s: linear %zu is %s, that of the first format is %s", f->name, i, a->name, b->name);
+	}
 	if (!quantizer_equal(s->pair.weight, c->pair.weight) || !quantizer_equal(s->pair.activation, c->pair.activation))
-		return fail("%s: scores and calib were made for different quantizers", cell->name);
-	if (c->tokens && (c->tokens != cell->text.tokens || c->sequences != cell->text.sequences))
-		return fail("%s: calib saw %zu tokens in %zu sequences, the calibration text has %zu in %zu", cell->name,
-			c->tokens, c->sequences, cell->text.tokens, cell->text.sequences);
+		return fail("%s: scores and calib were made for different quantizers", f->name);
 	return 0;
 }
 
+/* The formats' scores must be of the same captions by the same method, or they cannot compete. */
+static int check_format(const struct report_cell *cell, const struct report_format *f)
+{
+	const struct scores *s = f->scores, *first = cell->formats[0].scores;
+	const struct calib *c = f->calib;
+	if (check_linears(cell, f))
+		return -1;
+	if (strcmp(s->method, first->method) || s->batch_count != first->batch_count ||
+		s->sequence_count != first->sequence_count ||
+		memcmp(s->batch_tokens, first->batch_tokens, s->batch_count * sizeof *s->batch_tokens))
+		return fail("%s: scored by another method or on other captions than %s", f->name, cell->formats[0].name);
+	if (c->tokens && (c->tokens != cell->text.tokens || c->sequences != cell->text.sequences))
+		return fail("%s: calib saw %zu tokens in %zu sequences, the calibration text has %zu in %zu", f->name, c->tokens,
+			c->sequences, cell->text.tokens, cell->text.sequences);
+	return 0;
+}
+
+static int check_recipe(const struct report_cell *cell)
+{
+	const struct scores *s = cell->formats[0].scores;
+	const struct recipe *r = cell->recipe;
+	if (r->linear_count != s->linear_count)
+		return fail("the recipe has %zu linears, the scores %zu", r->linear_count, s->linear_count);
+	for (size_t i = 0; i < r->linear_count; i++)
+		if (strcmp(r->linears[i].name, s->linears[i].name) || r->linears[i].group != s->linears[i].group)
+			return fail("linear %zu is %s in the recipe and %s in the scores", i, r->linears[i].name, s->linears[i].name);
+	if (cell->check && cell->check->sequence_count != s->sequence_count)
+		return fail("the recipe was checked on %zu captions, %zu were scored", cell->check->sequence_count,
+			s->sequence_count);
+	return 0;
+}
+
+static int check_inputs(const struct report_cell *cell)
+{
+	assert(cell->format_count && cell->recipe);
+	for (size_t f = 0; f < cell->format_count; f++)
+		if (check_format(cell, &cell->formats[f]))
+			return fail_context("%s", cell->name);
+	return check_recipe(cell) ? fail_context("%s", cell->name) : 0;
+}
+
 /* Bits as the peer prints them, a Python float: "8.0", "4.5". */
-static char *format_name(const char *name, double bits)
+static char *format_title(const char *name, double bits)
 {
 	struct strbuf number;
 	strbuf_init(&number);
@@ -54,20 +95,24 @@ static char *format_name(const char *name, double bits)
 
 static int read_names(struct group_table *t, const struct report_cell *cell)
 {
-	const char *format, *pair, *scheme = cell->scheme;
-	if (config_string(cell->config, "quant_pair.format_name", cell->name, &format) ||
-		config_string(cell->config, "quant_pair.name", cell->name, &pair) ||
-		config_number(cell->config, "autoquant.effective_bits", cell->name, &t->wished_bits))
+	const char *scheme = cell->scheme, *cost = config_text(cell->config, "autoquant.cost");
+	if (config_number(cell->config, "autoquant.effective_bits", cell->name, &t->wished_bits))
 		return -1;
-	if (!scheme)
+	if (!scheme && cell->format_count == 1)
 		scheme = config_text(cell->config, "quant_pair.scheme_name");
 	if (scheme && (!*scheme || strchr(scheme, '/')))
 		return fail("config of %s: quant_pair.scheme_name \"%s\" names a file and must not be empty or hold '/'", cell->name,
 			scheme);
-	t->scheme = scheme ? mem_strdup(scheme) : mem_printf("%s_autoquant_lm", pair);
-	t->search_bits = quantizer_search_bits(cell->scores->pair);
-	t->format = format_name(format, t->search_bits);
-	t->none = format_name("NONE", unquantized_bits);
+	t->scheme = scheme ? mem_strdup(scheme) : mem_printf("%s_autoquant_lm", cell->pair);
+	t->none = format_title("NONE", unquantized_bits);
+	t->stored_rule = cost && !strcmp(cost, "cost_bits");
+	t->allow_none = !cJSON_IsFalse(config_value(cell->config, "autoquant.allow_none"));
+	t->format_count = cell->format_count;
+	t->formats = mem_zeroed(t->format_count, sizeof *t->formats);
+	for (size_t f = 0; f < t->format_count; f++) {
+		t->formats[f].search_bits = quantizer_search_bits(cell->formats[f].scores->pair);
+		t->formats[f].title = format_title(cell->formats[f].format_name, t->formats[f].search_bits);
+	}
 	return 0;
 }
 
@@ -76,69 +121,102 @@ static int read_names(struct group_table *t, const struct report_cell *cell)
 static void make_vision(struct report_group *group, const struct report_cell *cell, size_t index)
 {
 	const struct report_vision *layer = &cell->vision[index];
-	*group = (struct report_group){.name = layer->name, .member_count = 1, .cost_bits = unquantized_bits,
+	*group = (struct report_group){.name = layer->name, .vision = 1, .member_count = 1, .choice = SEARCH_NONE,
 		.numel = (double)layer->out * (double)layer->in};
 	group->members = mem_array(1, sizeof *group->members);
 	group->members[0] = index;
 }
 
-static void add_member(struct report_group *group, const struct report_cell *cell, size_t index)
+static void add_outputs(struct report_score *to, const struct scores *s, size_t linear)
 {
-	const struct scores *s = cell->scores;
-	const struct scores_linear *linear = &s->linears[index];
-	double numel = (double)linear->out * (double)linear->in;
-	group->members = mem_resize(group->members, group->member_count + 1, sizeof *group->members);
-	group->members[group->member_count++] = index;
-	group->numel += numel;
-	group->cost_bits += numel * quantizer_cost_bits(s->pair.weight, linear->out, linear->in);
+	struct output_sums all = {0};
 	for (size_t b = 0; b < s->batch_count; b++)
-		output_sums_add(&group->output, &s->sums[index * s->batch_count + b]);
-	quant_sums_add(&group->weight, &cell->calib->linears[index].weight);
-	quant_sums_add(&group->activation, &cell->calib->linears[index].activation);
+		output_sums_add(&all, &s->sums[linear * s->batch_count + b]);
+	output_sums_add(&to->output, &all);
+	output_sums_add(&to->weight_only, s->weight_only ? &s->weight_only[linear] : &all);
+	if (s->activation_only)
+		output_sums_add(&to->activation_only, &s->activation_only[linear]);
 }
 
-static void make_searched(struct report_group *group, const struct report_cell *cell, size_t index)
+static void set_positions(struct report_positions *p, const struct scores *s, size_t group, double score)
 {
-	*group = (struct report_group){.searched = 1};
-	for (size_t i = 0; i < cell->scores->linear_count; i++)
-		if (cell->scores->linears[i].group == index)
-			add_member(group, cell, i);
-	if (group->member_count) {
-		group->name = cell->scores->linears[group->members[0]].name;
-		group->cost_bits /= group->numel;
+	double top = 0;
+	for (size_t i = 0; i < s->position_count; i++)
+		top += s->position_score[group * s->position_count + i];
+	if (!(score > 0))
+		return;
+	p->largest = s->position_count ? s->position_score[group * s->position_count] / score : 0;
+	p->top = fmin(1, top / score);
+	p->first = fmin(1, s->first_score[group] / score);
+}
+
+static void make_score(struct report_score *to, const struct report_format *f, const struct report_group *group,
+	size_t index, const struct resamples *resamples)
+{
+	const struct scores *s = f->scores;
+	for (size_t i = 0; i < group->member_count; i++) {
+		const struct scores_linear *linear = &s->linears[group->members[i]];
+		double numel = (double)linear->out * (double)linear->in;
+		to->cost_bits += numel / group->numel * quantizer_cost_bits(s->pair.weight, linear->out, linear->in);
+		add_outputs(to, s, group->members[i]);
+		quant_sums_add(&to->weight, &f->calib->linears[group->members[i]].weight);
+		quant_sums_add(&to->activation, &f->calib->linears[group->members[i]].activation);
 	}
-	group->score = scores_group(cell->scores, index);
-	group->normalised = scores_group_normalised(cell->scores, index);
+	to->score = scores_group(s, index);
+	to->normalised = scores_group_normalised(s, index);
+	set_positions(&to->positions, s, index, to->score);
+	bootstrap_interval(resamples, s->sequence_score + index * s->sequence_count, level, &to->interval);
 }
 
-static int make_groups(struct group_table *t, const struct report_cell *cell)
+static void make_group(struct report_group *group, const struct report_cell *cell, size_t index, size_t tokens,
+	const struct resamples *resamples)
 {
-	double stored = 0;
+	const struct scores *s = cell->formats[0].scores;
+	*group = (struct report_group){.choice = SEARCH_NONE};
+	for (size_t i = 0; i < s->linear_count; i++) {
+		if (s->linears[i].group != index)
+			continue;
+		group->members = mem_resize(group->members, group->member_count + 1, sizeof *group->members);
+		group->members[group->member_count++] = i;
+		group->numel += (double)s->linears[i].out * (double)s->linears[i].in;
+		group->outputs += (double)s->linears[i].out * (double)tokens;
+	}
+	group->name = s->linears[group->members[0]].name;
+	group->formats = mem_zeroed(cell->format_count, sizeof *group->formats);
+	for (size_t f = 0; f < cell->format_count; f++) {
+		make_score(&group->formats[f], &cell->formats[f], group, index, resamples);
+		if (group->formats[f].score > group->formats[group->worst].score)
+			group->worst = f;
+	}
+	group->score = group->formats[group->worst].score;
+}
+
+static int make_groups(struct group_table *t, const struct report_cell *cell, const struct resamples *resamples)
+{
 	t->vision_count = cell->vision_count;
-	t->count = cell->vision_count + scores_group_count(cell->scores);
+	t->count = cell->vision_count + scores_group_count(cell->formats[0].scores);
 	t->groups = mem_zeroed(t->count, sizeof *t->groups);
 	for (size_t g = 0; g < t->count; g++) {
 		struct report_group *group = &t->groups[g];
 		if (g < t->vision_count)
 			make_vision(group, cell, g);
 		else
-			make_searched(group, cell, g - t->vision_count);
-		if (!group->member_count)
-			return fail("%s: scores have no linear in group %zu", cell->name, g - t->vision_count);
-		if (!(isfinite(group->score) && group->score >= 0 && isfinite(group->normalised)))
-			return fail("%s: the score of %s is %g, expected a finite number >= 0", cell->name, group->name,
-				group->score);
-		group->observed = group->searched && t->scored;
+			make_group(group, cell, g - t->vision_count, t->score_tokens, resamples);
+		group->observed = !group->vision && t->scored;
 		t->numel += group->numel;
-		t->sum += group->score;
-		t->normalised += group->normalised;
-		if (group->searched)
-			stored += group->numel * group->cost_bits;
-		else
-			t->vision_numel += group->numel;
+		t->vision_numel += group->vision ? group->numel : 0;
+		for (size_t f = 0; f < t->format_count && !group->vision; f++) {
+			const struct report_score *score = &group->formats[f];
+			if (!(isfinite(score->score) && score->score >= 0 && isfinite(score->normalised)))
+				return fail("%s: the score of %s in %s is %g, expected a finite number >= 0", cell->name, group->name,
+					cell->formats[f].name, score->score);
+			t->formats[f].sum += score->score;
+			t->formats[f].normalised += score->normalised;
+			t->formats[f].cost_bits += group->numel * score->cost_bits;
+		}
 	}
-	if (t->numel > t->vision_numel)
-		t->cost_bits = stored / (t->numel - t->vision_numel);
+	for (size_t f = 0; f < t->format_count && t->numel > t->vision_numel; f++)
+		t->formats[f].cost_bits /= t->numel - t->vision_numel;
 	return 0;
 }
 
@@ -156,11 +234,26 @@ static void count_batches(struct group_table *t, const struct scores *s)
 	t->scored = (t->divergence ? t->score_tokens : t->score_targets) > 0;
 }
 
+/* The sum of a format, caption by caption. */
+static void set_sum_intervals(struct group_table *t, const struct report_cell *cell, const struct resamples *resamples)
+{
+	size_t captions = cell->formats[0].scores->sequence_count, groups = t->count - t->vision_count;
+	double *sum = mem_array(captions, sizeof *sum);
+	for (size_t f = 0; f < t->format_count; f++) {
+		memset(sum, 0, captions * sizeof *sum);
+		for (size_t g = 0; g < groups; g++)
+			for (size_t c = 0; c < captions; c++)
+				sum[c] += cell->formats[f].scores->sequence_score[g * captions + c];
+		bootstrap_interval(resamples, sum, level, &t->formats[f].interval);
+	}
+	free(sum);
+}
+
 /* --- order --- */
 
 struct sort_key {
 	double score;
-	int searched;
+	int vision;
 	size_t index;
 };
 
@@ -175,8 +268,8 @@ static int by_score(const void *a, const void *b)
 static int by_harm(const void *a, const void *b)
 {
 	const struct sort_key *x = a, *y = b;
-	if (x->searched != y->searched)
-		return x->searched ? -1 : 1;
+	if (x->vision != y->vision)
+		return x->vision ? 1 : -1;
 	if (x->score != y->score)
 		return x->score > y->score ? -1 : 1;
 	return x->index < y->index ? -1 : 1;
@@ -187,7 +280,7 @@ static size_t *sorted(const struct group_table *t, int (*compare)(const void *, 
 	struct sort_key *keys = mem_array(t->count, sizeof *keys);
 	size_t *order = mem_array(t->count, sizeof *order);
 	for (size_t g = 0; g < t->count; g++)
-		keys[g] = (struct sort_key){t->groups[g].score, t->groups[g].searched, g};
+		keys[g] = (struct sort_key){t->groups[g].score, t->groups[g].vision, g};
 	qsort(keys, t->count, sizeof *keys, compare);
 	for (size_t i = 0; i < t->count; i++)
 		order[i] = keys[i].index;
@@ -203,132 +296,43 @@ static void rank_groups(struct group_table *t)
 		t->groups[t->ascending[i]].rank = i + 1;
 }
 
-/* --- the search --- */
-
-static void warning(struct group_table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void warning(struct group_table *t, const char *format, ...)
+/* How sure the ranks are: captions are drawn anew, for all groups the same ones. */
+static void set_certainty(struct group_table *t, const struct report_cell *cell, const struct resamples *resamples)
 {
-	char text[512];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
-	va_end(arguments);
-	MEM_GROW(t->warnings, t->warning_count, t->warning_capacity);
-	t->warnings[t->warning_count++] = mem_strdup(text);
-}
-
-/* Per group two scores and two costs: the format's and NONE's; vision has NONE alone, the second of them. */
-static enum search_status run_search(struct group_table *t, size_t *choice)
-{
-	double (*numbers)[4] = mem_array(t->count, sizeof *numbers);
-	struct search_group *groups = mem_array(t->count, sizeof *groups);
-	for (size_t g = 0; g < t->count; g++) {
-		const struct report_group *from = &t->groups[g];
-		size_t first = from->searched ? 0 : 1;
-		numbers[g][0] = from->score;
-		numbers[g][1] = 0;
-		numbers[g][2] = from->numel * t->search_bits;
-		numbers[g][3] = from->numel * unquantized_bits;
-		groups[g] = (struct search_group){2 - first, numbers[g] + first, numbers[g] + 2 + first};
-	}
-	struct search_problem problem = {.groups = groups, .count = t->count, .budget = t->numel * t->target_bits};
-	enum search_status status = search_solve(&problem, choice, &t->search);
-	free(groups);
-	free(numbers);
-	return status;
-}
-
-/* Bits a weight of the format without its scales. */
-static double element_bits(const struct report_cell *cell)
-{
-	return quantizer_search_bits((struct quantizer_pair){cell->scores->pair.weight, {0}});
-}
-
-static int search(struct group_table *t, const struct report_cell *cell)
-{
-	double stored = 0, bare = 0;
-	t->target_bits = search_adjusted_bits(t->numel, t->vision_numel, t->wished_bits);
-	size_t *choice = mem_zeroed(t->count, sizeof *choice);
-	enum search_status status = run_search(t, choice);
-	for (size_t g = 0; g < t->count && status != SEARCH_ERROR; g++) {
-		struct report_group *group = &t->groups[g];
-		group->quantized = group->searched && choice[g] == 0;
-		t->quantized += (size_t)group->quantized;
-		stored += group->numel * (group->quantized ? group->cost_bits : unquantized_bits);
-		bare += group->numel * (group->quantized ? element_bits(cell) : unquantized_bits);
-	}
-	free(choice);
-	t->satisfied = status == SEARCH_OK;
-	if (t->numel > 0) {
-		t->effective_bits = t->search.cost / t->numel;
-		t->stored_bits = stored / t->numel;
-		t->over_budget = element_bits(cell) > t->search_bits && bare / t->numel > t->target_bits + over_budget_bits;
-	}
-	return status == SEARCH_ERROR ? -1 : 0;
-}
-
-/* What to ask the search for, so that what it counts as that stores what was wished: both rules are linear in the share
- * of weights that is quantized. Rounded down to 0.01. */
-static double bits_to_ask(const struct group_table *t, double element)
-{
-	double share = (unquantized_bits - t->wished_bits) / (unquantized_bits - element);
-	return floor(100 * (unquantized_bits - share * (unquantized_bits - t->search_bits))) / 100;
-}
-
-static void warn_over_budget(struct group_table *t, const struct report_cell *cell)
-{
-	double element = element_bits(cell), ask = bits_to_ask(t, element);
-	char advice[128];
-	if (ask >= t->search_bits)
-		snprintf(advice, sizeof advice, "For a mix that stores what was asked for, take autoquant.effective_bits=%g.", ask);
-	else
-		snprintf(advice, sizeof advice, "No mix of this format stores what was asked for.");
-	warning(t, "The mix that the search chose stores %.4f bits a weight, more than the budget of %.4f: the search counts "
-		"a layer by the smaller of its weight and activation bits, %g here, but its weights are stored in %g. %s",
-		t->stored_bits, t->target_bits, t->search_bits, element, advice);
-}
-
-static void warn_about_text(struct group_table *t, const struct report_text *text)
-{
-	if (text->sequences < text->asked)
-		warning(t, "The captions file has %zu caption%s, fewer than the %zu asked for: it is used whole.", text->sequences,
-			words_s(text->sequences), text->asked);
-	if (text->truncated)
-		warning(t, "%zu of %zu caption%s %s cut at dataset.calib_seq_len tokens.", text->truncated, text->sequences,
-			words_s(text->sequences), text->truncated == 1 ? "was" : "were");
-	if (!t->scored)
-		warning(t, "Nothing could be scored: the captions have no token to predict. All scores are 0 and say nothing, nor "
-			"does the result of the search.");
-}
-
-static void collect_warnings(struct group_table *t, const struct report_cell *cell)
-{
-	warn_about_text(t, &cell->text);
-	if (!t->satisfied)
-		warning(t, "autoquant.effective_bits=%g cannot be met: with every searched layer quantized there are %.4f bits "
-			"a weight, the budget is %.4f. The search result is every layer quantized.", t->wished_bits,
-			t->effective_bits, t->target_bits);
-	if (t->over_budget)
-		warn_over_budget(t, cell);
-	if (!t->search.proven)
-		warning(t, "The search ran out of its bound on memory: its result fits the budget, a better one may exist.");
+	size_t groups = t->count - t->vision_count, captions = cell->formats[0].scores->sequence_count;
+	double *values = mem_array(groups * captions, sizeof *values);
+	struct rank_range *ranks = mem_array(groups, sizeof *ranks);
+	for (size_t g = 0; g < groups; g++)
+		memcpy(values + g * captions, group_table_captions(t, cell, t->vision_count + g), captions * sizeof *values);
+	bootstrap_ranks(resamples, values, groups, level, ranks);
+	for (size_t g = 0; g < groups; g++)
+		t->groups[t->vision_count + g].certainty = ranks[g];
+	free(values);
+	free(ranks);
 }
 
 /* --- table --- */
 
 static int make(struct group_table *t, const struct report_cell *cell)
 {
-	if (check_linears(cell) || read_names(t, cell))
+	struct resamples resamples;
+	if (check_inputs(cell) || read_names(t, cell))
 		return -1;
-	count_batches(t, cell->scores);
-	if (make_groups(t, cell))
-		return -1;
-	rank_groups(t);
-	if (search(t, cell))
-		return fail_context("%s", cell->name);
-	collect_warnings(t, cell);
-	return 0;
+	count_batches(t, cell->formats[0].scores);
+	resamples_init(&resamples, cell->formats[0].scores->sequence_count, BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED);
+	int bad = make_groups(t, cell, &resamples);
+	if (!bad) {
+		rank_groups(t);
+		set_certainty(t, cell, &resamples);
+		set_sum_intervals(t, cell, &resamples);
+		bad = group_result_choice(t, cell) ? fail_context("%s", cell->name) : 0;
+	}
+	if (!bad) {
+		group_result_check(t, cell->check, &resamples);
+		group_warnings_collect(t, cell);
+	}
+	resamples_release(&resamples);
+	return bad;
 }
 
 int group_table_make(struct group_table *table, const struct report_cell *cell)
@@ -342,24 +346,38 @@ int group_table_make(struct group_table *table, const struct report_cell *cell)
 
 void group_table_release(struct group_table *t)
 {
-	for (size_t g = 0; g < t->count && t->groups; g++)
+	for (size_t g = 0; g < t->count && t->groups; g++) {
 		free(t->groups[g].members);
+		free(t->groups[g].formats);
+	}
+	for (size_t f = 0; f < t->format_count && t->formats; f++)
+		free(t->formats[f].title);
 	for (size_t i = 0; i < t->warning_count; i++)
 		free(t->warnings[i]);
+	search_frontier_release(&t->frontier);
 	free(t->warnings);
 	free(t->groups);
+	free(t->formats);
+	free(t->order);
 	free(t->ascending);
 	free(t->descending);
 	free(t->scheme);
-	free(t->format);
 	free(t->none);
 	*t = (struct group_table){0};
 }
 
-double group_table_batch(const struct group_table *t, const struct report_cell *cell, size_t group, size_t batch)
+double group_table_batch(const struct group_table *t, const struct report_cell *cell, size_t group, size_t format,
+	size_t batch)
 {
-	assert(batch < cell->scores->batch_count);
-	return t->groups[group].searched ? scores_group_batch(cell->scores, group - t->vision_count, batch) : 0;
+	assert(batch < cell->formats[format].scores->batch_count);
+	return t->groups[group].vision ? 0 : scores_group_batch(cell->formats[format].scores, group - t->vision_count, batch);
+}
+
+const double *group_table_captions(const struct group_table *t, const struct report_cell *cell, size_t group)
+{
+	const struct scores *s = cell->formats[t->groups[group].worst].scores;
+	assert(!t->groups[group].vision);
+	return s->sequence_score + (group - t->vision_count) * s->sequence_count;
 }
 
 const char *group_table_member(const struct group_table *t, const struct report_cell *cell, size_t group,
@@ -367,15 +385,25 @@ const char *group_table_member(const struct group_table *t, const struct report_
 {
 	const struct report_group *g = &t->groups[group];
 	assert(member < g->member_count);
-	return g->searched ? cell->scores->linears[g->members[member]].name : cell->vision[g->members[member]].name;
+	return g->vision ? cell->vision[g->members[member]].name : cell->formats[0].scores->linears[g->members[member]].name;
 }
 
 const char *group_table_recipe(const struct group_table *t, size_t group)
 {
-	return t->groups[group].quantized ? t->format : t->none;
+	size_t choice = t->groups[group].choice;
+	return choice == SEARCH_NONE ? t->none : t->formats[choice].title;
+}
+
+double group_table_sum(const struct group_table *t)
+{
+	double sum = 0;
+	for (size_t g = t->vision_count; g < t->count; g++)
+		sum += t->groups[g].score;
+	return sum;
 }
 
 double group_table_share(const struct group_table *t, size_t group)
 {
-	return t->sum > 0 ? t->groups[group].score / t->sum : 0;
+	double sum = group_table_sum(t);
+	return sum > 0 ? t->groups[group].score / sum : 0;
 }

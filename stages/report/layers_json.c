@@ -3,25 +3,39 @@
 #include "report/error_figures.h"
 #include "report/float_json.h"
 
+static cJSON *by_format(const struct report_cell *cell, const struct report_group *g)
+{
+	cJSON *to = cJSON_CreateObject();
+	for (size_t f = 0; f < cell->format_count; f++)
+		float_json_add(to, cell->formats[f].name, g->formats[f].score);
+	return to;
+}
+
 static cJSON *row(const struct report_cell *cell, const struct group_table *t, size_t group)
 {
 	const struct report_group *g = &t->groups[group];
-	struct error_figures output = error_figures_output(&g->output);
-	double bits = g->searched ? t->search_bits : 16;
+	const struct report_score *score = g->vision ? NULL : &g->formats[g->worst];
+	struct error_figures output = {0};
+	double bits = g->vision ? 16 : t->formats[g->worst].search_bits;
+	if (score)
+		output = error_figures_output(&score->output, g->outputs);
 	cJSON *to = cJSON_CreateObject();
 	cJSON_AddStringToObject(to, "layer", g->name);
 	float_json_add(to, "num_bits", bits);
 	float_json_add(to, "sensitivity", g->score);
 	float_json_add(to, "size_cost", g->numel * bits / 16);
 	float_json_add(to, "share", group_table_share(t, group));
-	float_json_add(to, "normalised", g->normalised);
+	float_json_add(to, "normalised", score ? score->normalised : 0);
 	cJSON_AddStringToObject(to, "recipe", group_table_recipe(t, group));
 	cJSON_AddBoolToObject(to, "observed", g->observed);
-	float_json_add(to, "cost_bits", g->cost_bits);
+	cJSON_AddBoolToObject(to, "searched", g->searched);
+	float_json_add(to, "cost_bits", score ? score->cost_bits : 16);
 	cJSON *members = cJSON_AddArrayToObject(to, "members");
 	for (size_t i = 0; i < g->member_count; i++)
 		cJSON_AddItemToArray(members, cJSON_CreateString(group_table_member(t, cell, group, i)));
-	cJSON_AddItemToObject(to, "output_error", g->searched ? error_figures_json(&output) : cJSON_CreateNull());
+	cJSON_AddItemToObject(to, "output_error", score ? error_figures_json(&output) : cJSON_CreateNull());
+	if (cell->format_count > 1)
+		cJSON_AddItemToObject(to, "sensitivity_by_format", score ? by_format(cell, g) : cJSON_CreateNull());
 	return to;
 }
 

@@ -1,7 +1,8 @@
 /* per-layer-sensitivity.json (numerics.md 9.3): sections of the manifest and a flat list of groups, most sensitive
  * first, vision last. A row has layer, num_bits, sensitivity, size_cost as published (of the format, whatever the
- * search chose), and share (of the sum over all groups), normalised, recipe (what the search chose), observed,
- * cost_bits, members, output_error.
+ * search chose; with several the most harmful one for the group), and share (of the sum over all groups), normalised,
+ * recipe (what the search chose), observed, searched, cost_bits, members, output_error, and with several formats
+ * sensitivity_by_format.
  */
 #ifndef QG_REPORT_LAYERS_JSON_H
 #define QG_REPORT_LAYERS_JSON_H

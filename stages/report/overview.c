@@ -1,46 +1,94 @@
 #include "report/overview.h"
 
+#include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/error.h"
 #include "common/json.h"
 #include "common/memory.h"
 #include "report/files.h"
-#include "report/float_json.h"
-#include "report/group_table.h"
+#include "report/overview_findings.h"
+#include "report/overview_json.h"
 #include "report/overview_markdown.h"
-#include "report/overview_table.h"
+
+/* --- a cell --- */
+
+static void fill_numbers(struct overview_cell *cell, const struct group_table *t)
+{
+	int single = t->format_count == 1;
+	cell->unscored = !t->scored;
+	cell->method = t->divergence ? "kl_div" : "gradient";
+	cell->score_sequences = t->score_sequences;
+	cell->score_tokens = t->score_tokens;
+	cell->score_targets = t->score_targets;
+	cell->loss = t->loss;
+	cell->sum = group_table_sum(t);
+	cell->normalised = single ? t->formats[0].normalised : 0;
+	cell->interval = single ? t->formats[0].interval : (struct interval){0};
+	cell->searched_total = t->search.score;
+	cell->asked_bits = t->wished_bits;
+	cell->target_bits = t->target_bits;
+	cell->bits = t->effective_bits;
+	cell->stored_bits = t->stored_bits;
+	cell->over_budget = t->over_budget;
+	cell->allow_none = t->allow_none;
+	cell->search_bits = t->formats[0].search_bits;
+	cell->cost_bits = t->formats[0].cost_bits;
+	cell->check = t->check;
+}
+
+static void fill_groups(struct overview_cell *cell, const struct group_table *t)
+{
+	cell->group_count = t->count - t->vision_count;
+	cell->groups = mem_zeroed(cell->group_count, sizeof *cell->groups);
+	for (size_t g = 0; g < cell->group_count; g++) {
+		const struct report_group *from = &t->groups[t->vision_count + g];
+		cell->groups[g] = (struct overview_group){
+			.name = mem_strdup(from->name),
+			.title = mem_strdup(group_table_recipe(t, t->vision_count + g)),
+			.choice = from->choice,
+			.searched = from->searched,
+			.numel = from->numel,
+			.score = from->score,
+			.stored_cost = t->format_count == 1 ? nearbyint(from->formats[0].cost_bits * from->numel) : 0,
+		};
+	}
+	for (size_t i = 0; t->scored && i < cell->group_count && i < OVERVIEW_TOP; i++) {
+		const struct report_group *group = &t->groups[t->descending[i]];
+		cell->top[cell->top_count++] = (struct overview_top){mem_strdup(group->name), group->score};
+	}
+}
+
+/* Blocks differ by at most one caption. */
+static void fill_captions(struct overview_cell *cell, const struct scores *s)
+{
+	size_t captions = s->sequence_count;
+	cell->unit_count = captions < OVERVIEW_UNITS_MAX ? captions : OVERVIEW_UNITS_MAX;
+	cell->captions = mem_zeroed(cell->group_count * cell->unit_count, sizeof *cell->captions);
+	for (size_t g = 0; g < cell->group_count; g++) {
+		double *unit = cell->captions + g * cell->unit_count;
+		for (size_t c = 0; c < captions; c++)
+			unit[c * cell->unit_count / captions] += s->sequence_score[g * captions + c];
+	}
+}
 
 int overview_cell_fill(struct overview_cell *cell, const struct report_cell *inputs)
 {
 	struct group_table t;
+	assert(cell->format_count == inputs->format_count);
 	if (group_table_make(&t, inputs))
 		return -1;
 	overview_cell_release(cell);
 	cell->status = OVERVIEW_OK;
 	cell->reason = NULL;
-	cell->unscored = !t.scored;
-	cell->divergence = t.divergence;
-	cell->quantizers = inputs->scores->pair;
-	cell->score_sequences = t.score_sequences;
-	cell->score_tokens = t.score_tokens;
-	cell->score_targets = t.score_targets;
-	cell->loss = t.loss;
-	cell->sum = t.sum;
-	cell->normalised = t.normalised;
-	cell->searched_total = t.search.score;
-	cell->asked_bits = t.wished_bits;
-	cell->target_bits = t.target_bits;
-	cell->satisfied = t.satisfied;
-	cell->bits = t.effective_bits;
-	cell->stored_bits = t.stored_bits;
-	cell->over_budget = t.over_budget;
-	cell->search_bits = t.search_bits;
-	cell->cost_bits = t.cost_bits;
-	for (size_t i = 0; t.scored && i < t.count - t.vision_count && i < OVERVIEW_TOP; i++) {
-		const struct report_group *group = &t.groups[t.descending[i]];
-		cell->top[cell->top_count++] = (struct overview_top){mem_strdup(group->name), group->score};
-	}
+	fill_numbers(cell, &t);
+	fill_groups(cell, &t);
+	if (cell->format_count == 1)
+		fill_captions(cell, inputs->formats[0].scores);
+	cell->pairs = mem_array(cell->format_count, sizeof *cell->pairs);
+	for (size_t f = 0; f < cell->format_count; f++)
+		cell->pairs[f] = inputs->formats[f].scores->pair;
 	group_table_release(&t);
 	return 0;
 }
@@ -50,118 +98,26 @@ int overview_cell_scored(const struct overview_cell *cell)
 	return cell->status == OVERVIEW_OK && !cell->unscored;
 }
 
+int overview_cell_ranked(const struct overview_cell *cell)
+{
+	return overview_cell_scored(cell) && cell->format_count == 1;
+}
+
 void overview_cell_release(struct overview_cell *cell)
 {
 	for (size_t i = 0; i < cell->top_count; i++)
 		free(cell->top[i].group);
-	cell->top_count = 0;
-}
-
-/* --- JSON --- */
-
-static void add_text(cJSON *to, const char *name, const char *text)
-{
-	if (text)
-		cJSON_AddStringToObject(to, name, text);
-	else
-		cJSON_AddNullToObject(to, name);
-}
-
-static void add_float(cJSON *to, const char *name, double value, int known)
-{
-	cJSON_AddItemToObject(to, name, known ? float_json(value) : cJSON_CreateNull());
-}
-
-static void add_count(cJSON *to, const char *name, size_t value, int known)
-{
-	cJSON_AddItemToObject(to, name, known ? cJSON_CreateNumber((double)value) : cJSON_CreateNull());
-}
-
-static cJSON *top_json(const struct overview_cell *cell)
-{
-	cJSON *list = cJSON_CreateArray();
-	for (size_t i = 0; i < cell->top_count; i++) {
-		cJSON *entry = cJSON_CreateObject();
-		cJSON_AddStringToObject(entry, "group", cell->top[i].group);
-		float_json_add(entry, "score", cell->top[i].score);
-		add_count(entry, "rank", i + 1, 1);
-		cJSON_AddItemToArray(list, entry);
+	for (size_t g = 0; g < cell->group_count; g++) {
+		free(cell->groups[g].name);
+		free(cell->groups[g].title);
 	}
-	return list;
-}
-
-static const char *status_of(const struct overview_cell *cell)
-{
-	static const char *const status[] = {"ok", "failed", "missing"};
-	return cell->status == OVERVIEW_OK && cell->unscored ? "unscored" : status[cell->status];
-}
-
-static void add_codes(cJSON *to, const struct overview_cell *cell, int ok)
-{
-	char code[QUANTIZER_CODE_MAX];
-	quantizer_weight_code(code, cell->quantizers.weight);
-	add_text(to, "weight_code", ok ? code : NULL);
-	quantizer_activation_code(code, cell->quantizers.activation);
-	add_text(to, "activation_code", ok ? code : NULL);
-}
-
-static void add_result(cJSON *to, const struct overview_cell *cell)
-{
-	int ok = cell->status == OVERVIEW_OK, scored = overview_cell_scored(cell);
-	add_float(to, "sum", cell->sum, scored);
-	add_float(to, "normalised", cell->normalised, scored);
-	add_float(to, "searched_total", cell->searched_total, scored);
-	add_float(to, "bits", cell->bits, ok);
-	add_float(to, "stored_bits", cell->stored_bits, ok);
-	add_float(to, "asked_bits", cell->asked_bits, ok);
-	add_float(to, "target_bits", cell->target_bits, ok);
-	cJSON_AddItemToObject(to, "satisfied", ok ? cJSON_CreateBool(cell->satisfied) : cJSON_CreateNull());
-	cJSON_AddItemToObject(to, "top", top_json(cell));
-}
-
-static cJSON *cell_json(const struct overview *o, const struct overview_table *t, size_t index, const char *folder)
-{
-	const struct overview_cell *cell = &o->cells[index];
-	size_t same = t->same[index];
-	int ok = cell->status == OVERVIEW_OK;
-	cJSON *to = cJSON_CreateObject();
-	add_text(to, "cell", cell->name);
-	add_text(to, "status", status_of(cell));
-	add_text(to, "reason", cell->reason);
-	add_text(to, "same_as", same == OVERVIEW_NONE ? NULL : o->cells[same].name);
-	add_text(to, "same_scores_as", cell->same_as);
-	add_result(to, cell);
-	add_text(to, "manifest", cell->manifest ? overview_path(cell->manifest, folder) : NULL);
-	add_text(to, "model", cell->model);
-	add_text(to, "pair", cell->pair);
-	add_text(to, "weight", cell->weight);
-	add_text(to, "activation", cell->activation);
-	add_text(to, "granularity", cell->granularity);
-	add_text(to, "size", cell->size);
-	add_count(to, "rank", t->rank[index], overview_cell_scored(cell));
-	add_float(to, "search_bits", cell->search_bits, ok);
-	add_float(to, "cost_bits", cell->cost_bits, ok);
-	add_codes(to, cell, ok);
-	add_count(to, "score_sequences", cell->score_sequences, ok);
-	add_count(to, "score_targets", cell->score_targets, ok);
-	return to;
-}
-
-static cJSON *overview_json(const struct overview *o, const struct overview_table *t, const char *folder)
-{
-	cJSON *to = cJSON_CreateObject(), *cells, *invalid;
-	cJSON_AddStringToObject(to, "grid", o->grid);
-	cells = cJSON_AddArrayToObject(to, "cells");
-	for (size_t i = 0; i < o->count; i++)
-		cJSON_AddItemToArray(cells, cell_json(o, t, i, folder));
-	invalid = cJSON_AddArrayToObject(to, "invalid");
-	for (size_t i = 0; i < o->invalid_count; i++) {
-		cJSON *entry = cJSON_CreateObject();
-		cJSON_AddStringToObject(entry, "cell", o->invalid[i].cell);
-		cJSON_AddStringToObject(entry, "reason", o->invalid[i].reason);
-		cJSON_AddItemToArray(invalid, entry);
-	}
-	return to;
+	free(cell->groups);
+	free(cell->captions);
+	free(cell->pairs);
+	cell->groups = NULL;
+	cell->captions = NULL;
+	cell->pairs = NULL;
+	cell->top_count = cell->group_count = cell->unit_count = 0;
 }
 
 /* --- both files --- */
@@ -170,30 +126,43 @@ static int check_cells(const struct overview *o)
 {
 	for (size_t i = 0; i < o->count; i++) {
 		const struct overview_cell *c = &o->cells[i];
-		if (!c->name || !c->model || !c->pair || !c->weight || !c->activation || !c->granularity || !c->size)
+		int single = c->format_count == 1;
+		if (!c->name || !c->model || !c->pair || !c->granularity || !c->size || !c->formats || !c->format_count ||
+			(single && (!c->weight || !c->activation)))
 			return fail("overview of %s: cell %zu (%s) lacks a name", o->grid, i, c->name ? c->name : "?");
 	}
 	return 0;
 }
 
-int overview_write(const struct overview *o, const char *folder, size_t *changed)
+static void make_files(struct report_file *files, const struct overview *o, const struct overview_table *table,
+	const struct overview_findings *findings, const char *folder)
 {
-	struct overview_table table;
-	struct report_file files[2];
-	if (check_cells(o))
-		return -1;
-	overview_table_make(&table, o);
+	cJSON *json = overview_json_make(o, table, findings, folder);
 	files[0].name = mem_printf("%s.json", o->grid);
 	files[1].name = mem_printf("%s.md", o->grid);
 	strbuf_init(&files[0].text);
 	strbuf_init(&files[1].text);
-	cJSON *json = overview_json(o, &table, folder);
 	json_pretty(&files[0].text, json);
 	strbuf_addc(&files[0].text, '\n');
-	overview_markdown_make(&files[1].text, o, &table, folder);
-	int bad = report_files_write(folder, files, 2, changed);
+	overview_markdown_make(&files[1].text, o, table, findings, folder);
 	cJSON_Delete(json);
-	report_files_release(files, 2);
+}
+
+int overview_write(const struct overview *o, const char *folder, size_t *changed)
+{
+	struct overview_table table;
+	struct overview_findings findings;
+	struct report_file files[2];
+	if (check_cells(o))
+		return -1;
+	overview_table_make(&table, o);
+	int bad = overview_findings_make(&findings, o, &table);
+	if (!bad) {
+		make_files(files, o, &table, &findings, folder);
+		bad = report_files_write(folder, files, 2, changed);
+		report_files_release(files, 2);
+		overview_findings_release(&findings);
+	}
 	overview_table_release(&table);
-	return bad;
+	return bad ? fail_context("overview of %s", o->grid) : 0;
 }

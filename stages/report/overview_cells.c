@@ -1,5 +1,6 @@
 #include "report/overview_page.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "report/words.h"
@@ -8,45 +9,53 @@ enum { TOP_SHOWN = 3 };
 
 /* --- formats --- */
 
-static int same_format(const struct overview_cell *a, const struct overview_cell *b)
+/* A format of a cell: quantizers follow from pair and granularity. */
+static int has_format(const struct overview_cell *cell, const char *name, const char *granularity, size_t before)
 {
-	return !strcmp(a->pair, b->pair) && !strcmp(a->granularity, b->granularity);
+	for (size_t f = 0; f < before && !strcmp(cell->granularity, granularity); f++)
+		if (!strcmp(cell->formats[f], name))
+			return 1;
+	return 0;
 }
 
-/* The first cell with a result of each format speaks for it: quantizers follow from pair and granularity. */
-static int speaks(const struct overview_page *p, size_t cell)
+/* The first cell with a result of each format speaks for it. */
+static int speaks(const struct overview_page *p, size_t index, size_t format)
 {
-	const struct overview_cell *cells = p->grid->cells;
-	for (size_t i = 0; i < cell; i++)
-		if (cells[i].status == OVERVIEW_OK && same_format(&cells[i], &cells[cell]))
+	const struct overview_cell *cells = p->grid->cells, *cell = &cells[index];
+	for (size_t i = 0; i < index; i++)
+		if (cells[i].status == OVERVIEW_OK &&
+			has_format(&cells[i], cell->formats[format], cell->granularity, cells[i].format_count))
 			return 0;
-	return cells[cell].status == OVERVIEW_OK;
+	return cell->status == OVERVIEW_OK && !has_format(cell, cell->formats[format], cell->granularity, format);
 }
 
-static void add_format(const struct overview_page *p, const struct overview_cell *cell)
+static void add_format(const struct overview_page *p, const struct overview_cell *cell, size_t format)
 {
+	const struct quantizer_pair *pair = &cell->pairs[format];
 	char code[QUANTIZER_CODE_MAX];
-	strbuf_addc(p->to, '|');
-	overview_page_format(p, cell);
-	quantizer_weight_code(code, cell->quantizers.weight);
+	int several = overview_page_granularities(p);
+	strbuf_addf(p->to, "|`%s%s%s`", cell->formats[format], several ? "." : "", several ? cell->granularity : "");
+	quantizer_weight_code(code, pair->weight);
 	strbuf_addf(p->to, "|`%s` ", code);
-	words_weight(p->to, cell->quantizers.weight);
-	quantizer_activation_code(code, cell->quantizers.activation);
+	words_weight(p->to, pair->weight);
+	quantizer_activation_code(code, pair->activation);
 	strbuf_addf(p->to, "|`%s` ", code);
-	words_activation(p->to, cell->quantizers.activation);
-	strbuf_addf(p->to, "|%g|\n", cell->search_bits);
+	words_activation(p->to, pair->activation);
+	strbuf_addf(p->to, "|%g|\n", quantizer_search_bits(*pair));
 }
 
 void overview_page_formats(const struct overview_page *p)
 {
 	int any = 0;
 	for (size_t i = 0; i < p->grid->count; i++) {
-		if (!speaks(p, i))
-			continue;
-		if (!any++)
-			strbuf_adds(p->to, "## Formats\n\nWhat the names stand for, with the short code of each quantizer.\n\n"
-				"|Format|Weights|Activations|Bits the search counts|\n|:---|:---|:---|---:|\n");
-		add_format(p, &p->grid->cells[i]);
+		for (size_t f = 0; f < p->grid->cells[i].format_count; f++) {
+			if (!speaks(p, i, f))
+				continue;
+			if (!any++)
+				strbuf_adds(p->to, "## Formats\n\nWhat the names stand for, with the short code of each quantizer.\n\n"
+					"|Format|Weights|Activations|Bits the search counts|\n|:---|:---|:---|---:|\n");
+			add_format(p, &p->grid->cells[i], f);
+		}
 	}
 	if (any)
 		strbuf_addc(p->to, '\n');
@@ -73,8 +82,7 @@ static void add_budget(const struct overview_page *p, const struct overview_cell
 	strbuf_addf(p->to, "%g", cell->asked_bits);
 	if (cell->target_bits != cell->asked_bits)
 		strbuf_addf(p->to, " (%.4f)", cell->target_bits);
-	strbuf_addf(p->to, "%s|%.4f|%.4f%s|", cell->satisfied ? "" : " **not met**", cell->bits, cell->stored_bits,
-		cell->over_budget ? " **over**" : "");
+	strbuf_addf(p->to, "|%.4f|%.4f%s|", cell->bits, cell->stored_bits, cell->over_budget ? " **over**" : "");
 }
 
 static void add_top(const struct overview_page *p, const struct overview_cell *cell)
@@ -87,14 +95,29 @@ static void add_top(const struct overview_page *p, const struct overview_cell *c
 	}
 }
 
+static void add_interval(struct strbuf *to, const struct interval *i)
+{
+	if (isinf(i->high))
+		strbuf_adds(to, "too few captions");
+	else
+		strbuf_addf(to, "%.1e to %.1e", i->low, i->high);
+}
+
 static void add_sums(const struct overview_page *p, size_t index)
 {
 	const struct overview_cell *cell = &p->grid->cells[index];
-	if (overview_cell_scored(cell))
-		strbuf_addf(p->to, "|%.3e|%zu of %zu|%.3e|%.3e|", cell->sum, p->table->rank[index],
-			p->table->columns[p->table->column[index]].scored, cell->normalised, cell->searched_total);
-	else
+	if (overview_cell_ranked(cell)) {
+		strbuf_addf(p->to, "|%.3e|", cell->sum);
+		add_interval(p->to, &cell->interval);
+		strbuf_addf(p->to, "|%zu of %zu|%.3e|", p->table->rank[index],
+			p->table->columns[p->table->column[index]].ranked, cell->normalised);
+	} else {
 		strbuf_adds(p->to, "|-|-|-|-|");
+	}
+	if (overview_cell_scored(cell))
+		strbuf_addf(p->to, "%.3e|", cell->searched_total);
+	else
+		strbuf_adds(p->to, "-|");
 }
 
 static void add_cell(const struct overview_page *p, size_t index)
@@ -105,7 +128,7 @@ static void add_cell(const struct overview_page *p, size_t index)
 	strbuf_adds(p->to, "|");
 	add_link(p, cell);
 	if (cell->status != OVERVIEW_OK) {
-		strbuf_addf(p->to, "|%s||||||||\n", words[cell->status]);
+		strbuf_addf(p->to, "|%s|||||||||\n", words[cell->status]);
 		return;
 	}
 	add_sums(p, index);
@@ -125,13 +148,13 @@ static void add_normalised(const struct overview_page *p)
 {
 	int gradient = 0, divergence = 0;
 	for (size_t i = 0; i < p->grid->count; i++) {
-		gradient |= overview_cell_scored(&p->grid->cells[i]) && !p->grid->cells[i].divergence;
-		divergence |= overview_cell_scored(&p->grid->cells[i]) && p->grid->cells[i].divergence;
+		gradient |= overview_cell_scored(&p->grid->cells[i]) && strcmp(p->grid->cells[i].method, "kl_div");
+		divergence |= overview_cell_scored(&p->grid->cells[i]) && !strcmp(p->grid->cells[i].method, "kl_div");
 	}
 	strbuf_adds(p->to, "- Normalised: ");
 	if (gradient || !divergence)
-		strbuf_adds(p->to, "what the sum would be per target (a token that is predicted) if every target were a batch of "
-			"its own;\n  ");
+		strbuf_adds(p->to, "what the sum would be per target (a token that is predicted) if every target were a batch "
+			"of its own;\n  ");
 	if (divergence)
 		strbuf_addf(p->to, "%sthe sum per token; ", gradient ? "of kl_div " : "");
 	strbuf_adds(p->to, "independent of batch size and amount of text.\n");
@@ -140,18 +163,22 @@ static void add_normalised(const struct overview_page *p)
 void overview_page_cells(const struct overview_page *p)
 {
 	strbuf_adds(p->to, "## Cells\n\n"
-		"|Cell|Sum|Rank|Normalised|Searched total|Budget|Bits|Stored bits|Most sensitive layers, share of the sum|\n"
-		"|:---|---:|---:|---:|---:|---:|---:|---:|:---|\n");
+		"|Cell|Sum|Interval|Rank|Normalised|Searched total|Budget|Bits|Stored bits|Most sensitive layers, share of "
+		"the sum|\n"
+		"|:---|---:|:---|---:|---:|---:|---:|---:|---:|:---|\n");
 	for (size_t i = 0; i < p->grid->count; i++)
 		add_cell(p, i);
-	strbuf_adds(p->to, "\n- Sum: over all layers, whatever the budget.\n"
+	strbuf_adds(p->to, "\n- Sum: over all layers, whatever the budget. A cell of several formats has none: each layer "
+		"has a score for each of them.\n"
+		"- Interval: how far the sum depends on which captions were drawn, at 95 % confidence.\n"
 		"- Rank: by sum among the cells that compare; 1 is the least harmful.\n");
 	add_normalised(p);
 	strbuf_adds(p->to,
-		"- Searched total: what is left of the sum when the search keeps the worst layers at 16 bits, within the budget.\n"
+		"- Searched total: what is left of the sum when the search keeps the worst layers at 16 bits, within the "
+		"budget.\n"
 		"  Formats of fewer bits leave it more room, so it does not compare across formats.\n"
-		"- Budget: bits a weight asked for (`autoquant.effective_bits`); in brackets the same over all weights, with the "
-		"layers that\n  are not searched at 16. **not met**: no mix is that small, so every layer is quantized.\n"
+		"- Budget: bits a weight asked for (`autoquant.effective_bits`); in brackets the same over all weights, with "
+		"the layers that\n  are not searched at 16.\n"
 		"- Bits: of the mix that the search chose, as it counts them: the smaller of weight and activation bits, no "
 		"scales.\n"
 		"- Stored bits: what the weights of that mix really take, scales included. **over**: more than the budget even "

@@ -22,6 +22,31 @@ const char *overview_path(const char *path, const char *folder)
 	return !strncmp(path, folder, length) && path[length] == '/' ? path + length + 1 : path;
 }
 
+int overview_cell_counts(const struct overview_cell *cell)
+{
+	return overview_cell_scored(cell) && !cell->same_as;
+}
+
+int overview_same_scores(const struct overview_cell *a, const struct overview_cell *b)
+{
+	return !strcmp(a->same_as ? a->same_as : a->name, b->same_as ? b->same_as : b->name);
+}
+
+int overview_same_groups(const struct overview_cell *a, const struct overview_cell *b)
+{
+	if (!overview_cell_scored(a) || !overview_cell_scored(b) || a->group_count != b->group_count)
+		return 0;
+	for (size_t g = 0; g < a->group_count; g++)
+		if (strcmp(a->groups[g].name, b->groups[g].name))
+			return 0;
+	return 1;
+}
+
+int overview_column_repeats(const struct overview_table *t, size_t column)
+{
+	return t->settings[t->columns[column].setting].repeats != t->columns[column].setting;
+}
+
 int overview_same_text(const struct overview_cell *a, const struct overview_cell *b)
 {
 	return a->score_sequences == b->score_sequences && a->score_tokens == b->score_tokens &&
@@ -71,10 +96,10 @@ static void label_settings(struct overview_table *t, const struct overview *o)
 	for (size_t s = 0; s < t->setting_count; s++) {
 		const struct overview_cell *cell = &o->cells[t->settings[s].first];
 		const char *model = models ? cell->model : "";
-		char *rest = rest_words(overview_cell_rest(cell));
-		t->settings[s].label = t->setting_count == 1 || (!*rest && !*model) ? mem_strdup("")
-			: mem_printf("`%s%s%s`", model, *model && *rest ? " " : "", rest);
-		free(rest);
+		char *words = rest_words(overview_cell_rest(cell));
+		t->settings[s].label = t->setting_count == 1 || (!*words && !*model) ? mem_strdup("")
+			: mem_printf("`%s%s%s`", model, *model && *words ? " " : "", words);
+		t->settings[s].words = words;
 	}
 }
 
@@ -106,6 +131,17 @@ static size_t count_cells(const struct overview_table *t, const struct overview 
 	return count;
 }
 
+/* The budget may differ, not what is searched by which scores. */
+static int same_search(const struct overview_cell *a, const struct overview_cell *b)
+{
+	if (a->allow_none != b->allow_none || !overview_same_groups(a, b) || strcmp(a->method, b->method))
+		return 0;
+	for (size_t g = 0; g < a->group_count; g++)
+		if (a->groups[g].searched != b->groups[g].searched)
+			return 0;
+	return 1;
+}
+
 static int same_sums(const struct overview_table *t, const struct overview *o, size_t setting, size_t other)
 {
 	if (strcmp(o->cells[t->settings[setting].first].model, o->cells[t->settings[other].first].model) ||
@@ -115,8 +151,7 @@ static int same_sums(const struct overview_table *t, const struct overview *o, s
 		if (setting_of(t, i) != setting)
 			continue;
 		size_t k = find_partner(t, o, i, other);
-		if (k == OVERVIEW_NONE || !overview_cell_scored(&o->cells[i]) || !overview_cell_scored(&o->cells[k]) ||
-			o->cells[i].sum != o->cells[k].sum)
+		if (k == OVERVIEW_NONE || o->cells[i].sum != o->cells[k].sum || !same_search(&o->cells[i], &o->cells[k]))
 			return 0;
 	}
 	return 1;
@@ -135,7 +170,7 @@ static void find_repeats(struct overview_table *t, const struct overview *o)
 static int same_result(const struct overview_cell *a, const struct overview_cell *b)
 {
 	return a->sum == b->sum && a->searched_total == b->searched_total && a->bits == b->bits &&
-		a->stored_bits == b->stored_bits && a->satisfied == b->satisfied;
+		a->stored_bits == b->stored_bits;
 }
 
 /* Cells that share scores name the first of them, which is not always the one with the same result. */
@@ -157,7 +192,7 @@ static size_t rank_of(const struct overview_table *t, const struct overview *o, 
 {
 	size_t rank = 1;
 	for (size_t i = 0; i < o->count; i++)
-		rank += t->column[i] == t->column[cell] && overview_cell_scored(&o->cells[i]) &&
+		rank += t->column[i] == t->column[cell] && overview_cell_ranked(&o->cells[i]) &&
 			o->cells[i].sum < o->cells[cell].sum;
 	return rank;
 }
@@ -172,11 +207,11 @@ void overview_table_make(struct overview_table *t, const struct overview *o)
 	t->same = mem_zeroed(o->count, sizeof *t->same);
 	for (size_t i = 0; i < o->count; i++) {
 		t->column[i] = find_column(t, o, find_setting(t, o, i), i);
-		t->columns[t->column[i]].scored += (size_t)overview_cell_scored(&o->cells[i]);
+		t->columns[t->column[i]].ranked += (size_t)overview_cell_ranked(&o->cells[i]);
 		t->same[i] = find_same(o, i);
 	}
 	for (size_t i = 0; i < o->count; i++)
-		if (overview_cell_scored(&o->cells[i]))
+		if (overview_cell_ranked(&o->cells[i]))
 			t->rank[i] = rank_of(t, o, i);
 	label_settings(t, o);
 	find_repeats(t, o);
@@ -184,8 +219,10 @@ void overview_table_make(struct overview_table *t, const struct overview *o)
 
 void overview_table_release(struct overview_table *t)
 {
-	for (size_t s = 0; s < t->setting_count; s++)
+	for (size_t s = 0; s < t->setting_count; s++) {
 		free(t->settings[s].label);
+		free(t->settings[s].words);
+	}
 	free(t->settings);
 	free(t->columns);
 	free(t->column);

@@ -11,6 +11,7 @@ struct overview_setting {
 	char *label;           /* "`batch_size=4 effective_bits=4.5`", the model first where the grid has several; "" when
 	                        * there is nothing to tell; owned */
 	size_t first;          /* a cell of it */
+	char *words;           /* the swept keys alone: "batch_size=4 effective_bits=4.5", ""; owned */
 	size_t repeats;        /* the first setting with the same sums throughout, as a swept budget changes none; often
 	                        * itself */
 };
@@ -20,7 +21,7 @@ struct overview_column {
 	const char *size;      /* borrowed */
 	size_t setting;
 	size_t first;          /* a cell of it */
-	size_t scored;         /* cells that compare: overview_cell_scored() */
+	size_t ranked;         /* cells that compare: overview_cell_ranked() */
 };
 
 struct overview_table {
@@ -42,6 +43,18 @@ const char *overview_cell_rest(const struct overview_cell *cell);
 
 /* A manifest's path as seen from folder: what follows "FOLDER/", or all of it. Points into path. */
 const char *overview_path(const char *path, const char *folder);
+
+/* A cell with the scores of an earlier one counts once: 0 for it, and for cells without scores. */
+int overview_cell_counts(const struct overview_cell *cell);
+
+/* Whether two cells have the same scores, by same_as. */
+int overview_same_scores(const struct overview_cell *a, const struct overview_cell *b);
+
+/* Whether groups of the two can be compared one by one: both scored, the same names in the same order. */
+int overview_same_groups(const struct overview_cell *a, const struct overview_cell *b);
+
+/* The column shows the sums of an earlier setting's: tables of it would say nothing new. */
+int overview_column_repeats(const struct overview_table *table, size_t column);
 
 /* Whether both scored the same text: as many sequences, tokens and targets, and the same loss on them. */
 int overview_same_text(const struct overview_cell *a, const struct overview_cell *b);

@@ -32,6 +32,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/shard_list.h"
 #include "model/lm_folder.h"
+#include "model/search_ahead.h"
 #include "tokenizer/tokenizer.h"
 #include "ops/ops.h"
 #include "report/cell.h"
@@ -64,6 +65,8 @@ struct generator {
 	struct grid grid;
 	struct rules rules;
 	struct plan plan;
+	struct search_ahead ahead;
+	int readable;                   /* a checkpoint of the grid can be opened */
 	struct invalid_cell *invalid;
 	size_t invalid_count;
 	char *overview[2];              /* JSON, Markdown */
@@ -184,15 +187,27 @@ static plan_lister *find_lister(const char *name)
 	return !strcmp(name, "tokenizer") ? list_tokenizer : NULL;
 }
 
+/* A cell that cannot be: an error alone, left out of a grid with its reason. */
+static int leave_out(struct generator *g, const char *name)
+{
+	if (g->grid.cell_count == 1)
+		return fail_context("%s cannot exist", name);
+	g->invalid[g->invalid_count++] = (struct invalid_cell){mem_strdup(name), mem_strdup(error_text())};
+	return 0;
+}
+
 static int add_cell(struct generator *g, struct grid_cell *cell)
 {
 	struct cell_view v;
-	int bad = cell_view_make(&v, &g->grid, cell);
-	if (!bad && v.result == RESOLVE_INVALID) {
-		if (g->grid.cell_count == 1)
-			bad = fail_context("%s cannot exist", v.name);
-		else
-			g->invalid[g->invalid_count++] = (struct invalid_cell){mem_strdup(v.name), mem_strdup(error_text())};
+	int bad = cell_view_make(&v, &g->grid, cell), impossible = !bad && v.result == RESOLVE_INVALID;
+	if (!bad && !impossible) {
+		enum search_ahead_result ahead = search_ahead_check(&g->ahead, v.view);
+		bad = ahead == SEARCH_AHEAD_ERROR ? fail_context("%s", v.name) : 0;
+		g->readable |= !g->ahead.unreadable;
+		impossible = ahead == SEARCH_AHEAD_IMPOSSIBLE;
+	}
+	if (impossible) {
+		bad = leave_out(g, v.name);
 	} else if (!bad) {
 		bad = plan_add_cell(&g->plan, v.name, v.view, v.output_dir);
 		v.view = NULL;
@@ -283,6 +298,9 @@ static int make_plan(struct generator *g)
 	for (size_t i = 0; i < g->grid.cell_count; i++)
 		if (add_cell(g, &g->grid.cells[i]))
 			return -1;
+	/* One bad checkpoint among several fails its own cells only, in extract-lm. */
+	if (!g->readable && g->ahead.unreadable)
+		return fail("%s", g->ahead.unreadable);
 	if (!g->plan.cell_count)
 		return fail("no cell of the grid can exist; the first one: %s: %s", g->invalid[0].name, g->invalid[0].reason);
 	if (check_collisions(&g->plan) || check_folders(&g->plan))
@@ -666,7 +684,8 @@ static void print_summary(const struct generator *g)
 	print_estimate(g, distinct - cached);
 	print_twins(plan);
 	if (g->invalid_count) {
-		printf("  %-10s %zu cells that cannot exist are left out:\n", "", g->invalid_count);
+		printf("  %-10s %zu cell%s that cannot exist %s left out:\n", "", g->invalid_count,
+			g->invalid_count == 1 ? "" : "s", g->invalid_count == 1 ? "is" : "are");
 		print_invalid(g);
 	}
 	printf("  %-10s %s\n", "reports", plan->cell_count == 1 ? plan->cells[0].output_dir : g->overview[1]);
@@ -714,6 +733,7 @@ static int print_list(struct generator *g)
 static void release(struct generator *g)
 {
 	plan_release(&g->plan);
+	search_ahead_release(&g->ahead);
 	rules_release(&g->rules);
 	grid_release(&g->grid);
 	composer_free(g->composer);

@@ -23,24 +23,28 @@ run_stage() {
 	status=$?
 	rm "build/bin/$1"
 }
-for pair in "tokenize-calib demo_captions" "extract-lm qwen3_vl_demo" "quantize-calibrate $cell" "score-layers $cell" "render-report $cell"; do
+for pair in "tokenize-calib demo_captions" "extract-lm qwen3_vl_demo" "quantize-calibrate $cell" "score-layers $cell" \
+	"choose-recipe $cell" "check-recipe $cell" "render-report $cell"; do
 	stage=${pair%% *}
 	run_stage "$stage" "$(job "$stage" "${pair#* }")"
 	check "$stage alone" equal $status 0
 done
 
 # The same cell, computed in a group of eight and by itself: the same content digest names both objects.
-for stage in quantize-calibrate score-layers; do
+for stage in quantize-calibrate score-layers choose-recipe check-recipe; do
 	solo=$(ls build/ref/$stage/*$cell*.ref | head -n 1)
 	check "$stage: the same bits solo and in a group" same_files "$solo" "build/ref-of-grid/$stage/${solo##*/}"
 done
 QUANTGRID_THREADS=1
 export QUANTGRID_THREADS
-rm -rf cache/ac build/ref/score-layers build/ref/quantize-calibrate
-run_stage quantize-calibrate "$(job quantize-calibrate $cell)"
-run_stage score-layers "$(job score-layers $cell)"
-check 'one thread' equal $status 0
-solo=$(ls build/ref/score-layers/*$cell*.ref | head -n 1)
-check 'the same bits with one thread' same_files "$solo" "build/ref-of-grid/score-layers/${solo##*/}"
+stages="quantize-calibrate score-layers choose-recipe check-recipe"
+rm -rf cache/ac
+for stage in $stages; do rm -rf "build/ref/$stage"; done
+for stage in $stages; do
+	run_stage "$stage" "$(job "$stage" $cell)"
+	check "$stage with one thread" equal $status 0
+	solo=$(ls build/ref/$stage/*$cell*.ref | head -n 1)
+	check "$stage: the same bits with one thread" same_files "$solo" "build/ref-of-grid/$stage/${solo##*/}"
+done
 
 finish

@@ -42,6 +42,21 @@ refused 'no grid file' 2 'conf/sweeps/pair_x_sizes.yaml' 'did you mean conf/swee
 refused 'a newline in a path' 2 'control characters' -- 'runner.output_dir="a	b"'
 refused 'longer than the model allows' 2 'calib_seq_len' '4096' -- dataset.calib_seq_len=5000
 refused 'a glob without match' 2 'zz*' -- 'quant_pair=glob(zz*)'
+refused 'an unknown format' 2 'autoquant.formats' 'wfp8_af8' 'wfp8_afp8' -- 'autoquant.formats=[wfp4_afp16,wfp8_af8]'
+refused 'a format twice' 2 'autoquant.formats' 'twice' -- 'autoquant.formats=[wfp8_afp8,wfp8_afp8]'
+refused 'no format' 2 'autoquant.formats' 'at least one' -- 'autoquant.formats=[]'
+refused 'a format that is no list' 2 'autoquant.formats' 'a list' -- autoquant.formats=wfp8_afp8
+refused 'a format that cannot exist' 2 'cannot exist' 'wfp4_afp16' -- 'autoquant.formats=[wfp8_afp16,wfp4_afp16]' \
+	quant_granularity=w_per_tensor
+refused 'an empty include' 2 'autoquant.include' 'at least one' -- 'autoquant.include=[]'
+refused 'a pattern that matches nothing' 2 'lm_haed' 'lm_head' -- 'autoquant.exclude=[lm_haed]'
+refused 'patterns that leave nothing' 2 'search' -- 'autoquant.exclude=["*"]'
+refused 'a budget below every mix' 2 'autoquant.effective_bits' '4' -- quant_pair=wint4_afp16 autoquant.effective_bits=3
+refused 'a budget below stored bits' 2 'autoquant.effective_bits' '4.125' -- quant_pair=wint4_afp16 autoquant.effective_bits=4 \
+	autoquant.cost=cost_bits
+refused 'a budget without a mix of many' 2 'autoquant.effective_bits' -- 'autoquant.formats=[wfp8_afp8,wint8_aint8]' \
+	autoquant.effective_bits=7.5
+refused 'an unknown rule of cost' 2 'autoquant.cost' 'cost_bits' -- autoquant.cost=cost_bit
 refused 'an invalid cell alone' 2 'cannot exist' 'FP4' -- quant_pair=wfp4_afp16 quant_granularity=w_per_tensor
 refused 'one folder for many' 2 'runner.output_dir' -- runner.output_dir=here quant_pair=wfp8_afp8,wint8_aint8
 
@@ -60,6 +75,11 @@ configure quant_pair=wfp4_afp16,wfp8_afp16 quant_granularity=default,w_per_tenso
 check 'an invalid cell in a grid is skipped' equal $status 0
 check 'with its name' said 'qwen3_vl_demo.wfp4_afp16.w_per_tensor.small'
 check 'and its reason' said 'FP4'
+
+configure quant_pair=wint4_afp16,wint8_afp16 autoquant.effective_bits=6
+check 'a budget that only some cells can meet' equal $status 0
+check 'names the cell that cannot' said 'qwen3_vl_demo.wint8_afp16.default.small'
+check 'and the smallest that it could' said 'the smallest'
 
 # --- which model runs ---
 hub=$S/hub/hub/models--Qwen--Qwen3-VL-4B-Instruct
@@ -119,6 +139,13 @@ check 'NaN in a weight' differ $status 0
 check 'is said' said NaN
 check 'with the tensor' said embed_tokens
 cp "$S/weights" $weights
+sed 's/"vocab_size": [0-9]*/"vocab_size": 2000/' models/qwen3_vl_demo/checkpoint/config.json >"$S/config.json"
+cp models/qwen3_vl_demo/checkpoint/config.json "$S/config.kept"
+cp "$S/config.json" models/qwen3_vl_demo/checkpoint/config.json
+configure autoquant=kl_div_default
+check 'a vocabulary of which a slice is missing is refused before any work' equal $status 2
+check 'is said with the tensor' said embed_tokens
+cp "$S/config.kept" models/qwen3_vl_demo/checkpoint/config.json
 mv models/qwen3_vl_demo/checkpoint/config.json "$S/config.json"
 build
 check 'no config.json' differ $status 0

@@ -1,0 +1,193 @@
+#include "report/group_result.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/memory.h"
+#include "report/config_value.h"
+
+static const double unquantized_bits = 16;
+
+/* Bits a weight by which a mix may store more than its budget before it is worth a warning. */
+static const double over_budget_bits = 0.1;
+
+enum { PATTERNS_MAX = 1000 };
+
+/* --- what may be chosen --- */
+
+/* The texts of a list in the config; none when it is null. */
+static size_t read_texts(const cJSON *config, const char *path, const char **texts)
+{
+	const cJSON *item, *list = config_value(config, path);
+	size_t count = 0;
+	cJSON_ArrayForEach(item, list)
+		if (cJSON_IsString(item) && count < PATTERNS_MAX)
+			texts[count++] = item->valuestring;
+	return count;
+}
+
+static struct linear_info *describe_linears(const struct scores *s)
+{
+	struct linear_info *linears = mem_zeroed(s->linear_count, sizeof *linears);
+	for (size_t i = 0; i < s->linear_count; i++) {
+		snprintf(linears[i].name, sizeof linears[i].name, "%s", s->linears[i].name);
+		linears[i].in = s->linears[i].in;
+		linears[i].out = s->linears[i].out;
+		linears[i].group = s->linears[i].group;
+	}
+	return linears;
+}
+
+static int make_space(struct search_space *space, const struct group_table *t, const struct report_cell *cell,
+	const char **include, const char **exclude)
+{
+	struct quantizer_pair *pairs = mem_array(cell->format_count, sizeof *pairs);
+	struct linear_info *linears = describe_linears(cell->formats[0].scores);
+	struct search_options options = {
+		.effective_bits = t->wished_bits,
+		.stored = t->stored_rule,
+		.allow_none = t->allow_none,
+		.include = include,
+		.include_count = read_texts(cell->config, "autoquant.include", include),
+		.exclude = exclude,
+		.exclude_count = read_texts(cell->config, "autoquant.exclude", exclude),
+	};
+	for (size_t f = 0; f < cell->format_count; f++)
+		pairs[f] = cell->formats[f].scores->pair;
+	int bad = search_space_make(space, linears, cell->formats[0].scores->linear_count, t->vision_numel, pairs,
+		cell->format_count, &options);
+	free(linears);
+	free(pairs);
+	return bad;
+}
+
+static void take_space(struct group_table *t, const struct search_space *space)
+{
+	t->target_bits = space->target_bits;
+	t->order = mem_array(t->format_count, sizeof *t->order);
+	memcpy(t->order, space->order, t->format_count * sizeof *t->order);
+	for (size_t g = 0; g < space->count; g++) {
+		const struct search_space_group *from = &space->groups[g];
+		struct report_group *to = &t->groups[t->vision_count + g];
+		to->searched = from->searched;
+		t->searched_count += (size_t)from->searched;
+		t->excluded_numel += from->searched ? 0 : to->numel;
+		for (size_t f = 0; f < t->format_count; f++)
+			to->formats[f].cost = (t->stored_rule ? from->stored_cost : from->search_cost)[f] / to->numel;
+	}
+}
+
+/* --- what was chosen --- */
+
+/* The first format of the recipe's quantizers; SEARCH_NONE for a linear that stays. */
+static int find_choice(const struct report_cell *cell, const struct recipe_linear *linear, size_t *choice)
+{
+	*choice = SEARCH_NONE;
+	if (linear->pair.weight.element == ELEMENT_NONE && linear->pair.activation.element == ELEMENT_NONE)
+		return 0;
+	for (size_t f = cell->format_count; f-- > 0;) {
+		const struct quantizer_pair *pair = &cell->formats[f].scores->pair;
+		if (quantizer_equal(pair->weight, linear->pair.weight) &&
+			quantizer_equal(pair->activation, linear->pair.activation))
+			*choice = f;
+	}
+	return *choice == SEARCH_NONE ? fail("%s: the recipe gives it a format that is none of the cell's", linear->name) : 0;
+}
+
+/* Bits a weight of the format without its scales. */
+static double element_bits(const struct report_cell *cell, size_t format)
+{
+	return quantizer_search_bits((struct quantizer_pair){cell->formats[format].scores->pair.weight, {0}});
+}
+
+static int take_recipe(struct group_table *t, const struct report_cell *cell)
+{
+	double stored = 0, bare = 0;
+	t->search.proven = cell->recipe->proven;
+	for (size_t g = 0; g < t->count; g++) {
+		struct report_group *group = &t->groups[g];
+		if (!group->vision && find_choice(cell, &cell->recipe->linears[group->members[0]], &group->choice))
+			return -1;
+		const struct report_score *score = group->choice == SEARCH_NONE ? NULL : &group->formats[group->choice];
+		stored += group->numel * (score ? score->cost_bits : unquantized_bits);
+		bare += group->numel * (score ? element_bits(cell, group->choice) : unquantized_bits);
+		t->search.cost += group->numel * (score ? score->cost : unquantized_bits);
+		t->search.score += score ? score->score : 0;
+		t->quantized += score != NULL;
+		if (score)
+			t->formats[group->choice].chosen++;
+	}
+	t->effective_bits = t->search.cost / t->numel;
+	t->stored_bits = stored / t->numel;
+	t->over_budget = !t->stored_rule && bare / t->numel > t->target_bits + over_budget_bits;
+	return 0;
+}
+
+/* Every (bits, score) that no other choice beats in both. */
+static int make_frontier(struct group_table *t, const struct search_space *space)
+{
+	double *score = mem_array(space->count * t->format_count, sizeof *score);
+	for (size_t g = 0; g < space->count; g++)
+		for (size_t f = 0; f < t->format_count; f++)
+			score[g * t->format_count + f] = t->groups[t->vision_count + g].formats[f].score;
+	int bad = search_space_frontier(space, score, 0, &t->frontier);
+	free(score);
+	return bad;
+}
+
+/* --- the mix, run for real --- */
+
+/* What the scores of the chosen groups predict of the divergence of a token, see struct report_check. */
+static double predict(const struct group_table *t)
+{
+	double predicted = 0;
+	for (size_t g = t->vision_count; g < t->count; g++)
+		if (t->groups[g].choice != SEARCH_NONE)
+			predicted += t->groups[g].formats[t->groups[g].choice].normalised;
+	return t->divergence ? predicted : predicted / 2;
+}
+
+void group_result_check(struct group_table *t, const struct check *c, const struct resamples *resamples)
+{
+	double before = 0, after = 0, divergence = 0, tokens = 0, targets = 0;
+	t->check = (struct report_check){.predicted = predict(t)};
+	if (!c)
+		return;
+	for (size_t s = 0; s < c->sequence_count; s++) {
+		before += c->loss_before[s];
+		after += c->loss_after[s];
+		divergence += c->kl[s];
+		tokens += (double)c->tokens[s];
+		targets += (double)c->tokens[s] - 1;
+	}
+	t->check = (struct report_check){
+		.present = 1,
+		.loss_before = targets > 0 ? before / targets : 0,
+		.loss_after = targets > 0 ? after / targets : 0,
+		.divergence = tokens > 0 ? divergence / tokens : 0,
+		.predicted = t->check.predicted,
+	};
+	bootstrap_interval(resamples, c->kl, GROUP_TABLE_LEVEL, &t->check.interval);
+	t->check.interval.low /= tokens > 0 ? tokens : 1;
+	t->check.interval.high /= tokens > 0 ? tokens : 1;
+	t->check.ratio = t->check.predicted > 0 ? t->check.divergence / t->check.predicted : 0;
+}
+
+int group_result_choice(struct group_table *t, const struct report_cell *cell)
+{
+	const char **patterns = mem_array((size_t)2 * PATTERNS_MAX, sizeof *patterns);
+	struct search_space space;
+	int bad = make_space(&space, t, cell, patterns, patterns + PATTERNS_MAX);
+	if (!bad) {
+		take_space(t, &space);
+		bad = take_recipe(t, cell) || make_frontier(t, &space);
+		t->satisfied = t->search.cost - unquantized_bits * space.idle_numel <= space.budget;
+		t->over_budget = t->over_budget && t->satisfied;
+		search_space_release(&space);
+	}
+	free(patterns);
+	return bad;
+}
