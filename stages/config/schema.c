@@ -88,6 +88,7 @@ static const struct rule rules[] = {
 	{"autoquant.exclude", TYPE_TEXTS, REQUIRED | NULLABLE, NULL, NULL, 0, 0,
 		"patterns of module names: these layers stay at 16 bits"},
 	{"autoquant.check_recipe", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "run the chosen mix once for real"},
+	{"autoquant.check_size", TYPE_INT, REQUIRED, NULL, NULL, 1, SAMPLES_MAX, "captions that the mix is run on at most"},
 
 	{"output_layout.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "for people"},
 	{"output_layout.mode", TYPE_WORD, REQUIRED, "tmp|publish", NULL, 0, 0, "which folders results go to"},

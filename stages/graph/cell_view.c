@@ -160,7 +160,7 @@ static void add_codes(cJSON *view, const cJSON *formats)
 static int add_derived(struct cell_view *v, const struct node *c, const char *pair, cJSON *formats)
 {
 	int64_t samples = num_samples(c), batch = node_int(c, "autoquant.batch_size");
-	int64_t scored = node_int(c, "autoquant.score_size") / batch * batch;
+	int64_t scored = node_int(c, "autoquant.score_size") / batch * batch, checked = node_int(c, "autoquant.check_size");
 	if (samples < 1) {
 		cJSON_Delete(formats);
 		return origin_fail(&node_at(c, "dataset.size")->at,
@@ -168,6 +168,7 @@ static int add_derived(struct cell_view *v, const struct node *c, const char *pa
 			node_string(c, "dataset.size"));
 	}
 	scored = scored < batch ? batch : scored;
+	scored = scored < samples ? scored : samples;
 
 	cJSON *config = node_to_json(c);
 	struct strbuf yaml;
@@ -182,7 +183,8 @@ static int add_derived(struct cell_view *v, const struct node *c, const char *pa
 	cJSON *dataset = cJSON_GetObjectItemCaseSensitive(v->view, "dataset");
 	cJSON_AddNumberToObject(dataset, "num_samples", (double)samples);
 	cJSON *autoquant = cJSON_GetObjectItemCaseSensitive(v->view, "autoquant");
-	cJSON_AddNumberToObject(autoquant, "num_score_samples", (double)(scored < samples ? scored : samples));
+	cJSON_AddNumberToObject(autoquant, "num_score_samples", (double)scored);
+	cJSON_AddNumberToObject(autoquant, "num_check_samples", (double)(checked < scored ? checked : scored));
 	cJSON_ReplaceItemInObjectCaseSensitive(autoquant, "device", cJSON_CreateString("cpu"));
 	cJSON *cell = cJSON_AddObjectToObject(v->view, "cell");
 	cJSON_AddStringToObject(cell, "name", v->name);

@@ -8,6 +8,7 @@
  *     quantizer.formats                        the same as a list of codes, "F8t/f8t"
  *     dataset.num_samples                      captions of this size: max_calib_samples, else size_to_max_samples[size]
  *     autoquant.num_score_samples              captions that are scored: whole batches up to score_size, at least one
+ *     autoquant.num_check_samples              captions that the chosen mix is run on: the first check_size of these
  *     autoquant.device                         what "auto" became
  *     cell.name                                <model>.<pair>.<granularity>.<size>[.key=value...]
  *     cell.pair                                <pair>: quant_pair.name, or the names of several joined by "+"

@@ -140,22 +140,32 @@ static int make_frontier(struct group_table *t, const struct search_space *space
 
 /* --- the mix, run for real --- */
 
-/* What the scores of the chosen groups predict of the divergence of a token, see struct report_check. */
-static double predict(const struct group_table *t)
+/* What the scores of the chosen groups predict of the divergence of a token over the first captions, see struct
+ * report_check. A caption's share of a gradient score is that of its batch's mean loss: N_t^2 of it, N_t the targets of
+ * the batch, is what it would be if the loss were a sum, which does not depend on its company. */
+static double predict(const struct group_table *t, const struct report_cell *cell, size_t captions)
 {
-	double predicted = 0;
-	for (size_t g = t->vision_count; g < t->count; g++)
-		if (t->groups[g].choice != SEARCH_NONE)
-			predicted += t->groups[g].formats[t->groups[g].choice].normalised;
-	return t->divergence ? predicted : predicted / 2;
+	const struct scores *s = cell->formats[0].scores;
+	double predicted = 0, count = 0;
+	for (size_t c = 0, batch = 0, end = s->batch_sequences[0]; c < captions; c++) {
+		double caption = 0;
+		if (c == end)
+			end += s->batch_sequences[++batch];
+		for (size_t g = t->vision_count; g < t->count; g++)
+			if (t->groups[g].choice != SEARCH_NONE)
+				caption += cell->formats[t->groups[g].choice].scores->sequence_score[(g - t->vision_count) *
+					s->sequence_count + c];
+		double targets = (double)s->batch_targets[batch];
+		predicted += t->divergence ? caption : targets * targets * caption / 2;
+		count += (double)s->sequence_tokens[c] - (t->divergence ? 0 : 1);
+	}
+	return count > 0 ? predicted / count : 0;
 }
 
-void group_result_check(struct group_table *t, const struct check *c, const struct resamples *resamples)
+static void take_check(struct report_check *to, const struct check *c)
 {
+	struct resamples resamples;
 	double before = 0, after = 0, divergence = 0, tokens = 0, targets = 0;
-	t->check = (struct report_check){.predicted = predict(t)};
-	if (!c)
-		return;
 	for (size_t s = 0; s < c->sequence_count; s++) {
 		before += c->loss_before[s];
 		after += c->loss_after[s];
@@ -163,17 +173,24 @@ void group_result_check(struct group_table *t, const struct check *c, const stru
 		tokens += (double)c->tokens[s];
 		targets += (double)c->tokens[s] - 1;
 	}
-	t->check = (struct report_check){
-		.present = 1,
-		.loss_before = targets > 0 ? before / targets : 0,
-		.loss_after = targets > 0 ? after / targets : 0,
-		.divergence = tokens > 0 ? divergence / tokens : 0,
-		.predicted = t->check.predicted,
-	};
-	bootstrap_interval(resamples, c->kl, GROUP_TABLE_LEVEL, &t->check.interval);
-	t->check.interval.low /= tokens > 0 ? tokens : 1;
-	t->check.interval.high /= tokens > 0 ? tokens : 1;
-	t->check.ratio = t->check.predicted > 0 ? t->check.divergence / t->check.predicted : 0;
+	to->present = 1;
+	to->loss_before = targets > 0 ? before / targets : 0;
+	to->loss_after = targets > 0 ? after / targets : 0;
+	to->divergence = divergence / tokens;
+	resamples_init(&resamples, c->sequence_count, BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED);
+	bootstrap_interval(&resamples, c->kl, GROUP_TABLE_LEVEL, &to->interval);
+	resamples_release(&resamples);
+	to->interval.low /= tokens;
+	to->interval.high /= tokens;
+	to->ratio = to->predicted > 0 ? to->divergence / to->predicted : 0;
+}
+
+void group_result_check(struct group_table *t, const struct report_cell *cell)
+{
+	const struct check *c = cell->check;
+	t->check.predicted = predict(t, cell, c ? c->sequence_count : cell->formats[0].scores->sequence_count);
+	if (c)
+		take_check(&t->check, c);
 }
 
 int group_result_choice(struct group_table *t, const struct report_cell *cell)

@@ -9,7 +9,7 @@
  * after fail() when recipe and config do not belong to these scores. */
 int group_result_choice(struct group_table *table, const struct report_cell *cell);
 
-/* From the check (NULL: none), after group_result_choice(). resamples are of the scored captions. */
-void group_result_check(struct group_table *table, const struct check *check, const struct resamples *resamples);
+/* From the cell's check, if it has one, after group_result_choice(). */
+void group_result_check(struct group_table *table, const struct report_cell *cell);
 
 #endif

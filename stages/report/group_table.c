@@ -67,9 +67,13 @@ static int check_recipe(const struct report_cell *cell)
 	for (size_t i = 0; i < r->linear_count; i++)
 		if (strcmp(r->linears[i].name, s->linears[i].name) || r->linears[i].group != s->linears[i].group)
 			return fail("linear %zu is %s in the recipe and %s in the scores", i, r->linears[i].name, s->linears[i].name);
-	if (cell->check && cell->check->sequence_count != s->sequence_count)
-		return fail("the recipe was checked on %zu captions, %zu were scored", cell->check->sequence_count,
+	if (cell->check && cell->check->sequence_count > s->sequence_count)
+		return fail("the recipe was checked on %zu captions, only %zu were scored", cell->check->sequence_count,
 			s->sequence_count);
+	for (size_t i = 0; cell->check && i < cell->check->sequence_count; i++)
+		if (cell->check->tokens[i] != s->sequence_tokens[i])
+			return fail("caption %zu has %zu tokens in the check and %zu in the scores", i + 1, cell->check->tokens[i],
+				s->sequence_tokens[i]);
 	return 0;
 }
 
@@ -328,7 +332,7 @@ static int make(struct group_table *t, const struct report_cell *cell)
 		bad = group_result_choice(t, cell) ? fail_context("%s", cell->name) : 0;
 	}
 	if (!bad) {
-		group_result_check(t, cell->check, &resamples);
+		group_result_check(t, cell);
 		group_warnings_collect(t, cell);
 	}
 	resamples_release(&resamples);

@@ -72,7 +72,8 @@ struct report_format_total {
 	size_t chosen;               /* groups */
 };
 
-/* The chosen mix run for real (formats/check.h), per token, in nats. */
+/* The chosen mix run for real (formats/check.h), per token, in nats: on the first of the scored captions, and the
+ * prediction is that for just these (all of them when it was not run). */
 struct report_check {
 	int present;                 /* 0: it was not run; then there is the prediction alone */
 	double loss_before, loss_after; /* mean over targets */

@@ -388,6 +388,38 @@ static void test_warnings(void)
 	report_sample_release(&s);
 }
 
+/* Run on the first captions alone, the mix is held against what their own scores predict. */
+static void test_check_of_few(void)
+{
+	enum { FEW = 9 };
+	struct report_sample s;
+	struct group_table t;
+	for (int divergence = 0; divergence < 2; divergence++) {
+		double predicted = 0, kl = 0, count = 0, tokens = 0;
+		report_sample_init(&s);
+		if (divergence)
+			report_sample_divergence(&s);
+		s.check.sequence_count = FEW;
+		CHECK(!group_table_make(&t, &s.cell), "%s", error_text());
+		for (size_t c = 0; c < FEW; c++) {
+			double sum = 0, targets = (double)s.targets[c < s.sequences[0] ? 0 : 1];
+			for (size_t g = SAMPLE_VISION; g < GROUPS; g++)
+				if (t.groups[g].choice == 0)
+					sum += s.formats[0].scores.sequence_score[(g - SAMPLE_VISION) * SAMPLE_CAPTIONS + c];
+			predicted += divergence ? sum : targets * targets * sum / 2;
+			count += (double)s.sequence_tokens[c] - (divergence ? 0 : 1);
+			tokens += (double)s.sequence_tokens[c];
+			kl += s.kl[c];
+		}
+		CHECK(s.sequences[0] < FEW, "the captions are of one batch");
+		CHECK_CLOSE(t.check.divergence, kl / tokens, 1e-14);
+		CHECK_CLOSE(t.check.predicted, predicted / count, 1e-14);
+		CHECK(t.check.interval.low <= t.check.divergence && t.check.divergence <= t.check.interval.high, "interval");
+		group_table_release(&t);
+		report_sample_release(&s);
+	}
+}
+
 /* --- what is refused --- */
 
 static void refused(struct report_sample *s, const char *message)
@@ -428,8 +460,15 @@ static void test_refused(void)
 	s.recipe_linears[3].pair.weight.element = ELEMENT_INT8;
 	refused(&s, CELL "model.language_model.layers.0.self_attn.o_proj: the recipe gives it a format that is none of the "
 		"cell's");
-	s.check.sequence_count = 12;
-	refused(&s, CELL "the recipe was checked on 12 captions, 13 were scored");
+	s.check.sequence_count = 14;
+	refused(&s, CELL "the recipe was checked on 14 captions, only 13 were scored");
+	size_t tokens[SAMPLE_CAPTIONS];
+	memcpy(tokens, s.sequence_tokens, sizeof tokens);
+	tokens[2] = 99;
+	s.check.tokens = tokens;
+	char *message = mem_printf(CELL "caption 3 has 99 tokens in the check and %zu in the scores", s.sequence_tokens[2]);
+	refused(&s, message);
+	free(message);
 	report_sample_release(&s);
 }
 
@@ -549,6 +588,7 @@ int main(void)
 	TEST(test_over_budget);
 	TEST(test_unmet_budget);
 	TEST(test_warnings);
+	TEST(test_check_of_few);
 	TEST(test_refused);
 	TEST(test_unchanged);
 	TEST(test_all_or_none);
