@@ -126,6 +126,14 @@ static int take_recipe(struct group_table *t, const struct report_cell *cell)
 	return 0;
 }
 
+/* choose-recipe makes no other. */
+static int check_budget(const struct group_table *t, const struct search_space *space)
+{
+	if (t->search.cost - unquantized_bits * space->idle_numel <= space->budget)
+		return 0;
+	return fail("the recipe takes %.5g bits a weight over all weights, the budget is %.5g", t->effective_bits, t->target_bits);
+}
+
 /* Every (bits, score) that no other choice beats in both. */
 static int make_frontier(struct group_table *t, const struct search_space *space)
 {
@@ -183,9 +191,7 @@ int group_result_choice(struct group_table *t, const struct report_cell *cell)
 	int bad = make_space(&space, t, cell, patterns, patterns + PATTERNS_MAX);
 	if (!bad) {
 		take_space(t, &space);
-		bad = take_recipe(t, cell) || make_frontier(t, &space);
-		t->satisfied = t->search.cost - unquantized_bits * space.idle_numel <= space.budget;
-		t->over_budget = t->over_budget && t->satisfied;
+		bad = take_recipe(t, cell) || check_budget(t, &space) || make_frontier(t, &space);
 		search_space_release(&space);
 	}
 	free(patterns);

@@ -70,6 +70,8 @@ static int check_recipe(const struct report_cell *cell)
 	if (cell->check && cell->check->sequence_count != s->sequence_count)
 		return fail("the recipe was checked on %zu captions, %zu were scored", cell->check->sequence_count,
 			s->sequence_count);
+	if (cell->check && memcmp(cell->check->tokens, s->sequence_tokens, s->sequence_count * sizeof *s->sequence_tokens))
+		return fail("the recipe was checked on other captions than were scored");
 	return 0;
 }
 

@@ -101,11 +101,10 @@ struct group_table {
 	double wished_bits;          /* autoquant.effective_bits */
 	double target_bits;          /* the same over all weights, with those that are not searched at 16 */
 	double numel, vision_numel, excluded_numel; /* weights of all groups, of vision, of others that are not searched */
-	struct search_result search; /* of the recipe; cost in bits, of all groups; least_cost unused */
+	struct search_result search; /* of the recipe, which fits the budget; cost in bits, of all groups; least_cost unused */
 	double effective_bits;       /* of the chosen mix, as the search counts, over all weights */
 	double stored_bits;          /* the same as stored */
-	int satisfied;               /* the mix fits the budget; 0: none does, and it is the cheapest one */
-	int over_budget;             /* satisfied, yet it stores more than target_bits, by 0.1 or more without the scales */
+	int over_budget;             /* the mix stores more than target_bits, by 0.1 or more without the scales */
 	size_t quantized;            /* groups that do not stay at 16 bits */
 	struct report_check check;
 	struct search_frontier frontier; /* costs in bits of the searched groups; scores of the same; see pareto.h */

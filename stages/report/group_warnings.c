@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "common/memory.h"
-#include "report/pareto.h"
 #include "report/words.h"
 
 /* From where on a score is worth a warning that it hangs on one token. */
@@ -51,9 +50,6 @@ static void warn_about_captions(struct group_table *t)
 
 static void warn_about_mix(struct group_table *t)
 {
-	if (!t->satisfied)
-		warning(t, "autoquant.effective_bits=%g cannot be met: the least possible is %.5g. The mix is the cheapest one there is.",
-			t->wished_bits, pareto_bits(t, &t->frontier.points[0]));
 	if (t->over_budget)
 		warning(t, "The mix that the search chose stores %.4f bits a weight, more than the budget of %.4f: the search counts "
 			"a layer by the smaller of its weight and activation bits, but its weights are stored in more. "

