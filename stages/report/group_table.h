@@ -138,4 +138,7 @@ double group_table_share(const struct group_table *table, size_t group);
 /* Sum of the groups' scores, each in its worst format: of one format its sum. */
 double group_table_sum(const struct group_table *table);
 
+/* The normalised form of that sum. */
+double group_table_normalised(const struct group_table *table);
+
 #endif

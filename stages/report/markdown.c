@@ -71,14 +71,6 @@ static void add_notes(const struct markdown_page *p)
 
 /* --- summary --- */
 
-static double normalised(const struct group_table *t)
-{
-	double sum = 0;
-	for (size_t g = t->vision_count; g < t->count; g++)
-		sum += t->groups[g].formats[t->groups[g].worst].normalised;
-	return sum;
-}
-
 static void add_sum(const struct markdown_page *p)
 {
 	struct strbuf remark;
@@ -95,7 +87,7 @@ static void add_sum(const struct markdown_page *p)
 	markdown_row_score(p, "Normalised sum", p->table->divergence
 		? "the same per token: independent of batch size and amount of text"
 		: "what the sum would be per target if every target were a batch of its own: independent of batch size and "
-		"amount of text", normalised(p->table));
+		"amount of text", group_table_normalised(p->table));
 }
 
 /* What is not searched stays at 16 bits; the budget is raised so that it is meant for the others. */

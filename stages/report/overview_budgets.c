@@ -9,8 +9,6 @@
 
 const double overview_budget_bits[OVERVIEW_BUDGETS] = {4.5, 5, 6, 7, 8, 10, 12};
 
-static const double unquantized_bits = 16;
-
 /* A search that needs more is cut short, and a row says so. With 2^16 three of seven searches of 128 formats for 145
  * groups of random scores were proven, with 2^20 six, in 0.1 s for the lot; formats by themselves need little. */
 enum { STATES_MAX = 1 << 20 };
@@ -109,7 +107,7 @@ static void pose(struct column *c, size_t first, size_t count)
 		}
 		if (choices > count) {
 			score[count] = 0;
-			cost[count] = unquantized_bits * format_at(c, 0)->groups[c->group[i]].numel;
+			cost[count] = QUANTIZER_NONE_BITS * format_at(c, 0)->groups[c->group[i]].numel;
 		}
 		c->problem[i] = (struct search_group){choices, score, cost};
 	}
