@@ -270,7 +270,8 @@ static int summarize_cell(struct grid_cell *cell, const struct job *job, int wri
 	bad = bad || (write && report_write(&in.cell, in.folder, NULL));
 	if (!bad)
 		bad = overview_cell_fill(&cell->shown, &in.cell);
-	cell->scores = digest_of_scores(&in);
+	if (!bad)
+		cell->scores = digest_of_scores(&in);
 	inputs_close(&in);
 	return bad;
 }

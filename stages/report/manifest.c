@@ -199,7 +199,7 @@ static void add_check(cJSON *to, const struct group_table *t)
 	float_json_add(checked, "kl_per_token", c->divergence);
 	add_interval(checked, "kl_per_token_interval", c->interval);
 	float_json_add(checked, "kl_per_token_predicted", c->predicted);
-	float_json_add(checked, "additivity_ratio", c->ratio);
+	cJSON_AddItemToObject(checked, "additivity_ratio", c->predicted > 0 ? float_json(c->ratio) : cJSON_CreateNull());
 }
 
 static cJSON *state_json(const struct report_cell *cell, const struct group_table *t)
