@@ -158,7 +158,7 @@ void group_result_check(struct group_table *t, const struct check *c, const stru
 	t->check.ratio = t->check.predicted > 0 ? t->check.divergence / t->check.predicted : 0;
 }
 
-int group_result_choice(struct group_table *t, const struct report_cell *cell)
+int group_result_choice(struct group_table *t, const struct report_cell *cell, int frontier)
 {
 	struct search_options options;
 	struct search_space space;
@@ -170,7 +170,7 @@ int group_result_choice(struct group_table *t, const struct report_cell *cell)
 	int bad = make_space(&space, t, cell, &options);
 	if (!bad) {
 		take_space(t, &space);
-		bad = take_recipe(t, cell) || check_budget(t, &space) || make_frontier(t, &space);
+		bad = take_recipe(t, cell) || check_budget(t, &space) || (frontier && make_frontier(t, &space));
 		search_space_release(&space);
 	}
 	search_options_release(&options);

@@ -156,7 +156,8 @@ static void make_score(struct report_score *to, const struct report_format *f, c
 	to->score = scores_group(s, index);
 	to->normalised = scores_group_normalised(s, index);
 	set_positions(&to->positions, s, index, to->score);
-	bootstrap_interval(resamples, s->sequence_score + index * s->sequence_count, GROUP_TABLE_LEVEL, &to->interval);
+	if (resamples)
+		bootstrap_interval(resamples, s->sequence_score + index * s->sequence_count, GROUP_TABLE_LEVEL, &to->interval);
 }
 
 static void make_group(struct report_group *group, const struct report_cell *cell, size_t index, size_t tokens,
@@ -304,35 +305,47 @@ static void set_certainty(struct group_table *t, const struct report_cell *cell,
 
 /* --- table --- */
 
-static int make(struct group_table *t, const struct report_cell *cell)
+static int make(struct group_table *t, const struct report_cell *cell, int totals)
 {
 	struct resamples resamples;
 	if (check_inputs(cell) || read_names(t, cell))
 		return -1;
 	count_batches(t, cell->formats[0].scores);
 	resamples_init(&resamples, cell->formats[0].scores->sequence_count, BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED);
-	int bad = make_groups(t, cell, &resamples);
+	int bad = make_groups(t, cell, totals ? NULL : &resamples);
 	if (!bad) {
 		rank_groups(t);
-		set_certainty(t, cell, &resamples);
+		if (!totals)
+			set_certainty(t, cell, &resamples);
 		set_sum_intervals(t, cell, &resamples);
-		bad = group_result_choice(t, cell) ? fail_context("%s", cell->name) : 0;
+		bad = group_result_choice(t, cell, !totals) ? fail_context("%s", cell->name) : 0;
 	}
 	if (!bad) {
 		group_result_check(t, cell->check, &resamples);
-		group_warnings_collect(t, cell);
+		if (!totals)
+			group_warnings_collect(t, cell);
 	}
 	resamples_release(&resamples);
 	return bad;
 }
 
+static int make_or_release(struct group_table *t, const struct report_cell *cell, int totals)
+{
+	*t = (struct group_table){0};
+	if (!make(t, cell, totals))
+		return 0;
+	group_table_release(t);
+	return -1;
+}
+
 int group_table_make(struct group_table *table, const struct report_cell *cell)
 {
-	*table = (struct group_table){0};
-	if (!make(table, cell))
-		return 0;
-	group_table_release(table);
-	return -1;
+	return make_or_release(table, cell, 0);
+}
+
+int group_table_totals(struct group_table *table, const struct report_cell *cell)
+{
+	return make_or_release(table, cell, 1);
 }
 
 void group_table_release(struct group_table *t)
