@@ -73,7 +73,7 @@ static void column_make(struct column *c, const struct overview *o, const struct
 	for (size_t i = 0; i < o->count; i++)
 		if (t->column[i] == index && belongs(c, i))
 			c->cells[c->count++] = i;
-	if (!c->count)
+	if (c->count < 2)
 		return;
 	find_searched(c);
 	c->problem = mem_array(c->groups, sizeof *c->problem);
@@ -201,7 +201,8 @@ static double find_ahead(const struct column *c, size_t best, size_t runner_up)
 static int is_recipe(const struct column *c, size_t format, const struct overview_cell *cell)
 {
 	const struct overview_cell *of = format_at(c, format);
-	if (strcmp(cell->model, of->model) || strcmp(cell->granularity, of->granularity) || !overview_same_groups(cell, of))
+	if (strcmp(cell->model, of->model) || strcmp(cell->granularity, of->granularity) ||
+		cell->group_count != of->group_count)
 		return 0;
 	for (size_t g = 0, i = 0; g < cell->group_count; g++) {
 		int quantized = i < c->groups && c->group[i] == g ? !c->choice[format * c->groups + i++] : 0;
@@ -209,7 +210,7 @@ static int is_recipe(const struct column *c, size_t format, const struct overvie
 		if (quantized != (choice != SEARCH_NONE) || (quantized && strcmp(cell->formats[choice], of->pair)))
 			return 0;
 	}
-	return 1;
+	return overview_same_groups(cell, of); /* last: choices differ soon, and many cells are asked */
 }
 
 /* A check is of the captions that were scored: the column's own cells come first. */
@@ -257,7 +258,7 @@ static int add_column(struct overview_budgets *b, const struct overview *o, cons
 	struct column c;
 	int bad = 0;
 	column_make(&c, o, t, column);
-	for (size_t i = 0; i < OVERVIEW_BUDGETS && c.count > 1 && c.groups && !bad; i++)
+	for (size_t i = 0; i < OVERVIEW_BUDGETS && c.groups && !bad; i++)
 		bad = add_row(b, &c, t, overview_budget_bits[i]);
 	column_release(&c);
 	return bad;

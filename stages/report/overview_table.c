@@ -114,21 +114,13 @@ static size_t setting_of(const struct overview_table *t, size_t cell)
 static size_t find_partner(const struct overview_table *t, const struct overview *o, size_t cell, size_t setting)
 {
 	const struct overview_cell *a = &o->cells[cell];
-	for (size_t i = 0; i < o->count; i++) {
+	for (size_t i = t->settings[setting].first; i < o->count; i++) {
 		const struct overview_cell *b = &o->cells[i];
 		if (setting_of(t, i) == setting && !strcmp(a->pair, b->pair) && !strcmp(a->granularity, b->granularity) &&
 			!strcmp(a->size, b->size))
 			return i;
 	}
 	return OVERVIEW_NONE;
-}
-
-static size_t count_cells(const struct overview_table *t, const struct overview *o, size_t setting)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < o->count; i++)
-		count += setting_of(t, i) == setting;
-	return count;
 }
 
 /* The budget may differ, not what is searched by which scores. */
@@ -145,9 +137,9 @@ static int same_search(const struct overview_cell *a, const struct overview_cell
 static int same_sums(const struct overview_table *t, const struct overview *o, size_t setting, size_t other)
 {
 	if (strcmp(o->cells[t->settings[setting].first].model, o->cells[t->settings[other].first].model) ||
-		count_cells(t, o, setting) != count_cells(t, o, other))
+		t->settings[setting].count != t->settings[other].count)
 		return 0;
-	for (size_t i = 0; i < o->count; i++) {
+	for (size_t i = t->settings[setting].first; i < o->count; i++) {
 		if (setting_of(t, i) != setting)
 			continue;
 		size_t k = find_partner(t, o, i, other);
@@ -206,7 +198,9 @@ void overview_table_make(struct overview_table *t, const struct overview *o)
 	t->rank = mem_zeroed(o->count, sizeof *t->rank);
 	t->same = mem_zeroed(o->count, sizeof *t->same);
 	for (size_t i = 0; i < o->count; i++) {
-		t->column[i] = find_column(t, o, find_setting(t, o, i), i);
+		size_t setting = find_setting(t, o, i);
+		t->settings[setting].count++;
+		t->column[i] = find_column(t, o, setting, i);
 		t->columns[t->column[i]].ranked += (size_t)overview_cell_ranked(&o->cells[i]);
 		t->same[i] = find_same(o, i);
 	}

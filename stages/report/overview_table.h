@@ -10,7 +10,7 @@
 struct overview_setting {
 	char *label;           /* "`batch_size=4 effective_bits=4.5`", the model first where the grid has several; "" when
 	                        * there is nothing to tell; owned */
-	size_t first;          /* a cell of it */
+	size_t first, count;   /* its first cell, and how many it has */
 	char *words;           /* the swept keys alone: "batch_size=4 effective_bits=4.5", ""; owned */
 	size_t repeats;        /* the first setting with the same sums throughout, as a swept budget changes none; often
 	                        * itself */
@@ -20,7 +20,7 @@ struct overview_setting {
 struct overview_column {
 	const char *size;      /* borrowed */
 	size_t setting;
-	size_t first;          /* a cell of it */
+	size_t first;          /* its first cell */
 	size_t ranked;         /* cells that compare: overview_cell_ranked() */
 };
 
