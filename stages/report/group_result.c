@@ -68,7 +68,9 @@ static int find_choice(const struct report_cell *cell, const struct recipe_linea
 	for (size_t f = cell->format_count; f-- > 0;)
 		if (quantizer_pair_equal(cell->formats[f].scores->pair, linear->pair))
 			*choice = f;
-	return *choice == SEARCH_NONE ? fail("%s: the recipe gives it a format that is none of the cell's", linear->name) : 0;
+	if (*choice == SEARCH_NONE)
+		return fail("%s: the recipe gives it a format that is none of the cell's", linear->name);
+	return 0;
 }
 
 /* Bits a weight of the format without its scales. */
@@ -105,7 +107,8 @@ static int check_budget(const struct group_table *t, const struct search_space *
 {
 	if (t->search.cost - QUANTIZER_NONE_BITS * space->idle_numel <= space->budget)
 		return 0;
-	return fail("the recipe takes %.5g bits a weight over all weights, the budget is %.5g", t->effective_bits, t->target_bits);
+	return fail("the recipe takes %.5g bits a weight over all weights, the budget is %.5g", t->effective_bits,
+		t->target_bits);
 }
 
 /* Every (bits, score) that no other choice beats in both. */

@@ -96,8 +96,8 @@ static int read_names(struct group_table *t, const struct report_cell *cell)
 	if (!scheme && cell->format_count == 1)
 		scheme = config_text(cell->config, "quant_pair.scheme_name");
 	if (scheme && (!*scheme || strchr(scheme, '/')))
-		return fail("config of %s: quant_pair.scheme_name \"%s\" names a file and must not be empty or hold '/'", cell->name,
-			scheme);
+		return fail("config of %s: quant_pair.scheme_name \"%s\" names a file and must not be empty or hold '/'",
+			cell->name, scheme);
 	t->scheme = scheme ? mem_strdup(scheme) : mem_printf("%s_autoquant_lm", cell->pair);
 	t->none = format_title("NONE", QUANTIZER_NONE_BITS);
 	t->format_count = cell->format_count;
@@ -288,6 +288,13 @@ static void rank_groups(struct group_table *t)
 		t->groups[t->ascending[i]].rank = i + 1;
 }
 
+/* Scores of the captions of a group in its worst format, [score_sequences]. */
+static const double *caption_scores(const struct group_table *t, const struct report_cell *cell, size_t group)
+{
+	const struct scores *s = cell->formats[t->groups[group].worst].scores;
+	return s->sequence_score + (group - t->vision_count) * s->sequence_count;
+}
+
 /* How sure the ranks are: captions are drawn anew, for all groups the same ones. */
 static void set_certainty(struct group_table *t, const struct report_cell *cell, const struct resamples *resamples)
 {
@@ -295,7 +302,7 @@ static void set_certainty(struct group_table *t, const struct report_cell *cell,
 	double *values = mem_array(groups * captions, sizeof *values);
 	struct rank_range *ranks = mem_array(groups, sizeof *ranks);
 	for (size_t g = 0; g < groups; g++)
-		memcpy(values + g * captions, group_table_captions(t, cell, t->vision_count + g), captions * sizeof *values);
+		memcpy(values + g * captions, caption_scores(t, cell, t->vision_count + g), captions * sizeof *values);
 	bootstrap_ranks(resamples, values, groups, GROUP_TABLE_LEVEL, ranks);
 	for (size_t g = 0; g < groups; g++)
 		t->groups[t->vision_count + g].certainty = ranks[g];
@@ -375,13 +382,6 @@ double group_table_batch(const struct group_table *t, const struct report_cell *
 {
 	assert(batch < cell->formats[format].scores->batch_count);
 	return t->groups[group].vision ? 0 : scores_group_batch(cell->formats[format].scores, group - t->vision_count, batch);
-}
-
-const double *group_table_captions(const struct group_table *t, const struct report_cell *cell, size_t group)
-{
-	const struct scores *s = cell->formats[t->groups[group].worst].scores;
-	assert(!t->groups[group].vision);
-	return s->sequence_score + (group - t->vision_count) * s->sequence_count;
 }
 
 const char *group_table_member(const struct group_table *t, const struct report_cell *cell, size_t group,

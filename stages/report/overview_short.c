@@ -70,7 +70,8 @@ static void add_together(const struct overview_page *p, const struct overview_bu
 	strbuf_adds(p->to, "\n  Letting all formats compete for each layer would leave ");
 	if (row->together > 0)
 		overview_page_factor(p->to, row->best.score, row->together);
-	strbuf_addf(p->to, "%s%s.", row->together > 0 ? " less" : "nothing", overview_page_granularities(p) ? " (a bound: a recipe has one granularity)" : "");
+	strbuf_addf(p->to, "%s%s.", row->together > 0 ? " less" : "nothing",
+		overview_page_granularities(p) ? " (a bound: a recipe has one granularity)" : "");
 }
 
 static void add_measured(const struct overview_page *p, const struct overview_budget *row)

@@ -5,7 +5,8 @@
 
 #include "common/memory.h"
 
-const char *overview_cell_rest(const struct overview_cell *cell)
+/* The cell name behind <model>.<pair>.<granularity>.<size>: "" or ".key=value...". Points into the name. */
+static const char *rest_of(const struct overview_cell *cell)
 {
 	char *prefix = mem_printf("%s.%s.%s.%s", cell->model, cell->pair, cell->granularity, cell->size);
 	size_t length = strlen(prefix);
@@ -60,7 +61,7 @@ static size_t find_setting(struct overview_table *t, const struct overview *o, s
 	for (size_t s = 0; s < t->setting_count; s++) {
 		const struct overview_cell *first = &o->cells[t->settings[s].first];
 		if (!strcmp(first->model, o->cells[cell].model) &&
-			!strcmp(overview_cell_rest(first), overview_cell_rest(&o->cells[cell])))
+			!strcmp(rest_of(first), rest_of(&o->cells[cell])))
 			return s;
 	}
 	t->settings[t->setting_count] = (struct overview_setting){.first = cell};
@@ -96,7 +97,7 @@ static void label_settings(struct overview_table *t, const struct overview *o)
 	for (size_t s = 0; s < t->setting_count; s++) {
 		const struct overview_cell *cell = &o->cells[t->settings[s].first];
 		const char *model = models ? cell->model : "";
-		char *words = rest_words(overview_cell_rest(cell));
+		char *words = rest_words(rest_of(cell));
 		t->settings[s].label = t->setting_count == 1 || (!*words && !*model) ? mem_strdup("")
 			: mem_printf("`%s%s%s`", model, *model && *words ? " " : "", words);
 		t->settings[s].words = words;

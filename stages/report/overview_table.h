@@ -38,9 +38,6 @@ struct overview_table {
 void overview_table_make(struct overview_table *table, const struct overview *overview);
 void overview_table_release(struct overview_table *table);
 
-/* The cell name behind <model>.<pair>.<granularity>.<size>: "" or ".key=value...". Points into the name. */
-const char *overview_cell_rest(const struct overview_cell *cell);
-
 /* A manifest's path as seen from folder: what follows "FOLDER/", or all of it. Points into path. */
 const char *overview_path(const char *path, const char *folder);
 
