@@ -51,16 +51,10 @@ struct checking {
 
 /* ---- inputs ---- */
 
-static int find_input(const struct job *job, const char *name, const struct job_input **input)
-{
-	*input = job_input_find(job, name);
-	return *input ? 0 : fail("%s: there is no input \"%s\"", job->path, name);
-}
-
 static int read_recipe(struct cell *cell, const struct job *job, const struct loaded_model *m)
 {
-	const struct job_input *input;
-	if (find_input(job, "recipe", &input))
+	const struct job_input *input = job_input_need(job, "recipe");
+	if (!input)
 		return -1;
 	char *path = job_input_path(job, input);
 	int bad = recipe_open(&cell->recipe, path, &input->result.content) ? job_input_discard(job, input) : 0;
@@ -99,21 +93,11 @@ static const struct calib *open_calib(struct checking *c, const struct job *job,
 	return NULL;
 }
 
-static int is_plain(struct quantizer_pair pair)
-{
-	return pair.weight.element == ELEMENT_NONE && pair.activation.element == ELEMENT_NONE;
-}
-
-static int same_pair(struct quantizer_pair a, struct quantizer_pair b)
-{
-	return quantizer_equal(a.weight, b.weight) && quantizer_equal(a.activation, b.activation);
-}
-
 /* Gives the linears of the calib's format their maxima, but for those that have some. */
 static void take_maxima(struct cell *cell, const struct calib *calib, unsigned char *found)
 {
 	for (size_t i = 0; i < calib->linear_count; i++) {
-		if (found[i] || !same_pair(cell->pair[i], calib->pair))
+		if (found[i] || !quantizer_pair_equal(cell->pair[i], calib->pair))
 			continue;
 		found[i] = 1;
 		cell->weight_amax[i] = (float *)(uintptr_t)calib->linears[i].weight_amax;
@@ -145,7 +129,7 @@ static int read_calibs(struct checking *c, struct cell *cell, const struct job *
 		take_maxima(cell, calib, found);
 	}
 	for (size_t i = 0; i < c->model.linear_count; i++)
-		if (!found[i] && !is_plain(cell->pair[i]))
+		if (!found[i] && !quantizer_pair_none(cell->pair[i]))
 			return missing_format(cell, job, i);
 	return 0;
 }
@@ -159,7 +143,7 @@ static int read_formats(struct checking *c, struct cell *cell, const struct job 
 	cell->activation_amax = mem_zeroed(linears, sizeof *cell->activation_amax);
 	for (size_t i = 0; i < linears; i++) {
 		cell->pair[i] = cell->recipe.linears[i].pair;
-		cell->quantized += !is_plain(cell->pair[i]);
+		cell->quantized += !quantizer_pair_none(cell->pair[i]);
 	}
 	int bad = read_calibs(c, cell, job, found);
 	free(found);
@@ -168,9 +152,9 @@ static int read_formats(struct checking *c, struct cell *cell, const struct job 
 
 static int read_tokens(struct checking *c, struct cell *cell, const struct job *job)
 {
-	const struct job_input *input;
+	const struct job_input *input = job_input_need(job, "tokens");
 	struct tokens tokens;
-	if (find_input(job, "tokens", &input))
+	if (!input)
 		return -1;
 	char *path = job_input_path(job, input);
 	int bad = tokens_open(&tokens, path, &input->result.content);

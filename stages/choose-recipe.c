@@ -50,9 +50,9 @@ static int read_params(struct choosing *c)
 
 static int open_lm(struct choosing *c)
 {
-	const struct job_input *input = job_input_find(c->job, "lm");
+	const struct job_input *input = job_input_need(c->job, "lm");
 	if (!input)
-		return fail("%s: there is no input \"lm\"", c->job->path);
+		return -1;
 	char *path = job_input_path(c->job, input);
 	int bad = lm_open(&c->lm, path, &input->result.content);
 	free(path);
@@ -108,9 +108,9 @@ static int open_scores(struct choosing *c, size_t index)
 {
 	char name[32];
 	snprintf(name, sizeof name, "scores.%zu", index);
-	const struct job_input *input = job_input_find(c->job, name);
+	const struct job_input *input = job_input_need(c->job, name);
 	if (!input)
-		return fail("%s: there is no input \"%s\"", c->job->path, name);
+		return -1;
 	char *path = job_input_path(c->job, input);
 	int bad = scores_open(&c->scores[index], path, &input->result.content) ? job_input_discard(c->job, input)
 		: check_scores(c, index, path);

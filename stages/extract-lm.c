@@ -15,9 +15,9 @@
  * the graph was made. */
 static int find_digests(const struct job *job, const struct checkpoint *checkpoint, struct digest *digests)
 {
-	const struct job_input *input = job_input_find(job, "checkpoint");
+	const struct job_input *input = job_input_need(job, "checkpoint");
 	if (!input)
-		return fail("%s: there is no input \"checkpoint\"", job->path);
+		return -1;
 	for (size_t i = 0; i < checkpoint->shard_count; i++) {
 		const struct job_file *file = job_input_file(input, checkpoint->shards[i].name);
 		if (!file)

@@ -65,9 +65,9 @@ static void inputs_close(struct inputs *in)
 
 static char *input_path(const struct job *job, const char *name, const struct digest **content)
 {
-	const struct job_input *input = job_input_find(job, name);
+	const struct job_input *input = job_input_need(job, name);
 	if (!input)
-		return fail_null("%s: there is no input \"%s\"", job->path, name);
+		return NULL;
 	*content = &input->result.content;
 	return job_input_path(job, input);
 }
@@ -270,7 +270,8 @@ static int summarize_cell(struct grid_cell *cell, const struct job *job, int wri
 	bad = bad || (write && report_write(&in.cell, in.folder, NULL));
 	if (!bad)
 		bad = overview_cell_fill(&cell->shown, &in.cell);
-	cell->scores = digest_of_scores(&in);
+	if (!bad)
+		cell->scores = digest_of_scores(&in);
 	inputs_close(&in);
 	return bad;
 }

@@ -47,9 +47,9 @@ struct scoring {
 
 static int read_calib(struct cell *cell, const struct job *job, const struct loaded_model *m)
 {
-	const struct job_input *input = job_input_find(job, "calib");
+	const struct job_input *input = job_input_need(job, "calib");
 	if (!input)
-		return fail("%s: there is no input \"calib\"", job->path);
+		return -1;
 	char *path = job_input_path(job, input);
 	int bad = calib_open(&cell->calib, path, &input->result.content) ? job_input_discard(job, input)
 		: loaded_model_fits(m, &cell->calib, path);
@@ -59,10 +59,10 @@ static int read_calib(struct cell *cell, const struct job *job, const struct loa
 
 static int read_tokens(struct scoring *s, struct cell *cell, const struct job *job)
 {
-	const struct job_input *input = job_input_find(job, "tokens");
+	const struct job_input *input = job_input_need(job, "tokens");
 	struct tokens tokens;
 	if (!input)
-		return fail("%s: there is no input \"tokens\"", job->path);
+		return -1;
 	char *path = job_input_path(job, input);
 	int bad = tokens_open(&tokens, path, &input->result.content);
 	free(path);
@@ -87,8 +87,7 @@ static int check_params(const struct scoring *s, const struct cell *cell, const 
 		return fail("%s: method \"%s\" in a group of \"%s\"", job->path, method, s->method);
 	if (batch_size != s->batch_size)
 		return fail("%s: batch size %zu in a group of %zu", job->path, batch_size, s->batch_size);
-	if (!quantizer_equal(pair.weight, cell->calib.pair.weight) ||
-		!quantizer_equal(pair.activation, cell->calib.pair.activation))
+	if (!quantizer_pair_equal(pair, cell->calib.pair))
 		return fail("%s: its calib was made for another format", job->path);
 	return 0;
 }

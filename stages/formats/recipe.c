@@ -54,11 +54,6 @@ int recipe_write(const struct recipe *r, const char *path, struct digest *conten
 	return bad;
 }
 
-static int pair_equal(struct quantizer_pair a, struct quantizer_pair b)
-{
-	return quantizer_equal(a.weight, b.weight) && quantizer_equal(a.activation, b.activation);
-}
-
 static int linear_read(struct recipe *r, const char *path, size_t index, const cJSON *entry)
 {
 	struct recipe_linear *l = &r->linears[index];
@@ -66,7 +61,7 @@ static int linear_read(struct recipe *r, const char *path, size_t index, const c
 	l->name = json_string(entry, "name", path);
 	if (!l->name || field_size(entry, "group", path, least, most, &l->group) || field_pair(entry, path, &l->pair))
 		return -1;
-	if (index && l->group == l[-1].group && !pair_equal(l->pair, l[-1].pair))
+	if (index && l->group == l[-1].group && !quantizer_pair_equal(l->pair, l[-1].pair))
 		return fail("%s: %s has another format than %s of the same group", path, l->name, l[-1].name);
 	return 0;
 }

@@ -303,6 +303,14 @@ size_t scores_group_count(const struct scores *s)
 	return s->linear_count ? s->linears[s->linear_count - 1].group + 1 : 0;
 }
 
+struct output_sums scores_linear(const struct scores *s, size_t linear)
+{
+	struct output_sums all = {0};
+	for (size_t b = 0; b < s->batch_count; b++)
+		output_sums_add(&all, &s->sums[linear * s->batch_count + b]);
+	return all;
+}
+
 double scores_group_batch(const struct scores *s, size_t group, size_t batch)
 {
 	double sum = 0;

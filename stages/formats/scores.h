@@ -65,6 +65,9 @@ void scores_close(struct scores *s);
 
 size_t scores_group_count(const struct scores *s);
 
+/* The sums of a linear over all batches in order. */
+struct output_sums scores_linear(const struct scores *s, size_t linear);
+
 /* The score of a group on one batch, and over all batches in order, by the method. */
 double scores_group_batch(const struct scores *s, size_t group, size_t batch);
 double scores_group(const struct scores *s, size_t group);

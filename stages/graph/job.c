@@ -186,6 +186,12 @@ const struct job_input *job_input_find(const struct job *job, const char *name)
 	return NULL;
 }
 
+const struct job_input *job_input_need(const struct job *job, const char *name)
+{
+	const struct job_input *input = job_input_find(job, name);
+	return input ? input : fail_null("%s: there is no input \"%s\"", job->path, name);
+}
+
 const struct job_file *job_input_file(const struct job_input *input, const char *name)
 {
 	for (size_t i = 0; i < input->file_count; i++)

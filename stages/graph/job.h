@@ -58,6 +58,9 @@ int job_resolve(struct job *job);
 /* The input of that name; NULL when the job has none. Borrowed. */
 const struct job_input *job_input_find(const struct job *job, const char *name);
 
+/* The same; NULL after fail(). */
+const struct job_input *job_input_need(const struct job *job, const char *name);
+
 /* A leaf of an input by its name in the key; NULL when the input has none of that name. Borrowed. */
 const struct job_file *job_input_file(const struct job_input *input, const char *name);
 

@@ -3,8 +3,8 @@
  * A cell is given as its view: a JSON object of everything rules may name, by section: the composed config and beside
  * it what the generator derived (quantizer.weight, dataset.num_samples, cell.name ...). A job is a stage with the
  * params its rule declares and the jobs or leaves that are its inputs; two cells whose projections agree share the job,
- * which is how cells come to share calibrations, tokens and scores. An input with "each" is one job for every element of
- * a list of the view, made of the view with the element laid over it: so a cell of several formats shares its scores
+ * which is how cells come to share calibrations, tokens and scores. An input with "each" is one job for every element
+ * of a list of the view, made of the view with the element laid over it: so a cell of several formats shares its scores
  * with the cells of these formats alone.
  */
 #ifndef QG_GRAPH_PLAN_H
@@ -43,6 +43,7 @@ struct plan_job {
 
 #define PLAN_NO_GROUP ((size_t)-1)
 #define PLAN_NO_JOB ((size_t)-1)
+#define PLAN_NO_CELL ((size_t)-1)
 
 struct plan_group {
 	const struct rule *rule;
@@ -92,6 +93,9 @@ int plan_add_cell(struct plan *plan, const char *name, cJSON *view, const char *
 
 /* After the last cell: makes the groups' keys and paths. */
 void plan_finish(struct plan *plan);
+
+/* For every cell the first one whose scores are the same jobs, PLAN_NO_CELL where that is itself. The caller frees. */
+size_t *plan_twins(const struct plan *plan);
 
 /* Writes job and group files that differ from what is there. */
 int plan_write_jobs(const struct plan *plan);

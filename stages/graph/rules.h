@@ -26,7 +26,8 @@ struct rule_input {
 	char *name;
 	char *stage;           /* made by this stage, or NULL: a leaf */
 	char *when;            /* only when this value is not "-", false or null; NULL: always */
-	char *each;            /* made once for every element of this list, which the stage sees laid over the cell; NULL: once */
+	char *each;            /* made once for every element of this list, which the stage sees laid over the
+	                        * cell; NULL: once */
 	struct rule_with *with;
 	size_t with_count;
 	char *leaf;            /* config path whose value is the file or folder */

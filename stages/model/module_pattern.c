@@ -15,7 +15,7 @@ static const char *short_name(const char *name)
 	return strncmp(name, LM_PREFIX, length) ? name : name + length;
 }
 
-int module_pattern_matches(const char *pattern, const char *name)
+static int matches(const char *pattern, const char *name)
 {
 	return !fnmatch(pattern, name, 0) || !fnmatch(pattern, short_name(name), 0);
 }
@@ -23,7 +23,7 @@ int module_pattern_matches(const char *pattern, const char *name)
 int module_patterns_match(const char *const *patterns, size_t count, const char *name)
 {
 	for (size_t i = 0; i < count; i++)
-		if (module_pattern_matches(patterns[i], name))
+		if (matches(patterns[i], name))
 			return 1;
 	return 0;
 }
@@ -77,7 +77,7 @@ static const char *nearest(const char *pattern, const struct linear_info *linear
 static int check(const char *key, const char *pattern, const struct linear_info *linears, size_t linear_count)
 {
 	for (size_t i = 0; i < linear_count; i++)
-		if (module_pattern_matches(pattern, linears[i].name))
+		if (matches(pattern, linears[i].name))
 			return 0;
 	if (strlen(pattern) > PATTERN_MAX)
 		return fail("%s: \"%.80s...\" matches no module", key, pattern);

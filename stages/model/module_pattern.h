@@ -10,9 +10,7 @@
 
 #include "model/transformer.h"
 
-int module_pattern_matches(const char *pattern, const char *name);
-
-/* Whether any of them matches. */
+/* Whether any of the patterns matches. */
 int module_patterns_match(const char *const *patterns, size_t count, const char *name);
 
 /* 0 when each pattern matches a linear; else -1 after fail() naming key, pattern and the module name nearest to it. */

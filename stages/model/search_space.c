@@ -9,8 +9,6 @@
 #include "common/memory.h"
 #include "model/module_pattern.h"
 
-static const double unquantized_bits = 16;
-
 /* Share of all bits by which rounding may have put the budget below what was meant: a few products of doubles. */
 static const double budget_slack = 0x1p-48;
 
@@ -103,14 +101,14 @@ static void order_formats(struct search_space *s)
 static double budget_at(const struct search_space *s, double effective_bits)
 {
 	double target = search_adjusted_bits(s->numel, s->idle_numel, effective_bits) * s->numel;
-	return target + budget_slack * target - unquantized_bits * s->idle_numel;
+	return target + budget_slack * target - QUANTIZER_NONE_BITS * s->idle_numel;
 }
 
 static double least_cost(const struct search_space *s)
 {
 	double bits = 0;
 	for (size_t g = 0; g < s->count; g++) {
-		double least = s->options.allow_none ? unquantized_bits * s->groups[g].numel : INFINITY;
+		double least = s->options.allow_none ? QUANTIZER_NONE_BITS * s->groups[g].numel : INFINITY;
 		for (size_t f = 0; f < s->format_count; f++)
 			least = fmin(least, search_space_cost(s, g)[f]);
 		if (s->groups[g].searched)
@@ -142,7 +140,7 @@ int search_space_check(const struct search_space *s)
 	if (s->least_cost <= s->budget)
 		return 0;
 	double typed = typed_bits(s);
-	if (typed > unquantized_bits)
+	if (typed > QUANTIZER_NONE_BITS)
 		return fail("autoquant.effective_bits=%g cannot be met, nor can any other: by autoquant.cost=%s the formats "
 			"have more than 16 bits a weight. autoquant.allow_none=true lets layers stay at 16 bits",
 			s->options.effective_bits, rule);
@@ -215,7 +213,7 @@ static void fill_group(const struct search_space *s, size_t group, const double 
 	if (!s->options.allow_none)
 		return;
 	to_score[s->format_count] = 0;
-	to_cost[s->format_count] = unquantized_bits * s->groups[group].numel;
+	to_cost[s->format_count] = QUANTIZER_NONE_BITS * s->groups[group].numel;
 }
 
 static void problem_init(struct problem *p, const struct search_space *s, const double *score)

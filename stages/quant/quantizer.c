@@ -13,6 +13,16 @@ int quantizer_equal(struct quantizer a, struct quantizer b)
 	return a.element == ELEMENT_NONE || (a.scale == b.scale && a.block == b.block);
 }
 
+int quantizer_pair_equal(struct quantizer_pair a, struct quantizer_pair b)
+{
+	return quantizer_equal(a.weight, b.weight) && quantizer_equal(a.activation, b.activation);
+}
+
+int quantizer_pair_none(struct quantizer_pair pair)
+{
+	return pair.weight.element == ELEMENT_NONE && pair.activation.element == ELEMENT_NONE;
+}
+
 int quantizer_pair_joint(struct quantizer_pair pair)
 {
 	return pair.weight.element != ELEMENT_NONE && pair.activation.element != ELEMENT_NONE;

@@ -26,7 +26,14 @@ struct quantizer_pair {
 	struct quantizer activation; /* element ELEMENT_NONE: activations stay as they are */
 };
 
+/* Bits a weight of what is not quantized. */
+#define QUANTIZER_NONE_BITS 16.0
+
 int quantizer_equal(struct quantizer a, struct quantizer b);
+int quantizer_pair_equal(struct quantizer_pair a, struct quantizer_pair b);
+
+/* Neither weights nor activations are quantized. */
+int quantizer_pair_none(struct quantizer_pair pair);
 
 /* Weights and activations are both quantized: there are errors of each alone, and of both together. */
 int quantizer_pair_joint(struct quantizer_pair pair);

@@ -25,15 +25,6 @@ const char *config_text(const cJSON *config, const char *path)
 	return cJSON_IsString(value) ? value->valuestring : NULL;
 }
 
-int config_number(const cJSON *config, const char *path, const char *cell, double *value)
-{
-	const cJSON *found = config_value(config, path);
-	if (!cJSON_IsNumber(found))
-		return fail("config of %s: %s is %s, expected a number", cell, path, found ? "something else" : "missing");
-	*value = found->valuedouble;
-	return 0;
-}
-
 int config_string(const cJSON *config, const char *path, const char *cell, const char **value)
 {
 	*value = config_text(config, path);

@@ -11,7 +11,6 @@ const cJSON *config_value(const cJSON *config, const char *path);
 const char *config_text(const cJSON *config, const char *path);
 
 /* -1 after fail() naming cell and path when it is missing or of another type. */
-int config_number(const cJSON *config, const char *path, const char *cell, double *value);
 int config_string(const cJSON *config, const char *path, const char *cell, const char **value);
 
 #endif

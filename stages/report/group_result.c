@@ -7,27 +7,13 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "model/search_options.h"
 #include "report/config_value.h"
-
-static const double unquantized_bits = 16;
 
 /* Bits a weight by which a mix may store more than its budget before it is worth a warning. */
 static const double over_budget_bits = 0.1;
 
-enum { PATTERNS_MAX = 1000 };
-
 /* --- what may be chosen --- */
-
-/* The texts of a list in the config; none when it is null. */
-static size_t read_texts(const cJSON *config, const char *path, const char **texts)
-{
-	const cJSON *item, *list = config_value(config, path);
-	size_t count = 0;
-	cJSON_ArrayForEach(item, list)
-		if (cJSON_IsString(item) && count < PATTERNS_MAX)
-			texts[count++] = item->valuestring;
-	return count;
-}
 
 static struct linear_info *describe_linears(const struct scores *s)
 {
@@ -42,23 +28,14 @@ static struct linear_info *describe_linears(const struct scores *s)
 }
 
 static int make_space(struct search_space *space, const struct group_table *t, const struct report_cell *cell,
-	const char **include, const char **exclude)
+	const struct search_options *options)
 {
 	struct quantizer_pair *pairs = mem_array(cell->format_count, sizeof *pairs);
 	struct linear_info *linears = describe_linears(cell->formats[0].scores);
-	struct search_options options = {
-		.effective_bits = t->wished_bits,
-		.stored = t->stored_rule,
-		.allow_none = t->allow_none,
-		.include = include,
-		.include_count = read_texts(cell->config, "autoquant.include", include),
-		.exclude = exclude,
-		.exclude_count = read_texts(cell->config, "autoquant.exclude", exclude),
-	};
 	for (size_t f = 0; f < cell->format_count; f++)
 		pairs[f] = cell->formats[f].scores->pair;
 	int bad = search_space_make(space, linears, cell->formats[0].scores->linear_count, t->vision_numel, pairs,
-		cell->format_count, &options);
+		cell->format_count, options);
 	free(linears);
 	free(pairs);
 	return bad;
@@ -86,15 +63,14 @@ static void take_space(struct group_table *t, const struct search_space *space)
 static int find_choice(const struct report_cell *cell, const struct recipe_linear *linear, size_t *choice)
 {
 	*choice = SEARCH_NONE;
-	if (linear->pair.weight.element == ELEMENT_NONE && linear->pair.activation.element == ELEMENT_NONE)
+	if (quantizer_pair_none(linear->pair))
 		return 0;
-	for (size_t f = cell->format_count; f-- > 0;) {
-		const struct quantizer_pair *pair = &cell->formats[f].scores->pair;
-		if (quantizer_equal(pair->weight, linear->pair.weight) &&
-			quantizer_equal(pair->activation, linear->pair.activation))
+	for (size_t f = cell->format_count; f-- > 0;)
+		if (quantizer_pair_equal(cell->formats[f].scores->pair, linear->pair))
 			*choice = f;
-	}
-	return *choice == SEARCH_NONE ? fail("%s: the recipe gives it a format that is none of the cell's", linear->name) : 0;
+	if (*choice == SEARCH_NONE)
+		return fail("%s: the recipe gives it a format that is none of the cell's", linear->name);
+	return 0;
 }
 
 /* Bits a weight of the format without its scales. */
@@ -112,9 +88,9 @@ static int take_recipe(struct group_table *t, const struct report_cell *cell)
 		if (!group->vision && find_choice(cell, &cell->recipe->linears[group->members[0]], &group->choice))
 			return -1;
 		const struct report_score *score = group->choice == SEARCH_NONE ? NULL : &group->formats[group->choice];
-		stored += group->numel * (score ? score->cost_bits : unquantized_bits);
-		bare += group->numel * (score ? element_bits(cell, group->choice) : unquantized_bits);
-		t->search.cost += group->numel * (score ? score->cost : unquantized_bits);
+		stored += group->numel * (score ? score->cost_bits : QUANTIZER_NONE_BITS);
+		bare += group->numel * (score ? element_bits(cell, group->choice) : QUANTIZER_NONE_BITS);
+		t->search.cost += group->numel * (score ? score->cost : QUANTIZER_NONE_BITS);
 		t->search.score += score ? score->score : 0;
 		t->quantized += score != NULL;
 		if (score)
@@ -124,6 +100,15 @@ static int take_recipe(struct group_table *t, const struct report_cell *cell)
 	t->stored_bits = stored / t->numel;
 	t->over_budget = !t->stored_rule && bare / t->numel > t->target_bits + over_budget_bits;
 	return 0;
+}
+
+/* choose-recipe makes no other. */
+static int check_budget(const struct group_table *t, const struct search_space *space)
+{
+	if (t->search.cost - QUANTIZER_NONE_BITS * space->idle_numel <= space->budget)
+		return 0;
+	return fail("the recipe takes %.5g bits a weight over all weights, the budget is %.5g", t->effective_bits,
+		t->target_bits);
 }
 
 /* Every (bits, score) that no other choice beats in both. */
@@ -193,18 +178,21 @@ void group_result_check(struct group_table *t, const struct report_cell *cell)
 		take_check(&t->check, c);
 }
 
-int group_result_choice(struct group_table *t, const struct report_cell *cell)
+int group_result_choice(struct group_table *t, const struct report_cell *cell, int frontier)
 {
-	const char **patterns = mem_array((size_t)2 * PATTERNS_MAX, sizeof *patterns);
+	struct search_options options;
 	struct search_space space;
-	int bad = make_space(&space, t, cell, patterns, patterns + PATTERNS_MAX);
+	if (search_options_read(&options, config_value(cell->config, "autoquant"), "", "autoquant of the config"))
+		return -1;
+	t->wished_bits = options.effective_bits;
+	t->stored_rule = options.stored;
+	t->allow_none = options.allow_none;
+	int bad = make_space(&space, t, cell, &options);
 	if (!bad) {
 		take_space(t, &space);
-		bad = take_recipe(t, cell) || make_frontier(t, &space);
-		t->satisfied = t->search.cost - unquantized_bits * space.idle_numel <= space.budget;
-		t->over_budget = t->over_budget && t->satisfied;
+		bad = take_recipe(t, cell) || check_budget(t, &space) || (frontier && make_frontier(t, &space));
 		search_space_release(&space);
 	}
-	free(patterns);
+	search_options_release(&options);
 	return bad;
 }

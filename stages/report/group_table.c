@@ -13,11 +13,6 @@
 #include "report/group_result.h"
 #include "report/group_warnings.h"
 
-static const double unquantized_bits = 16;
-
-/* The level of all intervals. */
-static const double level = GROUP_TABLE_LEVEL;
-
 /* --- input --- */
 
 static int check_linears(const struct report_cell *cell, const struct report_format *f)
@@ -36,7 +31,7 @@ static int check_linears(const struct report_cell *cell, const struct report_for
 		if (strcmp(a->name, b->name) || a->in != b->in || a->out != b->out || a->group != b->group)
 			return fail("%s: linear %zu is %s, that of the first format is %s", f->name, i, a->name, b->name);
 	}
-	if (!quantizer_equal(s->pair.weight, c->pair.weight) || !quantizer_equal(s->pair.activation, c->pair.activation))
+	if (!quantizer_pair_equal(s->pair, c->pair))
 		return fail("%s: scores and calib were made for different quantizers", f->name);
 	return 0;
 }
@@ -99,18 +94,14 @@ static char *format_title(const char *name, double bits)
 
 static int read_names(struct group_table *t, const struct report_cell *cell)
 {
-	const char *scheme = cell->scheme, *cost = config_text(cell->config, "autoquant.cost");
-	if (config_number(cell->config, "autoquant.effective_bits", cell->name, &t->wished_bits))
-		return -1;
+	const char *scheme = cell->scheme;
 	if (!scheme && cell->format_count == 1)
 		scheme = config_text(cell->config, "quant_pair.scheme_name");
 	if (scheme && (!*scheme || strchr(scheme, '/')))
-		return fail("config of %s: quant_pair.scheme_name \"%s\" names a file and must not be empty or hold '/'", cell->name,
-			scheme);
+		return fail("config of %s: quant_pair.scheme_name \"%s\" names a file and must not be empty or hold '/'",
+			cell->name, scheme);
 	t->scheme = scheme ? mem_strdup(scheme) : mem_printf("%s_autoquant_lm", cell->pair);
-	t->none = format_title("NONE", unquantized_bits);
-	t->stored_rule = cost && !strcmp(cost, "cost_bits");
-	t->allow_none = !cJSON_IsFalse(config_value(cell->config, "autoquant.allow_none"));
+	t->none = format_title("NONE", QUANTIZER_NONE_BITS);
 	t->format_count = cell->format_count;
 	t->formats = mem_zeroed(t->format_count, sizeof *t->formats);
 	for (size_t f = 0; f < t->format_count; f++) {
@@ -133,9 +124,7 @@ static void make_vision(struct report_group *group, const struct report_cell *ce
 
 static void add_outputs(struct report_score *to, const struct scores *s, size_t linear)
 {
-	struct output_sums all = {0};
-	for (size_t b = 0; b < s->batch_count; b++)
-		output_sums_add(&all, &s->sums[linear * s->batch_count + b]);
+	struct output_sums all = scores_linear(s, linear);
 	output_sums_add(&to->output, &all);
 	output_sums_add(&to->weight_only, s->weight_only ? &s->weight_only[linear] : &all);
 	if (s->activation_only)
@@ -169,7 +158,8 @@ static void make_score(struct report_score *to, const struct report_format *f, c
 	to->score = scores_group(s, index);
 	to->normalised = scores_group_normalised(s, index);
 	set_positions(&to->positions, s, index, to->score);
-	bootstrap_interval(resamples, s->sequence_score + index * s->sequence_count, level, &to->interval);
+	if (resamples)
+		bootstrap_interval(resamples, s->sequence_score + index * s->sequence_count, GROUP_TABLE_LEVEL, &to->interval);
 }
 
 static void make_group(struct report_group *group, const struct report_cell *cell, size_t index, size_t tokens,
@@ -248,7 +238,7 @@ static void set_sum_intervals(struct group_table *t, const struct report_cell *c
 		for (size_t g = 0; g < groups; g++)
 			for (size_t c = 0; c < captions; c++)
 				sum[c] += cell->formats[f].scores->sequence_score[g * captions + c];
-		bootstrap_interval(resamples, sum, level, &t->formats[f].interval);
+		bootstrap_interval(resamples, sum, GROUP_TABLE_LEVEL, &t->formats[f].interval);
 	}
 	free(sum);
 }
@@ -300,6 +290,13 @@ static void rank_groups(struct group_table *t)
 		t->groups[t->ascending[i]].rank = i + 1;
 }
 
+/* Scores of the captions of a group in its worst format, [score_sequences]. */
+static const double *caption_scores(const struct group_table *t, const struct report_cell *cell, size_t group)
+{
+	const struct scores *s = cell->formats[t->groups[group].worst].scores;
+	return s->sequence_score + (group - t->vision_count) * s->sequence_count;
+}
+
 /* How sure the ranks are: captions are drawn anew, for all groups the same ones. */
 static void set_certainty(struct group_table *t, const struct report_cell *cell, const struct resamples *resamples)
 {
@@ -307,8 +304,8 @@ static void set_certainty(struct group_table *t, const struct report_cell *cell,
 	double *values = mem_array(groups * captions, sizeof *values);
 	struct rank_range *ranks = mem_array(groups, sizeof *ranks);
 	for (size_t g = 0; g < groups; g++)
-		memcpy(values + g * captions, group_table_captions(t, cell, t->vision_count + g), captions * sizeof *values);
-	bootstrap_ranks(resamples, values, groups, level, ranks);
+		memcpy(values + g * captions, caption_scores(t, cell, t->vision_count + g), captions * sizeof *values);
+	bootstrap_ranks(resamples, values, groups, GROUP_TABLE_LEVEL, ranks);
 	for (size_t g = 0; g < groups; g++)
 		t->groups[t->vision_count + g].certainty = ranks[g];
 	free(values);
@@ -317,35 +314,47 @@ static void set_certainty(struct group_table *t, const struct report_cell *cell,
 
 /* --- table --- */
 
-static int make(struct group_table *t, const struct report_cell *cell)
+static int make(struct group_table *t, const struct report_cell *cell, int totals)
 {
 	struct resamples resamples;
 	if (check_inputs(cell) || read_names(t, cell))
 		return -1;
 	count_batches(t, cell->formats[0].scores);
 	resamples_init(&resamples, cell->formats[0].scores->sequence_count, BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED);
-	int bad = make_groups(t, cell, &resamples);
+	int bad = make_groups(t, cell, totals ? NULL : &resamples);
 	if (!bad) {
 		rank_groups(t);
-		set_certainty(t, cell, &resamples);
+		if (!totals)
+			set_certainty(t, cell, &resamples);
 		set_sum_intervals(t, cell, &resamples);
-		bad = group_result_choice(t, cell) ? fail_context("%s", cell->name) : 0;
+		bad = group_result_choice(t, cell, !totals) ? fail_context("%s", cell->name) : 0;
 	}
 	if (!bad) {
 		group_result_check(t, cell);
-		group_warnings_collect(t, cell);
+		if (!totals)
+			group_warnings_collect(t, cell);
 	}
 	resamples_release(&resamples);
 	return bad;
 }
 
+static int make_or_release(struct group_table *t, const struct report_cell *cell, int totals)
+{
+	*t = (struct group_table){0};
+	if (!make(t, cell, totals))
+		return 0;
+	group_table_release(t);
+	return -1;
+}
+
 int group_table_make(struct group_table *table, const struct report_cell *cell)
 {
-	*table = (struct group_table){0};
-	if (!make(table, cell))
-		return 0;
-	group_table_release(table);
-	return -1;
+	return make_or_release(table, cell, 0);
+}
+
+int group_table_totals(struct group_table *table, const struct report_cell *cell)
+{
+	return make_or_release(table, cell, 1);
 }
 
 void group_table_release(struct group_table *t)
@@ -377,13 +386,6 @@ double group_table_batch(const struct group_table *t, const struct report_cell *
 	return t->groups[group].vision ? 0 : scores_group_batch(cell->formats[format].scores, group - t->vision_count, batch);
 }
 
-const double *group_table_captions(const struct group_table *t, const struct report_cell *cell, size_t group)
-{
-	const struct scores *s = cell->formats[t->groups[group].worst].scores;
-	assert(!t->groups[group].vision);
-	return s->sequence_score + (group - t->vision_count) * s->sequence_count;
-}
-
 const char *group_table_member(const struct group_table *t, const struct report_cell *cell, size_t group,
 	size_t member)
 {
@@ -403,6 +405,14 @@ double group_table_sum(const struct group_table *t)
 	double sum = 0;
 	for (size_t g = t->vision_count; g < t->count; g++)
 		sum += t->groups[g].score;
+	return sum;
+}
+
+double group_table_normalised(const struct group_table *t)
+{
+	double sum = 0;
+	for (size_t g = t->vision_count; g < t->count; g++)
+		sum += t->groups[g].formats[t->groups[g].worst].normalised;
 	return sum;
 }
 

@@ -25,7 +25,7 @@
 #define GROUP_TABLE_RATIO_LOW 0.5
 #define GROUP_TABLE_RATIO_HIGH 2
 
-/* How much of a group's score comes from few tokens (pitfall: a massive activation at one position can rule a score). */
+/* How much of a group's score comes from few tokens: a massive activation at one position can rule a score. */
 struct report_positions {
 	double largest;              /* share of the largest token */
 	double top;                  /* share of the largest positions, SCORES_POSITIONS of them or all there are */
@@ -79,8 +79,8 @@ struct report_check {
 	double loss_before, loss_after; /* mean over targets */
 	double divergence;           /* KL, mean over tokens */
 	struct interval interval;    /* of it, 95 %, over captions */
-	double predicted;            /* what the scores of the chosen groups add up to: kl_div: their sum a token; gradient: half
-	                              * their normalised sum, the second-order estimate of the divergence a target, where
+	double predicted;            /* what the scores of the chosen groups add up to: kl_div: their sum a token; gradient:
+	                              * half their normalised sum, the second-order estimate of the divergence a target, where
 	                              * the squared gradient stands for the Fisher information */
 	double ratio;                /* divergence / predicted: how far to trust the sum; 0 when nothing was predicted */
 };
@@ -102,11 +102,11 @@ struct group_table {
 	double wished_bits;          /* autoquant.effective_bits */
 	double target_bits;          /* the same over all weights, with those that are not searched at 16 */
 	double numel, vision_numel, excluded_numel; /* weights of all groups, of vision, of others that are not searched */
-	struct search_result search; /* of the recipe; cost in bits, of all groups; least_cost unused */
+	struct search_result search; /* of the recipe, which fits the budget; cost in bits, of all groups; no
+	                              * least_cost */
 	double effective_bits;       /* of the chosen mix, as the search counts, over all weights */
 	double stored_bits;          /* the same as stored */
-	int satisfied;               /* the mix fits the budget; 0: none does, and it is the cheapest one */
-	int over_budget;             /* satisfied, yet it stores more than target_bits, by 0.1 or more without the scales */
+	int over_budget;             /* the mix stores more than target_bits, by 0.1 or more without the scales */
 	size_t quantized;            /* groups that do not stay at 16 bits */
 	struct report_check check;
 	struct search_frontier frontier; /* costs in bits of the searched groups; scores of the same; see pareto.h */
@@ -118,14 +118,15 @@ struct group_table {
 
 /* Checks that the inputs of the cell agree and fills the table. -1 after fail(); then nothing is held. */
 int group_table_make(struct group_table *table, const struct report_cell *cell);
+
+/* The same without what only a cell's own report shows, and what takes most of the time: intervals of groups,
+ * certainty, frontier and warnings stay empty. */
+int group_table_totals(struct group_table *table, const struct report_cell *cell);
 void group_table_release(struct group_table *table);
 
 /* Score of one batch in a format. 0 for vision. */
 double group_table_batch(const struct group_table *table, const struct report_cell *cell, size_t group, size_t format,
 	size_t batch);
-
-/* Scores of the captions of a group (not vision) in its worst format, [score_sequences]; borrowed from the cell. */
-const double *group_table_captions(const struct group_table *table, const struct report_cell *cell, size_t group);
 
 /* Module name of a member. */
 const char *group_table_member(const struct group_table *table, const struct report_cell *cell, size_t group,
@@ -139,5 +140,8 @@ double group_table_share(const struct group_table *table, size_t group);
 
 /* Sum of the groups' scores, each in its worst format: of one format its sum. */
 double group_table_sum(const struct group_table *table);
+
+/* The normalised form of that sum. */
+double group_table_normalised(const struct group_table *table);
 
 #endif

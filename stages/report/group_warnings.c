@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "common/memory.h"
-#include "report/pareto.h"
 #include "report/words.h"
 
 /* From where on a score is worth a warning that it hangs on one token. */
@@ -26,14 +25,14 @@ static void warning(struct group_table *t, const char *format, ...)
 static void warn_about_text(struct group_table *t, const struct report_text *text)
 {
 	if (text->sequences < text->asked)
-		warning(t, "The captions file has %zu caption%s, fewer than the %zu asked for: it is used whole.", text->sequences,
-			words_s(text->sequences), text->asked);
+		warning(t, "The captions file has %zu caption%s, fewer than the %zu asked for: it is used whole.",
+			text->sequences, words_s(text->sequences), text->asked);
 	if (text->truncated)
 		warning(t, "%zu of %zu caption%s %s cut at dataset.calib_seq_len tokens.", text->truncated, text->sequences,
 			words_s(text->sequences), text->truncated == 1 ? "was" : "were");
 	if (!t->scored)
-		warning(t, "Nothing could be scored: the captions have no token to predict. All scores are 0 and say nothing, nor "
-			"does the result of the search.");
+		warning(t, "Nothing could be scored: the captions have no token to predict. All scores are 0 and say nothing, "
+			"nor does the result of the search.");
 }
 
 static void warn_about_captions(struct group_table *t)
@@ -45,25 +44,23 @@ static void warn_about_captions(struct group_table *t)
 		warning(t, "%zu scored caption%s %s too few to say how sure a score is.", t->score_sequences,
 			words_s(t->score_sequences), t->score_sequences == 1 ? "is" : "are");
 	if (worst->formats[worst->worst].positions.largest > largest_share)
-		warning(t, "%.0f %% of the score of %s comes from a single token of %zu: other captions may well give another score.",
+		warning(t, "%.0f %% of the score of %s comes from a single token of %zu: other captions may well give another "
+			"score.",
 			100 * worst->formats[worst->worst].positions.largest, words_short_layer(worst->name), t->score_tokens);
 }
 
 static void warn_about_mix(struct group_table *t)
 {
-	if (!t->satisfied)
-		warning(t, "autoquant.effective_bits=%g cannot be met: the least possible is %.5g. The mix is the cheapest one there is.",
-			t->wished_bits, pareto_bits(t, &t->frontier.points[0]));
 	if (t->over_budget)
-		warning(t, "The mix that the search chose stores %.4f bits a weight, more than the budget of %.4f: the search counts "
-			"a layer by the smaller of its weight and activation bits, but its weights are stored in more. "
+		warning(t, "The mix that the search chose stores %.4f bits a weight, more than the budget of %.4f: the search "
+			"counts a layer by the smaller of its weight and activation bits, but its weights are stored in more. "
 			"autoquant.cost=cost_bits counts what is stored.", t->stored_bits, t->target_bits);
 	if (!t->search.proven)
 		warning(t, "The search ran out of its bound on memory: its result fits the budget, a better one may exist.");
 	if (t->check.present && t->check.predicted > 0 && t->check.divergence > 0 &&
 		!(t->check.ratio > GROUP_TABLE_RATIO_LOW && t->check.ratio < GROUP_TABLE_RATIO_HIGH))
-		warning(t, "Run for real, the mix moves the predictions %.2g times as far as the scores of its layers add up to: trust "
-			"the order of the layers more than the sums.", t->check.ratio);
+		warning(t, "Run for real, the mix moves the predictions %.2g times as far as the scores of its layers add up to: "
+			"trust the order of the layers more than the sums.", t->check.ratio);
 }
 
 void group_warnings_collect(struct group_table *t, const struct report_cell *cell)

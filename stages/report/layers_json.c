@@ -16,20 +16,20 @@ static cJSON *row(const struct report_cell *cell, const struct group_table *t, s
 	const struct report_group *g = &t->groups[group];
 	const struct report_score *score = g->vision ? NULL : &g->formats[g->worst];
 	struct error_figures output = {0};
-	double bits = g->vision ? 16 : t->formats[g->worst].search_bits;
+	double bits = g->vision ? QUANTIZER_NONE_BITS : t->formats[g->worst].search_bits;
 	if (score)
 		output = error_figures_output(&score->output, g->outputs);
 	cJSON *to = cJSON_CreateObject();
 	cJSON_AddStringToObject(to, "layer", g->name);
 	float_json_add(to, "num_bits", bits);
 	float_json_add(to, "sensitivity", g->score);
-	float_json_add(to, "size_cost", g->numel * bits / 16);
+	float_json_add(to, "size_cost", g->numel * bits / QUANTIZER_NONE_BITS);
 	float_json_add(to, "share", group_table_share(t, group));
 	float_json_add(to, "normalised", score ? score->normalised : 0);
 	cJSON_AddStringToObject(to, "recipe", group_table_recipe(t, group));
 	cJSON_AddBoolToObject(to, "observed", g->observed);
 	cJSON_AddBoolToObject(to, "searched", g->searched);
-	float_json_add(to, "cost_bits", score ? score->cost_bits : 16);
+	float_json_add(to, "cost_bits", score ? score->cost_bits : QUANTIZER_NONE_BITS);
 	cJSON *members = cJSON_AddArrayToObject(to, "members");
 	for (size_t i = 0; i < g->member_count; i++)
 		cJSON_AddItemToArray(members, cJSON_CreateString(group_table_member(t, cell, group, i)));

@@ -10,8 +10,6 @@
 #include "report/error_figures.h"
 #include "report/float_json.h"
 
-static const double unquantized_bits = 16;
-
 /* Adds a copy of the config's value at path, unless there is none: nulls are dropped. */
 static void copy_value(cJSON *to, const char *name, const cJSON *config, const char *path)
 {
@@ -111,7 +109,7 @@ static cJSON *vision_layer_json(const struct report_cell *cell, const struct gro
 {
 	const struct report_vision *layer = &cell->vision[t->groups[group].members[0]];
 	cJSON *to = layer_json(t, group, layer->kind, layer->out, layer->in);
-	float_json_add(to, "stored_bits", unquantized_bits);
+	float_json_add(to, "stored_bits", QUANTIZER_NONE_BITS);
 	return to;
 }
 
@@ -134,9 +132,7 @@ static void add_format(cJSON *to, const struct report_format *f, const struct gr
 	const struct scores *s = f->scores;
 	const struct calib_linear *calib = &f->calib->linears[index];
 	double outputs = (double)t->score_tokens * (double)s->linears[index].out;
-	struct output_sums output = {0};
-	for (size_t b = 0; b < s->batch_count; b++)
-		output_sums_add(&output, &s->sums[index * s->batch_count + b]);
+	struct output_sums output = scores_linear(s, index);
 	float_json_add(to, "score", output.score);
 	add_error(to, "output_error", error_figures_output(&output, outputs));
 	add_half(to, "weight_only", s->weight_only ? &s->weight_only[index] : NULL, outputs);
@@ -157,7 +153,7 @@ static cJSON *linear_json(const struct report_cell *cell, const struct group_tab
 	const struct scores_linear *linear = &cell->formats[0].scores->linears[index];
 	size_t choice = t->groups[group].choice;
 	cJSON *to = layer_json(t, group, "Linear", linear->out, linear->in);
-	float_json_add(to, "stored_bits", choice == SEARCH_NONE ? unquantized_bits
+	float_json_add(to, "stored_bits", choice == SEARCH_NONE ? QUANTIZER_NONE_BITS
 		: quantizer_cost_bits(cell->formats[choice].scores->pair.weight, linear->out, linear->in));
 	if (cell->format_count == 1) {
 		add_format(to, &cell->formats[0], t, index);
@@ -203,16 +199,7 @@ static void add_check(cJSON *to, const struct group_table *t)
 	float_json_add(checked, "kl_per_token", c->divergence);
 	add_interval(checked, "kl_per_token_interval", c->interval);
 	float_json_add(checked, "kl_per_token_predicted", c->predicted);
-	float_json_add(checked, "additivity_ratio", c->ratio);
-}
-
-/* The normalised form of the sum over all groups, each in its worst format. */
-static double worst_normalised(const struct group_table *t)
-{
-	double sum = 0;
-	for (size_t g = t->vision_count; g < t->count; g++)
-		sum += t->groups[g].formats[t->groups[g].worst].normalised;
-	return sum;
+	cJSON_AddItemToObject(checked, "additivity_ratio", c->predicted > 0 ? float_json(c->ratio) : cJSON_CreateNull());
 }
 
 static cJSON *state_json(const struct report_cell *cell, const struct group_table *t)
@@ -222,14 +209,14 @@ static cJSON *state_json(const struct report_cell *cell, const struct group_tabl
 	cJSON_AddItemToObject(to, "keys", string_list(keys, 3));
 	float_json_add(cJSON_AddObjectToObject(to, "constraints"), "effective_bits", t->effective_bits);
 	float_json_add(to, "score", t->search.score);
-	cJSON_AddBoolToObject(to, "is_satisfied", t->satisfied);
+	cJSON_AddTrueToObject(to, "is_satisfied"); /* as published; a budget that cannot be met has no manifest */
 	float_json_add(to, "wished_bits", t->wished_bits);
 	float_json_add(to, "target_bits", t->target_bits);
 	float_json_add(to, "stored_bits", t->stored_bits);
 	cJSON_AddStringToObject(to, "cost", t->stored_rule ? "cost_bits" : "search_bits");
 	cJSON_AddBoolToObject(to, "allow_none", t->allow_none);
 	float_json_add(to, "total_score", group_table_sum(t));
-	float_json_add(to, "total_normalised", worst_normalised(t));
+	float_json_add(to, "total_normalised", group_table_normalised(t));
 	if (cell->format_count == 1)
 		add_interval(to, "total_score_interval", t->formats[0].interval);
 	add_count(to, "searched_groups", t->searched_count);
@@ -248,7 +235,7 @@ static void add_choices(cJSON *to, const struct group_table *t, const struct rep
 		const struct report_score *score = &g->formats[t->order[i]];
 		cJSON_AddItemToArray(formats, cJSON_CreateString(t->formats[t->order[i]].title));
 		cJSON_AddItemToArray(scores, float_json(score->score));
-		cJSON_AddItemToArray(costs, float_json(g->numel * score->cost / unquantized_bits));
+		cJSON_AddItemToArray(costs, float_json(g->numel * score->cost / QUANTIZER_NONE_BITS));
 	}
 	cJSON_AddItemToArray(formats, cJSON_CreateString(t->none));
 	cJSON_AddItemToArray(scores, float_json(0));

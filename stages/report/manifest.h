@@ -13,6 +13,7 @@
  *                              total_score_interval (one format), stored_bits, searched_groups, quantized_groups,
  *                              proven; checked (the mix run for real; null when it was not): loss_before, loss_after,
  *                              kl_per_token with its interval and the prediction of the scores, additivity_ratio
+ *                              (null when nothing was predicted)
  *         layer_sensitivity.*  recipe, members, observed, searched, certainty, normalised, score_per_batch, cost_bits,
  *                              output_error, weight_only, activation_only; with several formats the last six stand in
  *                              by_format.NAME, and importance is that of the most harmful one

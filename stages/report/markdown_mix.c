@@ -233,9 +233,8 @@ void markdown_mix(const struct markdown_page *p)
 {
 	const struct group_table *t = p->table;
 	strbuf_addf(p->to, "## The mix\n\nThe %s at %g bits a weight, where a layer counts %s:\n\n",
-		!t->satisfied ? "cheapest choice, as nothing fits," : t->search.proven ? "best choice" : "best known choice",
-		t->wished_bits, t->stored_rule ? "what it stores, scales included" : "the smaller of its weight and "
-			"activation bits");
+		t->search.proven ? "best choice" : "best known choice", t->wished_bits,
+		t->stored_rule ? "what it stores, scales included" : "the smaller of its weight and activation bits");
 	add_choices(p);
 	add_groups(p);
 	add_check(p);

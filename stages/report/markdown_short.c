@@ -71,8 +71,7 @@ static void add_mix(const struct markdown_page *p)
 {
 	const struct group_table *t = p->table;
 	size_t excluded = markdown_groups(p) - t->searched_count;
-	strbuf_addf(p->to, "- **The mix:** at %g bits a weight%s the search", t->wished_bits,
-		t->satisfied ? "" : ", which nothing fits,");
+	strbuf_addf(p->to, "- **The mix:** at %g bits a weight the search", t->wished_bits);
 	add_formats(p);
 	add_kept(p);
 	if (excluded)

@@ -77,7 +77,7 @@ int overview_cell_fill(struct overview_cell *cell, const struct report_cell *inp
 {
 	struct group_table t;
 	assert(cell->format_count == inputs->format_count);
-	if (group_table_make(&t, inputs))
+	if (group_table_totals(&t, inputs))
 		return -1;
 	overview_cell_release(cell);
 	cell->status = OVERVIEW_OK;

@@ -56,11 +56,12 @@ static void add_size_entry(const struct overview_page *p, const struct overview_
 	const char *mark = a->agree ? "" : "**";
 	strbuf_addf(p->to, "%s%zu of %zu, ", mark, a->overlap, a->top);
 	add_spearman(p->to, a->spearman);
-	if (a->moved) {
-		strbuf_addf(p->to, ", %zu moved (%+.2g %%)", a->moved, 100 * a->extra);
-	} else {
+	if (!a->moved)
 		strbuf_adds(p->to, ", same recipe");
-	}
+	else if (isinf(a->extra))
+		strbuf_addf(p->to, ", %zu moved (a score where none was left)", a->moved);
+	else
+		strbuf_addf(p->to, ", %zu moved (%+.2g %%)", a->moved, 100 * a->extra);
 	strbuf_addf(p->to, "%s|", mark);
 }
 

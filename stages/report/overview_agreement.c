@@ -134,20 +134,19 @@ static void compare(struct overview_comparisons *to, const struct overview *o, c
 	size_t column, size_t against, int recipes)
 {
 	struct overview_comparison c = {.column = column, .against = against};
-	c.formats = mem_array(o->count, sizeof *c.formats);
+	size_t capacity = 0;
 	for (size_t i = 0; i < o->count; i++) {
 		size_t like = t->column[i] == column && overview_cell_ranked(&o->cells[i]) && !is_twin(o, t, i)
 			? find_like(o, t, i, against) : OVERVIEW_NONE;
 		if (like == OVERVIEW_NONE || !overview_cell_ranked(&o->cells[like]) ||
 			!overview_same_groups(&o->cells[i], &o->cells[like]))
 			continue;
+		MEM_GROW(c.formats, c.count, capacity);
 		overview_agreement_make(&c.formats[c.count], o, i, like, recipes);
 		c.agree += (size_t)c.formats[c.count++].agree;
 	}
-	if (!c.count) {
-		free(c.formats);
+	if (!c.count)
 		return;
-	}
 	MEM_GROW(to->list, to->count, to->capacity);
 	to->list[to->count++] = c;
 }
@@ -157,7 +156,7 @@ static void compare(struct overview_comparisons *to, const struct overview *o, c
 /* Captions scored in a column; 0 when nothing was. */
 static size_t captions_of(const struct overview *o, const struct overview_table *t, size_t column)
 {
-	for (size_t i = 0; i < o->count; i++)
+	for (size_t i = t->columns[column].first; i < o->count; i++)
 		if (t->column[i] == column && overview_cell_ranked(&o->cells[i]))
 			return o->cells[i].score_sequences;
 	return 0;
@@ -225,7 +224,7 @@ static int same_words(const char *a, const char *b)
 
 static const char *method_of(const struct overview *o, const struct overview_table *t, size_t column)
 {
-	for (size_t i = 0; i < o->count; i++)
+	for (size_t i = t->columns[column].first; i < o->count; i++)
 		if (t->column[i] == column && overview_cell_ranked(&o->cells[i]))
 			return o->cells[i].method;
 	return "";
@@ -234,9 +233,9 @@ static const char *method_of(const struct overview *o, const struct overview_tab
 static int is_counterpart(const struct overview *o, const struct overview_table *t, size_t column, size_t other)
 {
 	const struct overview_column *a = &t->columns[column], *b = &t->columns[other];
-	return !strcmp(method_of(o, t, other), "kl_div") && !strcmp(a->size, b->size) &&
-		!strcmp(o->cells[a->first].model, o->cells[b->first].model) &&
-		same_words(t->settings[a->setting].words, t->settings[b->setting].words);
+	return !strcmp(a->size, b->size) && !strcmp(o->cells[a->first].model, o->cells[b->first].model) &&
+		same_words(t->settings[a->setting].words, t->settings[b->setting].words) &&
+		!strcmp(method_of(o, t, other), "kl_div");
 }
 
 void overview_methods_make(struct overview_comparisons *to, const struct overview *o, const struct overview_table *t)

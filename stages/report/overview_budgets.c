@@ -9,8 +9,6 @@
 
 const double overview_budget_bits[OVERVIEW_BUDGETS] = {4.5, 5, 6, 7, 8, 10, 12};
 
-static const double unquantized_bits = 16;
-
 /* A search that needs more is cut short, and a row says so. With 2^16 three of seven searches of 128 formats for 145
  * groups of random scores were proven, with 2^20 six, in 0.1 s for the lot; formats by themselves need little. */
 enum { STATES_MAX = 1 << 20 };
@@ -75,7 +73,7 @@ static void column_make(struct column *c, const struct overview *o, const struct
 	for (size_t i = 0; i < o->count; i++)
 		if (t->column[i] == index && belongs(c, i))
 			c->cells[c->count++] = i;
-	if (!c->count)
+	if (c->count < 2)
 		return;
 	find_searched(c);
 	c->problem = mem_array(c->groups, sizeof *c->problem);
@@ -109,7 +107,7 @@ static void pose(struct column *c, size_t first, size_t count)
 		}
 		if (choices > count) {
 			score[count] = 0;
-			cost[count] = unquantized_bits * format_at(c, 0)->groups[c->group[i]].numel;
+			cost[count] = QUANTIZER_NONE_BITS * format_at(c, 0)->groups[c->group[i]].numel;
 		}
 		c->problem[i] = (struct search_group){choices, score, cost};
 	}
@@ -203,7 +201,8 @@ static double find_ahead(const struct column *c, size_t best, size_t runner_up)
 static int is_recipe(const struct column *c, size_t format, const struct overview_cell *cell)
 {
 	const struct overview_cell *of = format_at(c, format);
-	if (strcmp(cell->model, of->model) || strcmp(cell->granularity, of->granularity) || !overview_same_groups(cell, of))
+	if (strcmp(cell->model, of->model) || strcmp(cell->granularity, of->granularity) ||
+		cell->group_count != of->group_count)
 		return 0;
 	for (size_t g = 0, i = 0; g < cell->group_count; g++) {
 		int quantized = i < c->groups && c->group[i] == g ? !c->choice[format * c->groups + i++] : 0;
@@ -211,7 +210,7 @@ static int is_recipe(const struct column *c, size_t format, const struct overvie
 		if (quantized != (choice != SEARCH_NONE) || (quantized && strcmp(cell->formats[choice], of->pair)))
 			return 0;
 	}
-	return 1;
+	return overview_same_groups(cell, of); /* last: choices differ soon, and many cells are asked */
 }
 
 /* A check is of the captions that were scored: the column's own cells come first. */
@@ -259,7 +258,7 @@ static int add_column(struct overview_budgets *b, const struct overview *o, cons
 	struct column c;
 	int bad = 0;
 	column_make(&c, o, t, column);
-	for (size_t i = 0; i < OVERVIEW_BUDGETS && c.count > 1 && c.groups && !bad; i++)
+	for (size_t i = 0; i < OVERVIEW_BUDGETS && c.groups && !bad; i++)
 		bad = add_row(b, &c, t, overview_budget_bits[i]);
 	column_release(&c);
 	return bad;

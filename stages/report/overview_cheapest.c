@@ -84,27 +84,41 @@ static void add_bests(const struct overview_page *p, size_t setting, const struc
 	strbuf_addc(p->to, '\n');
 }
 
-/* One line a class of formats of equal bits, the classes by falling bits. */
-static void add_classes(const struct overview_page *p, size_t setting)
+enum { BITS_MAX = 16 };
+
+/* A cell of each class of formats, by bits of weights and activations; NULL where there is none. */
+struct classes {
+	const struct overview_cell *like[BITS_MAX + 1][BITS_MAX + 1];
+};
+
+static void find_classes(struct classes *classes, const struct overview *o)
 {
-	for (int weight = 16; weight > 0; weight--) {
-		for (int activation = 16; activation > 0; activation--) {
-			const struct overview_cell *like = NULL;
-			for (size_t i = 0; i < p->grid->count && !like; i++)
-				if (p->grid->cells[i].format_count == 1 && bits_of(p->grid->cells[i].weight) == weight &&
-					bits_of(p->grid->cells[i].activation) == activation)
-					like = &p->grid->cells[i];
-			if (!like)
+	*classes = (struct classes){0};
+	for (size_t i = o->count; i-- > 0;) {
+		const struct overview_cell *cell = &o->cells[i];
+		if (cell->format_count > 1)
+			continue;
+		int weight = bits_of(cell->weight), activation = bits_of(cell->activation);
+		if (weight <= BITS_MAX && activation <= BITS_MAX)
+			classes->like[weight][activation] = cell;
+	}
+}
+
+/* One line a class, the classes by falling bits. */
+static void add_classes(const struct overview_page *p, size_t setting, const struct classes *classes)
+{
+	for (int weight = BITS_MAX; weight > 0; weight--)
+		for (int activation = BITS_MAX; activation > 0; activation--) {
+			if (!classes->like[weight][activation])
 				continue;
 			strbuf_addf(p->to, "|W%dA%d|", weight, activation);
-			add_bests(p, setting, like);
+			add_bests(p, setting, classes->like[weight][activation]);
 		}
-	}
 }
 
 static const struct overview_cell *column_sample(const struct overview_page *p, size_t column)
 {
-	for (size_t i = 0; i < p->grid->count; i++)
+	for (size_t i = p->table->columns[column].first; i < p->grid->count; i++)
 		if (p->table->column[i] == column && is_ranked(p, i))
 			return &p->grid->cells[i];
 	return NULL;
@@ -142,8 +156,10 @@ static void add_text_note(const struct overview_page *p, size_t column)
 void overview_page_cheapest(const struct overview_page *p)
 {
 	const struct overview_table *t = p->table;
+	struct classes classes;
 	if (!any_ranked(p))
 		return;
+	find_classes(&classes, p->grid);
 	strbuf_adds(p->to, "## Least harmful formats\n\nFormat of the smallest sum, for each size of calibration text. "
 		"W4A8: weights of 4 bits, activations of 8; A16 leaves\nactivations as they are.\n\n");
 	for (size_t s = 0; s < t->setting_count; s++) {
@@ -153,7 +169,7 @@ void overview_page_cheapest(const struct overview_page *p)
 		add_column_heads(p, s, "Class");
 		strbuf_adds(p->to, "|**any**|");
 		add_bests(p, s, NULL);
-		add_classes(p, s);
+		add_classes(p, s, &classes);
 		strbuf_addc(p->to, '\n');
 		for (size_t c = 0; c < t->column_count; c++)
 			if (in_setting(p, c, s))

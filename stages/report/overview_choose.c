@@ -33,11 +33,17 @@ const char *overview_page_certainty(double ahead)
 	return words[overview_certainty(ahead)];
 }
 
+/* A hair is added as 100 * 0.57 is less than 57. */
+double overview_page_hundredths(double share)
+{
+	return floor(100 * share + 1e-9);
+}
+
 static void add_sure(struct strbuf *to, double ahead)
 {
 	strbuf_adds(to, overview_page_certainty(ahead));
 	if (ahead >= 0)
-		strbuf_addf(to, " (%.0f of 100)", floor(100 * ahead));
+		strbuf_addf(to, " (%.0f of 100)", overview_page_hundredths(ahead));
 }
 
 static void add_rival(const struct overview_page *p, const struct overview_mix *mix, const struct overview_mix *best)
@@ -60,10 +66,13 @@ static void add_together(const struct overview_page *p, const struct overview_bu
 	for (size_t i = 0; i < p->grid->count; i++)
 		formats += row->uses[i];
 	strbuf_addf(p->to, "%.2e", row->together);
-	if (row->together < row->best.score) {
+	if (row->together < row->best.score && !overview_page_equal(row->best.score, row->together)) {
 		strbuf_adds(p->to, ", ");
-		overview_page_factor(p->to, row->best.score, row->together);
-		strbuf_addf(p->to, " less, %zu format%s", formats, words_s(formats));
+		if (row->together > 0) {
+			overview_page_factor(p->to, row->best.score, row->together);
+			strbuf_adds(p->to, " less, ");
+		}
+		strbuf_addf(p->to, "%zu format%s", formats, words_s(formats));
 	}
 	strbuf_addf(p->to, "%s|\n", row->proven ? "" : " (perhaps not the best)");
 }

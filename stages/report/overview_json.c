@@ -119,7 +119,7 @@ static void add_check(cJSON *to, const struct overview_cell *cell)
 	float_json_add(checked, "kl", c->divergence);
 	add_interval(checked, "kl_interval", &c->interval, 1);
 	float_json_add(checked, "predicted", c->predicted);
-	overview_json_float(checked, "ratio", c->ratio, c->ratio > 0);
+	overview_json_float(checked, "ratio", c->ratio, c->predicted > 0);
 }
 
 static cJSON *cell_json(const struct overview *o, const struct overview_table *t, size_t index, const char *folder)

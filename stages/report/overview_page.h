@@ -54,6 +54,9 @@ struct overview_layer *overview_layers_collect(const struct overview_page *page,
  * at the first budget of 6 bits or more that a format fits. */
 const struct overview_budget *overview_page_advice(const struct overview_page *page);
 
+/* 57 of 100, rounded down so that 100 is certain. */
+double overview_page_hundredths(double share);
+
 /* "toss-up", "likely", "clear", "too few captions". */
 const char *overview_page_certainty(double ahead);
 

@@ -1,6 +1,5 @@
 #include "report/overview_page.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,16 +60,18 @@ static void add_runner_up(const struct overview_page *p, const struct overview_b
 		strbuf_adds(p->to, "; there are too few captions to say how sure that is.");
 	else
 		strbuf_addf(p->to, "; the choice stays ahead in %.0f of 100 resampled sets of captions: %s.",
-			floor(100 * row->ahead), overview_page_certainty(row->ahead));
+			overview_page_hundredths(row->ahead), overview_page_certainty(row->ahead));
 }
 
 static void add_together(const struct overview_page *p, const struct overview_budget *row)
 {
-	if (!(row->together < row->best.score))
+	if (!(row->together < row->best.score) || overview_page_equal(row->best.score, row->together))
 		return;
 	strbuf_adds(p->to, "\n  Letting all formats compete for each layer would leave ");
-	overview_page_factor(p->to, row->best.score, row->together);
-	strbuf_addf(p->to, " less%s.", overview_page_granularities(p) ? " (a bound: a recipe has one granularity)" : "");
+	if (row->together > 0)
+		overview_page_factor(p->to, row->best.score, row->together);
+	strbuf_addf(p->to, "%s%s.", row->together > 0 ? " less" : "nothing",
+		overview_page_granularities(p) ? " (a bound: a recipe has one granularity)" : "");
 }
 
 static void add_measured(const struct overview_page *p, const struct overview_budget *row)

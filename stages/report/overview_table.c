@@ -5,7 +5,8 @@
 
 #include "common/memory.h"
 
-const char *overview_cell_rest(const struct overview_cell *cell)
+/* The cell name behind <model>.<pair>.<granularity>.<size>: "" or ".key=value...". Points into the name. */
+static const char *rest_of(const struct overview_cell *cell)
 {
 	char *prefix = mem_printf("%s.%s.%s.%s", cell->model, cell->pair, cell->granularity, cell->size);
 	size_t length = strlen(prefix);
@@ -60,7 +61,7 @@ static size_t find_setting(struct overview_table *t, const struct overview *o, s
 	for (size_t s = 0; s < t->setting_count; s++) {
 		const struct overview_cell *first = &o->cells[t->settings[s].first];
 		if (!strcmp(first->model, o->cells[cell].model) &&
-			!strcmp(overview_cell_rest(first), overview_cell_rest(&o->cells[cell])))
+			!strcmp(rest_of(first), rest_of(&o->cells[cell])))
 			return s;
 	}
 	t->settings[t->setting_count] = (struct overview_setting){.first = cell};
@@ -96,7 +97,7 @@ static void label_settings(struct overview_table *t, const struct overview *o)
 	for (size_t s = 0; s < t->setting_count; s++) {
 		const struct overview_cell *cell = &o->cells[t->settings[s].first];
 		const char *model = models ? cell->model : "";
-		char *words = rest_words(overview_cell_rest(cell));
+		char *words = rest_words(rest_of(cell));
 		t->settings[s].label = t->setting_count == 1 || (!*words && !*model) ? mem_strdup("")
 			: mem_printf("`%s%s%s`", model, *model && *words ? " " : "", words);
 		t->settings[s].words = words;
@@ -114,21 +115,13 @@ static size_t setting_of(const struct overview_table *t, size_t cell)
 static size_t find_partner(const struct overview_table *t, const struct overview *o, size_t cell, size_t setting)
 {
 	const struct overview_cell *a = &o->cells[cell];
-	for (size_t i = 0; i < o->count; i++) {
+	for (size_t i = t->settings[setting].first; i < o->count; i++) {
 		const struct overview_cell *b = &o->cells[i];
 		if (setting_of(t, i) == setting && !strcmp(a->pair, b->pair) && !strcmp(a->granularity, b->granularity) &&
 			!strcmp(a->size, b->size))
 			return i;
 	}
 	return OVERVIEW_NONE;
-}
-
-static size_t count_cells(const struct overview_table *t, const struct overview *o, size_t setting)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < o->count; i++)
-		count += setting_of(t, i) == setting;
-	return count;
 }
 
 /* The budget may differ, not what is searched by which scores. */
@@ -145,9 +138,9 @@ static int same_search(const struct overview_cell *a, const struct overview_cell
 static int same_sums(const struct overview_table *t, const struct overview *o, size_t setting, size_t other)
 {
 	if (strcmp(o->cells[t->settings[setting].first].model, o->cells[t->settings[other].first].model) ||
-		count_cells(t, o, setting) != count_cells(t, o, other))
+		t->settings[setting].count != t->settings[other].count)
 		return 0;
-	for (size_t i = 0; i < o->count; i++) {
+	for (size_t i = t->settings[setting].first; i < o->count; i++) {
 		if (setting_of(t, i) != setting)
 			continue;
 		size_t k = find_partner(t, o, i, other);
@@ -206,7 +199,9 @@ void overview_table_make(struct overview_table *t, const struct overview *o)
 	t->rank = mem_zeroed(o->count, sizeof *t->rank);
 	t->same = mem_zeroed(o->count, sizeof *t->same);
 	for (size_t i = 0; i < o->count; i++) {
-		t->column[i] = find_column(t, o, find_setting(t, o, i), i);
+		size_t setting = find_setting(t, o, i);
+		t->settings[setting].count++;
+		t->column[i] = find_column(t, o, setting, i);
 		t->columns[t->column[i]].ranked += (size_t)overview_cell_ranked(&o->cells[i]);
 		t->same[i] = find_same(o, i);
 	}

@@ -10,7 +10,7 @@
 struct overview_setting {
 	char *label;           /* "`batch_size=4 effective_bits=4.5`", the model first where the grid has several; "" when
 	                        * there is nothing to tell; owned */
-	size_t first;          /* a cell of it */
+	size_t first, count;   /* its first cell, and how many it has */
 	char *words;           /* the swept keys alone: "batch_size=4 effective_bits=4.5", ""; owned */
 	size_t repeats;        /* the first setting with the same sums throughout, as a swept budget changes none; often
 	                        * itself */
@@ -20,7 +20,7 @@ struct overview_setting {
 struct overview_column {
 	const char *size;      /* borrowed */
 	size_t setting;
-	size_t first;          /* a cell of it */
+	size_t first;          /* its first cell */
 	size_t ranked;         /* cells that compare: overview_cell_ranked() */
 };
 
@@ -37,9 +37,6 @@ struct overview_table {
 
 void overview_table_make(struct overview_table *table, const struct overview *overview);
 void overview_table_release(struct overview_table *table);
-
-/* The cell name behind <model>.<pair>.<granularity>.<size>: "" or ".key=value...". Points into the name. */
-const char *overview_cell_rest(const struct overview_cell *cell);
 
 /* A manifest's path as seen from folder: what follows "FOLDER/", or all of it. Points into path. */
 const char *overview_path(const char *path, const char *folder);

@@ -14,14 +14,14 @@ double pareto_bits(const struct group_table *t, const struct search_point *point
 
 double pareto_all_bits(const struct group_table *t, const struct search_point *point)
 {
-	return (point->cost + 16 * idle_weights(t)) / t->numel;
+	return (point->cost + QUANTIZER_NONE_BITS * idle_weights(t)) / t->numel;
 }
 
 const struct search_point *pareto_best(const struct group_table *t, double effective_bits)
 {
 	const struct search_point *best = NULL;
 	double idle = idle_weights(t), target = search_adjusted_bits(t->numel, idle, effective_bits);
-	double budget = target * t->numel * (1 + 0x1p-48) - 16 * idle; /* as search_space.h has it */
+	double budget = target * t->numel * (1 + 0x1p-48) - QUANTIZER_NONE_BITS * idle; /* as search_space.h has it */
 	for (size_t i = 0; i < t->frontier.count && t->frontier.points[i].cost <= budget; i++)
 		best = &t->frontier.points[i];
 	return best;

@@ -44,8 +44,6 @@ static const char dry_dir[] = "build/dry"; /* job files of --dry-run, removed at
 static const char cache_dir[] = "cache";
 static const char grid_path[] = "build/grid.json";
 
-#define NO_CELL ((size_t)-1)
-
 struct request {
 	char *text;                     /* owner of the strings */
 	const char *preset, *grid;
@@ -330,7 +328,8 @@ static void report_names(const struct plan_cell *cell, char *names[REPORT_FILES]
 {
 	const cJSON *pair = cJSON_GetObjectItemCaseSensitive(cell->view, "quant_pair");
 	const cJSON *scheme = cell->score_count == 1 ? cJSON_GetObjectItemCaseSensitive(pair, "scheme_name") : NULL;
-	report_file_names(names, cJSON_IsString(scheme) ? scheme->valuestring : NULL, view_string(cell->view, "cell", "pair"));
+	report_file_names(names, cJSON_IsString(scheme) ? scheme->valuestring : NULL,
+		view_string(cell->view, "cell", "pair"));
 	for (size_t i = 0; i < REPORT_FILES; i++) {
 		char *name = names[i];
 		names[i] = path_join(cell->output_dir, name);
@@ -367,32 +366,6 @@ static int beside_files(const struct plan *plan, const struct plan_job *job, cha
 	return 0;
 }
 
-static int same_scores(const struct plan_cell *a, const struct plan_cell *b)
-{
-	return a->score_count == b->score_count && !memcmp(a->scores, b->scores, a->score_count * sizeof *a->scores);
-}
-
-/* For every cell the first one that has its scores computed from the same: NO_CELL where that is itself. The caller
- * frees. */
-static size_t *find_twins(const struct plan *plan)
-{
-	size_t *twin = mem_array(plan->cell_count, sizeof *twin);
-	/* Cells by the job of their first scores: the latest of each, and the one before it, both + 1. */
-	size_t *latest = mem_zeroed(plan->job_count, sizeof *latest), *before = mem_zeroed(plan->cell_count, sizeof *before);
-	for (size_t c = 0; c < plan->cell_count; c++) {
-		size_t *head = &latest[plan->cells[c].scores[0]];
-		twin[c] = NO_CELL;
-		for (size_t other = *head; other && twin[c] == NO_CELL; other = before[other - 1])
-			if (same_scores(&plan->cells[c], &plan->cells[other - 1]))
-				twin[c] = twin[other - 1] == NO_CELL ? other - 1 : twin[other - 1];
-		before[c] = *head;
-		*head = c + 1;
-	}
-	free(latest);
-	free(before);
-	return twin;
-}
-
 static cJSON *grid_cell_json(const struct plan *plan, const struct plan_cell *cell, size_t same_as)
 {
 	cJSON *to = cJSON_CreateObject();
@@ -404,7 +377,7 @@ static cJSON *grid_cell_json(const struct plan *plan, const struct plan_cell *ce
 	cJSON_AddStringToObject(to, "granularity", view_string(cell->view, "quant_granularity", "name"));
 	cJSON_AddStringToObject(to, "size", view_string(cell->view, "dataset", "size"));
 	cJSON_AddItemReferenceToObject(to, "formats", cJSON_GetObjectItemCaseSensitive(cell->view, "formats"));
-	if (same_as != NO_CELL)
+	if (same_as != PLAN_NO_CELL)
 		cJSON_AddStringToObject(to, "same_as", plan->cells[same_as].name);
 	cJSON_AddStringToObject(to, "report", plan->jobs[cell->report].job_path);
 	cJSON_AddStringToObject(to, "manifest", names[REPORT_MANIFEST]);
@@ -422,7 +395,7 @@ static int write_grid_json(const struct generator *g)
 	cJSON_AddStringToObject(grid, "overview_json", g->overview[0] ? g->overview[0] : "");
 	cJSON_AddStringToObject(grid, "overview_md", g->overview[1] ? g->overview[1] : "");
 	cJSON *cells = cJSON_AddArrayToObject(grid, "cells");
-	size_t *twin = find_twins(&g->plan);
+	size_t *twin = plan_twins(&g->plan);
 	for (size_t i = 0; i < g->plan.cell_count; i++)
 		cJSON_AddItemToArray(cells, grid_cell_json(&g->plan, &g->plan.cells[i], twin[i]));
 	free(twin);
@@ -569,8 +542,8 @@ static void print_invalid(const struct generator *g)
 		printf("    ... and %zu more (build/grid.json lists all)\n", g->invalid_count - SHOWN);
 }
 
-/* "qwen3_vl_demo.wfp8_afp16.{default, w_per_tensor}.small": the names of a cell and its twins, with what they share said
- * once. Shared parts end at points. */
+/* "qwen3_vl_demo.wfp8_afp16.{default, w_per_tensor}.small": the names of a cell and its twins, with what they share
+ * said once. Shared parts end at points. */
 static void print_class(const struct plan *plan, const size_t *twin, size_t first)
 {
 	const char *name = plan->cells[first].name;
@@ -603,10 +576,10 @@ static void print_class(const struct plan *plan, const size_t *twin, size_t firs
 static void print_twins(const struct plan *plan)
 {
 	enum { SHOWN = 24 };
-	size_t *twin = find_twins(plan), count = 0, classes = 0;
+	size_t *twin = plan_twins(plan), count = 0, classes = 0;
 	char *has_twin = mem_zeroed(plan->cell_count, 1);
 	for (size_t c = 0; c < plan->cell_count; c++)
-		if (twin[c] != NO_CELL) {
+		if (twin[c] != PLAN_NO_CELL) {
 			count++;
 			has_twin[twin[c]] = 1;
 		}
@@ -678,8 +651,8 @@ static void print_summary(const struct generator *g)
 			"             Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
 	printf("  %-10s %s\n", "captions", node_string(first, "dataset.captions_path"));
 	printf("  %-10s cpu, %zu threads\n", "device", pool_threads());
-	printf("  %-10s %s: %zu cell%s, %zu distinct computation%s: %zu already cached, %zu to compute\n", "grid", g->grid.name,
-		plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct, distinct == 1 ? "" : "s", cached,
+	printf("  %-10s %s: %zu cell%s, %zu distinct computation%s: %zu already cached, %zu to compute\n", "grid",
+		g->grid.name, plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct, distinct == 1 ? "" : "s", cached,
 		distinct - cached);
 	print_estimate(g, distinct - cached);
 	print_twins(plan);

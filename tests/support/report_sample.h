@@ -75,7 +75,8 @@ void report_sample_divergence(struct report_sample *s);
 /* Sets a key of the config's section autoquant, which then owns value. */
 void report_sample_set(struct report_sample *s, const char *key, cJSON *value);
 
-/* Searches anew: after scores or config have changed. Of a budget that cannot be met the choice is the cheapest. */
+/* Searches anew: after scores or config have changed. Of a budget that nothing fits the recipe is the
+ * cheapest, which reports refuse. */
 void report_sample_choose(struct report_sample *s);
 
 #endif
