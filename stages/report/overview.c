@@ -51,6 +51,7 @@ static void fill_groups(struct overview_cell *cell, const struct group_table *t)
 			.searched = from->searched,
 			.numel = from->numel,
 			.score = from->score,
+			.predicted = t->format_count == 1 ? from->formats[0].normalised / (t->divergence ? 1 : 2) : 0,
 			.stored_cost = t->format_count == 1 ? nearbyint(from->formats[0].cost_bits * from->numel) : 0,
 		};
 	}

@@ -58,6 +58,8 @@ struct overview_group {
 	int searched;            /* 0: autoquant.include and .exclude leave it at 16 bits */
 	double numel;            /* weights */
 	double score;            /* of several formats that of the most harmful one */
+	double predicted;        /* divergence a token that the score predicts, nats (struct report_check); 0 with several
+	                          * formats */
 	double stored_cost;      /* bits in the format, scales included: a whole number. 0 with several formats */
 };
 

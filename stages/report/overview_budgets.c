@@ -122,6 +122,15 @@ static enum search_status solve(const struct column *c, double bits, size_t *cho
 
 /* --- one budget --- */
 
+static double predicted(const struct column *c, size_t format)
+{
+	double sum = 0;
+	for (size_t i = 0; i < c->groups; i++)
+		if (c->choice[format * c->groups + i] == 0)
+			sum += format_at(c, format)->groups[c->group[i]].predicted;
+	return sum;
+}
+
 static int solve_formats(struct column *c, struct overview_budget *row)
 {
 	for (size_t f = 0; f < c->count; f++) {
@@ -131,7 +140,7 @@ static int solve_formats(struct column *c, struct overview_budget *row)
 		if (status == SEARCH_ERROR)
 			return fail_context("%s", format_at(c, f)->name);
 		c->mixes[f] = (struct overview_mix){status == SEARCH_OK ? c->cells[f] : OVERVIEW_NONE, result.score,
-			result.cost / c->numel};
+			predicted(c, f), result.cost / c->numel};
 		row->proven &= status != SEARCH_OK || result.proven;
 	}
 	return 0;

@@ -30,6 +30,7 @@ enum overview_certainty overview_certainty(double ahead);
 struct overview_mix {
 	size_t cell;             /* OVERVIEW_NONE: no format fits */
 	double score;            /* what is left */
+	double predicted;        /* divergence a token that this predicts, nats */
 	double bits;             /* stored bits a weight of the searched layers */
 };
 

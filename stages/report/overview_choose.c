@@ -81,7 +81,7 @@ static void add_row(const struct overview_page *p, const struct overview_budget 
 {
 	strbuf_addf(p->to, "|%g|", row->bits);
 	overview_page_format(p, &p->grid->cells[row->best.cell]);
-	strbuf_addf(p->to, "|%.2e|", row->best.score);
+	strbuf_addf(p->to, "|%.2e|%.1e|", row->best.score, row->best.predicted);
 	add_rival(p, &row->runner_up, &row->best);
 	if (row->runner_up.cell == OVERVIEW_NONE)
 		strbuf_addc(p->to, '-');
@@ -101,8 +101,8 @@ static void add_table(const struct overview_page *p, size_t column)
 			continue;
 		if (!any++) {
 			overview_page_column(p, column);
-			strbuf_adds(p->to, ":\n\n|Stored bits|Choose|Score left|Runner-up, its score|How sure|With quantized "
-				"activations|All formats together|\n|---:|:---|---:|:---|:---|:---|:---|\n");
+			strbuf_adds(p->to, ":\n\n|Stored bits|Choose|Score left|KL predicted|Runner-up, its score|How sure|With "
+				"quantized activations|All formats together|\n|---:|:---|---:|---:|:---|:---|:---|:---|\n");
 		}
 		add_row(p, &b->rows[i]);
 	}
@@ -120,6 +120,8 @@ void overview_page_budgets(const struct overview_page *p)
 		"stored bits a weight; the layers that it hurts most stay at 16 bits. Take the row that you can afford.\n\n"
 		"- Score left: of the layers that are quantized. Smaller is better; the other formats are given as multiples "
 		"of it.\n"
+		"- KL predicted: how far the mix moves the predictions by these scores, in nats a token (KL divergence); see "
+		"\"Recipes run for\n  real\" for how far that can be trusted.\n"
 		"- How sure: in how many of 100 resampled sets of captions the choice stays ahead of the runner-up. **Clear** "
 		"from %.0f on,\n  **likely** from %.0f on; below it is a **toss-up**: take whichever runs faster. This is "
 		"about captions; whether the scores of\n  single layers add up to what a mix costs is measured under "

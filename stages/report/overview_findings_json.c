@@ -26,6 +26,7 @@ static cJSON *add_mix(cJSON *to, const char *name, const struct overview *o, con
 	cJSON_AddStringToObject(item, "pair", cell->pair);
 	cJSON_AddStringToObject(item, "granularity", cell->granularity);
 	float_json_add(item, "score", mix->score);
+	float_json_add(item, "kl_per_token_predicted", mix->predicted);
 	float_json_add(item, "bits", mix->bits);
 	return item;
 }

@@ -66,7 +66,8 @@ static void set_groups(struct overview_cell *cell, const struct format *f, doubl
 		double score = scale * f->score * group_weight[g] / 64;
 		size_t choice = g < GROUPS - 2 ? 0 : SEARCH_NONE;
 		cell->groups[g] = (struct overview_group){mem_strdup(group_names[g]),
-			mem_strdup(choice ? "NONE(16.0)" : f->name), choice, 1, group_numel[g], score, f->bits * group_numel[g]};
+			mem_strdup(choice ? "NONE(16.0)" : f->name), choice, 1, group_numel[g], score, score / 32,
+			f->bits * group_numel[g]};
 		for (size_t c = 0; c < CAPTIONS; c++)
 			cell->captions[g * CAPTIONS + c] = score * (double)(1 + (c + g) % CAPTIONS) / 45;
 		cell->sum += score;
@@ -277,6 +278,7 @@ static void randomize(struct overview_cell *cell)
 {
 	for (size_t g = 0; g < GROUPS; g++) {
 		cell->groups[g].score = floor(1000 * random_unit() * random_unit());
+		cell->groups[g].predicted = cell->groups[g].score / 4;
 		for (size_t c = 0; c < CAPTIONS; c++)
 			cell->captions[g * CAPTIONS + c] = cell->groups[g].score / CAPTIONS;
 	}
@@ -339,6 +341,7 @@ static void check_budgets(const struct overview_budgets *b, const struct overvie
 			continue;
 		CHECK(b->rows[row].best.score == best, "%g bits: %g, by brute force %g", b->rows[row].bits,
 			b->rows[row].best.score, best);
+		CHECK(b->rows[row].best.predicted == best / 4, "%g predicted of %g", b->rows[row].best.predicted, best);
 		CHECK(isnan(second) ? b->rows[row].runner_up.cell == OVERVIEW_NONE : b->rows[row].runner_up.score == second,
 			"%g bits: runner-up %g, by brute force %g", b->rows[row].bits, b->rows[row].runner_up.score, second);
 		CHECK(b->rows[row].together == brute_force(cells, all, count, b->rows[row].bits), "%g bits: together %g",
