@@ -3,12 +3,14 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../check.h"
 #include "common/error.h"
 #include "common/memory.h"
 #include "report/overview.h"
 #include "report/overview_findings.h"
+#include "report/overview_page.h"
 #include "../support/golden_text.h"
 #include "../support/report_sample.h"
 #include "../support/scratch.h"
@@ -413,6 +415,47 @@ static void test_certainty(void)
 	release(cells, 3);
 }
 
+/* What all formats together leave is worth a sentence only where it is less than the best one leaves. */
+static void test_together(void)
+{
+	static const struct {
+		double scale, first;     /* of b's scores against those of a; of its first group */
+		const char *says;
+	} cases[] = {
+		{2, 0.5, "compete for each layer would leave 1."},
+		{2, 0.999, NULL},
+		{2, 1, NULL},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct overview_cell cells[2];
+		struct overview overview = {"together", cells, 2, NULL, 0};
+		struct overview_table t;
+		struct overview_findings f;
+		struct strbuf text;
+		sample(&cells[0], "toy.a.default.small", &formats[2], "small", 1);
+		sample(&cells[1], "toy.b.default.small", &formats[2], "small", cases[i].scale);
+		for (size_t g = 0; g < GROUPS; g++)
+			cells[0].groups[g].score = cells[1].groups[g].score / cases[i].scale;
+		cells[1].groups[0].score = cells[0].groups[0].score * cases[i].first;
+		overview_table_make(&t, &overview);
+		CHECK(!overview_findings_make(&f, &overview, &t), "%s", error_text());
+		strbuf_init(&text);
+		const struct overview_page page = {&text, &overview, &t, &f, "."};
+		overview_page_short(&page);
+		overview_page_budgets(&page);
+		CHECK(!strstr(text.s, "equal less") && !strstr(text.s, "above 0 less"), "case %zu: %s", i, text.s);
+		const char *found = strstr(text.s, "compete for each layer would");
+		CHECK(cases[i].says ? strstr(text.s, cases[i].says) != NULL : !found, "case %zu: %s", i, text.s);
+		strbuf_release(&text);
+		overview_findings_release(&f);
+		overview_table_release(&t);
+		release(cells, 2);
+	}
+	for (int i = 0; i <= 100; i++)
+		CHECK(overview_page_hundredths((double)i / 100) == i, "%d of 100", i);
+	CHECK(overview_page_hundredths(0.9999) == 99, "nearly all is not all");
+}
+
 /* A recipe that is the mix, group by group, was run for real; one that differs in a group is another. */
 static void test_measured(void)
 {
@@ -611,6 +654,7 @@ int main(void)
 	TEST(test_empty);
 	TEST(test_budgets_brute_force);
 	TEST(test_certainty);
+	TEST(test_together);
 	TEST(test_measured);
 	TEST(test_agreement);
 	TEST(test_verdicts);

@@ -229,6 +229,30 @@ static void test_mix(void)
 	report_sample_release(&s);
 }
 
+/* What an overview takes is that of the cell's own report, bit by bit. */
+static void test_totals(void)
+{
+	struct report_sample s;
+	struct group_table all, totals;
+	report_sample_init(&s);
+	report_sample_several(&s);
+	CHECK(!group_table_make(&all, &s.cell) && !group_table_totals(&totals, &s.cell), "%s", error_text());
+	CHECK(totals.search.score == all.search.score && totals.effective_bits == all.effective_bits &&
+		totals.stored_bits == all.stored_bits && totals.quantized == all.quantized, "%g left", totals.search.score);
+	CHECK(totals.check.ratio == all.check.ratio && totals.check.interval.high == all.check.interval.high, "ratio %g",
+		totals.check.ratio);
+	for (size_t f = 0; f < all.format_count; f++)
+		CHECK(totals.formats[f].sum == all.formats[f].sum &&
+			totals.formats[f].interval.low == all.formats[f].interval.low, "format %zu", f);
+	for (size_t i = 0; i < all.count; i++)
+		CHECK(totals.descending[i] == all.descending[i] && totals.groups[i].choice == all.groups[i].choice &&
+			totals.groups[i].rank == all.groups[i].rank, "place %zu", i);
+	CHECK(!totals.frontier.count && !totals.warning_count && all.frontier.count, "what takes time is there");
+	group_table_release(&all);
+	group_table_release(&totals);
+	report_sample_release(&s);
+}
+
 /* Without lm_head 4608 weights are searched, and room is for 1536 at 16 bits: down and o. */
 static void test_excluded_mix(void)
 {
@@ -570,6 +594,7 @@ int main(void)
 	TEST(test_divergence);
 	TEST(test_table);
 	TEST(test_mix);
+	TEST(test_totals);
 	TEST(test_excluded_mix);
 	TEST(test_invariants);
 	TEST(test_over_budget);
