@@ -20,10 +20,10 @@
  *               recipe {group: choice as manifests print it},
  *               checked {loss_before, loss_after, kl, kl_interval, predicted, ratio} (struct report_check)
  *     budgets   which format to choose at so many stored bits a weight (overview_budgets.h): model, setting, size,
- *               bits, best {cell, pair, granularity, score, bits}, runner_up {the same, factor}, ahead (share of
- *               resamples), certainty ("clear", "likely", "toss-up"), activations {as best: of the formats that
- *               quantize them too}, together {score, factor, formats [pairs]}, measured_by (the cell that ran the best
- *               mix for real), proven
+ *               bits, best {cell, pair, granularity, score, kl_per_token_predicted, bits}, runner_up {the same,
+ *               factor}, ahead (share of resamples), certainty ("clear", "likely", "toss-up"), activations {as best: of
+ *               the formats that quantize them too}, together {score, factor, formats [pairs]}, measured_by (the cell
+ *               that ran the best mix for real), proven
  *     sizes     is a smaller size enough (overview_agreement.h): model, setting, size, against, same_text,
  *               formats [{cell, against, top, overlap, spearman, moved, moved_share, extra, agree}], agree,
  *               verdict ("yes", "mostly", "no"), budgets, same_choice (at so many of them: the same best format)

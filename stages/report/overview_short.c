@@ -162,7 +162,8 @@ static void add_methods(const struct overview_page *p)
 
 static void add_checks(const struct overview_page *p)
 {
-	static const char *const words[] = {"", "roughly", "for ranking mixes, not as nats", "yes"};
+	static const char *const words[] = {"", "to find the bad layers; run a mix for real before you ship it", "for ranking mixes, not as nats",
+		"yes"};
 	const struct overview_checks *c = &p->findings->checks;
 	size_t shown = 0;
 	for (size_t m = 0; m < c->method_count; m++) {
@@ -173,7 +174,7 @@ static void add_checks(const struct overview_page *p)
 		if (c->method_count > 1)
 			strbuf_addf(p->to, "%s: ", s->method);
 		strbuf_addf(p->to, "%s (%zu recipe%s, run for real, moved the predictions %.2g to %.2g times as far as "
-			"predicted)", words[s->trust], s->ratios, words_s(s->ratios), s->low, s->high);
+			"predicted, the median %.2g)", words[s->trust], s->ratios, words_s(s->ratios), s->low, s->high, s->median);
 	}
 	if (shown)
 		strbuf_adds(p->to, ".\n");
