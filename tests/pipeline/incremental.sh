@@ -17,7 +17,7 @@ configure --grid conf/sweeps/three.yaml
 check 'configure' equal $status 0
 build
 check 'the first build' equal $status 0
-check 'tokens: one job a size' equal "$(ran tokenize-calib)" 2
+check 'tokens: one job a size, and one of what mixes are run on' equal "$(ran tokenize-calib)" 3
 check 'the checkpoint is read once' equal "$(ran extract-lm)" 1
 check 'calib: weight-only formats once, others once a size' equal "$(ran quantize-calibrate)" 5
 check 'every cell is scored' equal "$(ran score-layers)" 6

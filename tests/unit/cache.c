@@ -600,7 +600,7 @@ static void test_job_malformed(void)
 		{"\"unhashed\"", "\"hashed\"", ": key \"unhashed\" is missing"},
 		{"\"cache\"", "\"cash\"", ": key \"cache\" is missing"},
 		{"\"ref\"", "\"reference\"", ": key \"ref\" is missing"},
-		{"\"inputs\":", "\"inputs\":[],\"more\":", ": \"inputs\" must be an object of at most 64 members"},
+		{"\"inputs\":", "\"inputs\":[],\"more\":", ": \"inputs\" must be an object of at most 4096 members"},
 		{"\"inputs\":", "\"more\":", ": \"inputs\" must be an object"},
 		{"\"files\":", "\"file\":", ": key \"job\" is missing"},
 		{"\"files\":", "\"job\":5,\"more\":", ": \"job\" must be a string"},
