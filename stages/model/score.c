@@ -24,6 +24,7 @@ struct activation_variant {
 struct product {
 	size_t weight, activation;  /* variants */
 	struct output_sums *sums;   /* [batches of the visit] */
+	size_t first_row;           /* of its rows in scoring.row_sums: those of all batches of the visit */
 	unsigned char *wanted;      /* [batches of the visit] */
 };
 
@@ -57,6 +58,8 @@ struct scoring {
 	size_t x_room, d_room;      /* elements */
 	dev_weight **dW;            /* [weight_count] slice of Q(W) - W */
 	size_t dW_room;             /* elements */
+	dev_f64 *row_sums;          /* [products][rows of the visit][OUTPUT_SUMS] */
+	size_t row_sums_room;       /* elements */
 
 	/* Of the current visit. */
 	const struct linear_site *site;
@@ -66,6 +69,7 @@ struct scoring {
 	size_t *request_product;    /* [count] */
 	struct piece *pieces;
 	size_t piece_count;
+	size_t visit_rows;          /* of all batches of the visit */
 	size_t row0, rows;          /* of the slice */
 };
 
@@ -91,6 +95,7 @@ static size_t product_find(struct scoring *s, size_t weight, size_t activation)
 	s->products[s->product_count] = (struct product){
 		.weight = weight,
 		.activation = activation,
+		.first_row = s->product_count * s->visit_rows,
 		.sums = mem_zeroed(s->site->count, sizeof(struct output_sums)),
 		.wanted = mem_zeroed(s->site->count, 1),
 	};
@@ -155,6 +160,45 @@ static void scratch_reserve(struct scoring *s, size_t rows)
 	s->dW_room = dW > s->dW_room ? dW : s->dW_room;
 }
 
+/* Zeros in the sums of all rows of all products. */
+static void row_sums_clear(struct scoring *s)
+{
+	size_t count = s->product_count * s->visit_rows * OUTPUT_SUMS;
+	double *zeros = mem_zeroed(count, sizeof *zeros);
+	if (count > s->row_sums_room) {
+		s->row_sums = device_grow(s->ops, s->row_sums, count * sizeof *zeros);
+		s->row_sums_room = count;
+	}
+	s->ops->upload(s->row_sums, zeros, count * sizeof *zeros);
+	free(zeros);
+}
+
+/* Rows of a batch are added up in order. */
+static void row_sums_fold(struct output_sums *total, const struct output_sums *row, size_t rows)
+{
+	for (size_t t = 0; t < rows; t++, row++) {
+		total->score += row->score;
+		total->error2 += row->error2;
+		total->output2 += row->output2;
+		total->cross += row->cross;
+		total->error_max = row->error_max > total->error_max ? row->error_max : total->error_max;
+	}
+}
+
+/* One transfer for the linear; then the sums of every product and batch. */
+static void row_sums_collect(struct scoring *s)
+{
+	size_t count = s->product_count * s->visit_rows;
+	struct output_sums *rows = mem_array(count, sizeof *rows);
+	s->ops->download(rows, s->row_sums, count * sizeof *rows);
+	for (size_t p = 0; p < s->product_count; p++) {
+		const struct output_sums *row = rows + s->products[p].first_row;
+		for (size_t b = 0; b < s->site->count; row += s->site->rows[b++])
+			row_sums_fold(&s->products[p].sums[b], row, s->site->rows[b]);
+	}
+	free(rows);
+}
+
 /* ---- work ---- */
 
 static int quantize_slice(void *context, size_t index, size_t worker)
@@ -191,6 +235,9 @@ static int score_piece(void *context, size_t index, size_t worker)
 	const struct scratch *t = &s->scratch[worker];
 	const int quantized = a->quantizer.element != ELEMENT_NONE;
 	const size_t b = piece->batch, rows = site->rows[b], out = site->linear->out;
+	size_t row = 0;
+	for (size_t i = 0; i < b; i++)
+		row += site->rows[i];
 	if (quantized)
 		activation_prepare(s, t, a, b);
 	for (size_t p = 0; p < s->product_count; p++) {
@@ -200,7 +247,8 @@ static int score_piece(void *context, size_t index, size_t worker)
 		s->ops->linear(t->d, quantized ? t->x : site->x[b], s->dW[product->weight], rows, site->linear->in, s->rows, 0);
 		if (quantized)
 			s->ops->add(t->d, t->d, t->e, rows * s->rows);
-		s->ops->output_error(&product->sums[b], t->d, site->dy[b], site->y[b], rows, s->rows, out, s->row0);
+		s->ops->output_error(f64_at(s->row_sums, (product->first_row + row) * OUTPUT_SUMS), t->d, site->dy[b], site->y[b],
+			rows, s->rows, out, s->row0);
 	}
 	return 0;
 }
@@ -208,12 +256,14 @@ static int score_piece(void *context, size_t index, size_t worker)
 static int slices_run(struct scoring *s)
 {
 	const size_t out = s->site->linear->out;
+	row_sums_clear(s);
 	for (s->row0 = 0; s->row0 < out; s->row0 += s->rows) {
 		s->rows = out - s->row0 < SLICE_ROWS ? out - s->row0 : SLICE_ROWS;
 		if (s->ops->for_each(s->weight_count, quantize_slice, s) ||
 			s->ops->for_each(s->piece_count, score_piece, s))
 			return -1;
 	}
+	row_sums_collect(s);
 	return s->ops->sync();
 }
 
@@ -250,8 +300,11 @@ static int score_visit(void *context, const struct linear_site *site)
 	struct scoring *s = context;
 	size_t rows = 0;
 	s->site = site;
-	for (size_t b = 0; b < site->count; b++)
+	s->visit_rows = 0;
+	for (size_t b = 0; b < site->count; b++) {
 		rows = site->rows[b] > rows ? site->rows[b] : rows;
+		s->visit_rows += site->rows[b];
+	}
 	visit_plan(s);
 	scratch_reserve(s, rows);
 	int status = slices_run(s);
@@ -306,6 +359,7 @@ static void scoring_release(struct scoring *s)
 	}
 	for (size_t w = 0; w < s->weight_count; w++)
 		device_free(s->ops, s->dW[w]);
+	device_free(s->ops, s->row_sums);
 	selection_release(&s->selection);
 	free(s->weights);
 	free(s->request_weight);

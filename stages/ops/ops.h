@@ -28,6 +28,7 @@
 #include "ops/fake_quant.h"
 
 typedef struct dev_f32 dev_f32;       /* fp32 elements in device memory */
+typedef struct dev_f64 dev_f64;       /* fp64 elements in device memory */
 typedef struct dev_i32 dev_i32;       /* int32 elements in device memory */
 typedef struct dev_weight dev_weight; /* weight elements, ops->weight_bytes each */
 
@@ -39,6 +40,8 @@ struct output_sums {
 	double cross;     /* sum of y (y + d): with the two above gives the cosine */
 	double error_max; /* max |d| */
 };
+
+enum { OUTPUT_SUMS = 5 }; /* doubles of struct output_sums, in its order */
 
 /* Sums over a tensor x and its de-quantized form q: how good a quantizer is on its own. */
 struct quant_sums {
@@ -140,10 +143,11 @@ struct ops {
 	/* The same for weights. */
 	void (*weight_error)(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count);
 
-	/* Adds the sums over d[T,cols] (rows dense), with the gradient g and the output y taken at columns col0 ..
+	/* Adds to sums[T] (OUTPUT_SUMS doubles a row, in the order of struct output_sums; error_max is the larger one) the
+	 * sums over each row of d[T,cols] (rows dense), with the gradient g and the output y taken at columns col0 ..
 	 * col0+cols-1 of [T,stride] matrices. */
-	void (*output_error)(struct output_sums *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
-		size_t cols, size_t stride, size_t col0);
+	void (*output_error)(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T, size_t cols,
+		size_t stride, size_t col0);
 
 	/* Forward operations in fp64 (ops_f64.h); NULL when the backend has none. */
 	const struct ops_f64 *f64;
@@ -163,6 +167,16 @@ static inline const dev_f32 *f32_at_const(const dev_f32 *p, size_t n)
 	return (const dev_f32 *)((const char *)p + n * sizeof(float));
 }
 
+static inline dev_f64 *f64_at(dev_f64 *p, size_t n)
+{
+	return (dev_f64 *)((char *)p + n * sizeof(double));
+}
+
+static inline const dev_f64 *f64_at_const(const dev_f64 *p, size_t n)
+{
+	return (const dev_f64 *)((const char *)p + n * sizeof(double));
+}
+
 static inline dev_weight *weight_at(const struct ops *ops, dev_weight *p, size_t n)
 {
 	return (dev_weight *)((char *)p + n * ops->weight_bytes);
@@ -175,7 +189,7 @@ static inline const dev_weight *weight_at_const(const struct ops *ops, const dev
 
 static inline dev_f32 *f32_alloc(const struct ops *ops, size_t count)
 {
-	return ops->alloc(count * sizeof(float));
+	return (dev_f32 *)ops->alloc(count * sizeof(float));
 }
 
 #endif
