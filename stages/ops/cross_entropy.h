@@ -8,4 +8,7 @@
 double cpu_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T,
 	size_t V);
 
+double cuda_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T,
+	size_t V);
+
 #endif
