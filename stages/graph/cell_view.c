@@ -66,7 +66,7 @@ static int64_t num_samples(const struct node *c)
 	return samples && samples->kind == NODE_INT ? samples->integer : 0;
 }
 
-static int add_derived(struct cell_view *v, const struct node *c, struct quantizer_pair pair)
+static int add_derived(struct cell_view *v, const struct node *c, struct quantizer_pair pair, const char *device)
 {
 	char weight[QUANTIZER_CODE_MAX], activation[QUANTIZER_CODE_MAX];
 	int64_t samples = num_samples(c), batch = node_int(c, "autoquant.batch_size");
@@ -94,7 +94,7 @@ static int add_derived(struct cell_view *v, const struct node *c, struct quantiz
 	cJSON_AddNumberToObject(dataset, "num_samples", (double)samples);
 	cJSON *autoquant = cJSON_GetObjectItemCaseSensitive(v->view, "autoquant");
 	cJSON_AddNumberToObject(autoquant, "num_score_samples", (double)(scored < samples ? scored : samples));
-	cJSON_ReplaceItemInObjectCaseSensitive(autoquant, "device", cJSON_CreateString("cpu"));
+	cJSON_ReplaceItemInObjectCaseSensitive(autoquant, "device", cJSON_CreateString(device));
 	cJSON_AddStringToObject(cJSON_AddObjectToObject(v->view, "cell"), "name", v->name);
 	cJSON_AddStringToObject(v->view, "output_dir", v->output_dir);
 	return 0;
@@ -109,19 +109,10 @@ static int check_path(const struct node *c, const char *key, const char *path)
 	return 0;
 }
 
-static void check_device(const struct node *c, int *bad)
-{
-	const char *device = node_string(c, "autoquant.device");
-	if (!strcmp(device, "cuda"))
-		*bad = origin_fail(&node_at(c, "autoquant.device")->at,
-			"autoquant.device=cuda: this version computes on the CPU; use auto or cpu");
-}
-
-int cell_view_make(struct cell_view *v, const struct grid *grid, const struct grid_cell *cell)
+int cell_view_make(struct cell_view *v, const struct grid *grid, const struct grid_cell *cell, const char *device)
 {
 	const struct node *c = cell->config;
 	struct quantizer_pair pair;
-	int bad = 0;
 	char *name_suffix = suffix(cell);
 	*v = (struct cell_view){0};
 	v->name = mem_printf("%s.%s.%s.%s%s", node_string(c, "model.name"), node_string(c, "quant_pair.name"),
@@ -132,8 +123,7 @@ int cell_view_make(struct cell_view *v, const struct grid *grid, const struct gr
 		return origin_fail(&node_at(c, "runner.output_dir")->at,
 			"runner.output_dir is for a single cell, this grid has %zu: their reports would overwrite one another",
 			grid->cell_count);
-	check_device(c, &bad);
-	if (bad || check_path(c, "model.path", node_string(c, "model.path")) ||
+	if (check_path(c, "model.path", node_string(c, "model.path")) ||
 		check_path(c, "dataset.captions_path", node_string(c, "dataset.captions_path")) ||
 		check_path(c, node_is_null(c, "runner.output_dir") ? "output_layout.root_dir" : "runner.output_dir",
 			v->output_dir))
@@ -144,5 +134,5 @@ int cell_view_make(struct cell_view *v, const struct grid *grid, const struct gr
 	cJSON_Delete(overrides);
 	if (v->result == RESOLVE_ERROR)
 		return fail_context("%s", v->name);
-	return v->result == RESOLVE_INVALID ? 0 : add_derived(v, c, pair);
+	return v->result == RESOLVE_INVALID ? 0 : add_derived(v, c, pair, device);
 }

@@ -17,6 +17,7 @@ static struct {
 	decltype(&cublasLtMatmulDescCreate) MatmulDescCreate;
 	decltype(&cublasLtMatmulDescSetAttribute) MatmulDescSetAttribute;
 	decltype(&cublasLtMatrixLayoutCreate) MatrixLayoutCreate;
+	decltype(&cublasLtMatrixLayoutSetAttribute) MatrixLayoutSetAttribute;
 	decltype(&cublasLtMatmulPreferenceCreate) MatmulPreferenceCreate;
 	decltype(&cublasLtMatmulPreferenceSetAttribute) MatmulPreferenceSetAttribute;
 	decltype(&cublasLtMatmulPreferenceDestroy) MatmulPreferenceDestroy;
@@ -29,8 +30,8 @@ static cublasLtHandle_t handle;
 static const size_t workspace_bytes = (size_t)32 << 20;
 
 struct shape {
-	size_t m, n, k, lda, ldb, ldc;
-	int type, b_across, added, aligned;
+	struct matmul matmul;
+	int added, aligned;
 };
 
 /* A shape, and how it is multiplied. */
@@ -69,6 +70,7 @@ void matmul_start(void)
 {
 #define FIND(name) find_function(&lt.name, "cublasLt" #name)
 	if (FIND(Create) && FIND(MatmulDescCreate) && FIND(MatmulDescSetAttribute) && FIND(MatrixLayoutCreate) &&
+		FIND(MatrixLayoutSetAttribute) &&
 		FIND(MatmulPreferenceCreate) && FIND(MatmulPreferenceSetAttribute) && FIND(MatmulPreferenceDestroy) &&
 		FIND(MatmulAlgoGetHeuristic) && FIND(Matmul))
 		LT_TRY(Create(&handle));
@@ -79,11 +81,21 @@ void matmul_start(void)
 
 /* ---- plans ---- */
 
+static void layout_repeat(cublasLtMatrixLayout_t layout, size_t count, size_t step)
+{
+	const int32_t times = (int32_t)count;
+	const int64_t elements = (int64_t)step;
+	if (count == 1)
+		return;
+	LT_TRY(MatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &times, sizeof times));
+	LT_TRY(MatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &elements, sizeof elements));
+}
+
 /* The library's matrices are column-major: c^T[n,m] = op(b)^T . a^T, where a row-major matrix is its own transpose. So
  * its first operand is our b. */
 static void plan_describe(struct plan *p)
 {
-	const struct shape *s = &p->shape;
+	const struct matmul *s = &p->shape.matmul;
 	const int wide = s->type == MATMUL_F64;
 	const cudaDataType_t in = wide ? CUDA_R_64F : CUDA_R_16BF, out = wide ? CUDA_R_64F : CUDA_R_32F;
 	const cublasOperation_t across = CUBLAS_OP_T;
@@ -93,12 +105,15 @@ static void plan_describe(struct plan *p)
 	LT_TRY(MatrixLayoutCreate(&p->b, in, s->b_across ? s->k : s->n, s->b_across ? s->n : s->k, (int64_t)s->ldb));
 	LT_TRY(MatrixLayoutCreate(&p->a, in, s->k, s->m, (int64_t)s->lda));
 	LT_TRY(MatrixLayoutCreate(&p->c, out, s->n, s->m, (int64_t)s->ldc));
+	layout_repeat(p->a, s->count, s->step_a);
+	layout_repeat(p->b, s->count, s->step_b);
+	layout_repeat(p->c, s->count, s->step_c);
 }
 
 static void plan_choose(struct plan *p)
 {
-	const struct shape *s = &p->shape;
-	const uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_NONE, alignment = s->aligned ? 16 : 8;
+	const struct matmul *s = &p->shape.matmul;
+	const uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_NONE, alignment = p->shape.aligned ? 16 : 8;
 	static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
 		CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
 		CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
@@ -115,25 +130,25 @@ static void plan_choose(struct plan *p)
 	LT_TRY(MatmulAlgoGetHeuristic(handle, p->operation, p->b, p->a, p->c, p->c, wish, 1, &found, &count));
 	LT_TRY(MatmulPreferenceDestroy(wish));
 	if (!count)
-		cuda_refuse("cuBLASLt has no product [%zu,%zu] x [%zu,%zu] of type %d", s->m, s->k, s->k, s->n, s->type);
+		cuda_refuse("cuBLASLt has no product [%zu,%zu] x [%zu,%zu] of type %d", s->m, s->k, s->k, s->n,
+			(int)s->type);
 	else
 		p->algorithm = found.algo;
 }
 
+/* Every word of a shape is a size_t, an enum or an int; shapes are zeroed before they are filled. */
 static size_t shape_hash(const struct shape *s)
 {
-	const size_t values[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
-		(size_t)(s->type * 8 + s->b_across * 4 + s->added * 2 + s->aligned)};
+	const unsigned char *bytes = (const unsigned char *)s;
 	uint64_t h = 0;
-	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-		h = (h ^ values[i]) * 0x9e3779b97f4a7c15u, h ^= h >> 29;
-	return (size_t)h;
+	for (size_t i = 0; i < sizeof *s; i++)
+		h = (h ^ bytes[i]) * 0x100000001b3u;
+	return (size_t)(h ^ h >> 29);
 }
 
 static int shape_equal(const struct shape *a, const struct shape *b)
 {
-	return a->m == b->m && a->n == b->n && a->k == b->k && a->lda == b->lda && a->ldb == b->ldb && a->ldc == b->ldc &&
-		a->type == b->type && a->b_across == b->b_across && a->added == b->added && a->aligned == b->aligned;
+	return !memcmp(a, b, sizeof *a);
 }
 
 static struct plan *table_place(const struct shape *s)
@@ -171,19 +186,27 @@ static const struct plan *plan_find(const struct shape *s)
 	return p;
 }
 
-void matmul(enum matmul_type type, int b_across, size_t m, size_t n, size_t k, const void *a, size_t lda, const void *b,
-	size_t ldb, double beta, void *c, size_t ldc)
+static int all_aligned(const struct matmul *p, const void *a, const void *b, const void *c)
 {
-	const uintptr_t bits = (uintptr_t)a | (uintptr_t)b | (uintptr_t)c;
-	const size_t element = type == MATMUL_F64 ? 8 : 2, sum = type == MATMUL_F64 ? 8 : 4;
-	const int aligned = ((bits | (lda * element) | (ldb * element) | (ldc * sum)) & 15) == 0;
-	assert(type == MATMUL_F64 || aligned);
-	const struct shape shape = {m, n, k, lda, ldb, ldc, (int)type, b_across, beta != 0, aligned};
-	const struct plan *p = plan_find(&shape);
-	const double one = 1;
+	const size_t in = p->type == MATMUL_F64 ? 8 : 2, out = p->type == MATMUL_F64 ? 8 : 4;
+	const uintptr_t bits = (uintptr_t)a | (uintptr_t)b | (uintptr_t)c | p->lda * in | p->ldb * in | p->ldc * out |
+		p->step_a * in | p->step_b * in | p->step_c * out;
+	return (bits & 15) == 0;
+}
+
+void matmul_run(const struct matmul *p, const void *a, const void *b, double beta, void *c)
+{
 	const float narrow_one = 1, narrow_beta = (float)beta;
-	const void *alpha = type == MATMUL_F64 ? (const void *)&one : &narrow_one;
-	const void *added = type == MATMUL_F64 ? (const void *)&beta : &narrow_beta;
-	LT_TRY(Matmul(handle, p->operation, alpha, b, p->b, a, p->a, added, c, p->c, c, p->c, &p->algorithm,
+	const double one = 1;
+	const int wide = p->type == MATMUL_F64;
+	struct shape shape;
+	memset(&shape, 0, sizeof shape);
+	memcpy(&shape.matmul, p, sizeof *p);
+	shape.added = beta != 0;
+	shape.aligned = all_aligned(p, a, b, c);
+	assert(wide || shape.aligned);
+	const struct plan *plan = plan_find(&shape);
+	LT_TRY(Matmul(handle, plan->operation, wide ? (const void *)&one : &narrow_one, b, plan->b, a, plan->a,
+		wide ? (const void *)&beta : &narrow_beta, c, plan->c, c, plan->c, &plan->algorithm,
 		cuda_workspace(CUDA_MATMUL, workspace_bytes), workspace_bytes, cuda_stream()));
 }

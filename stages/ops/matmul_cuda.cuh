@@ -18,7 +18,14 @@ enum matmul_type {
 
 /* c[m,n] = a . b + beta c, row-major: a is [m,k], b is [k,n] ([n,k] when b_across); a row begins ld elements after the
  * one above it. */
-void matmul(enum matmul_type type, int b_across, size_t m, size_t n, size_t k, const void *a, size_t lda, const void *b,
-	size_t ldb, double beta, void *c, size_t ldc);
+struct matmul {
+	enum matmul_type type;
+	int b_across;
+	size_t m, n, k, lda, ldb, ldc;
+	size_t count;          /* so many products of that shape, one behind the other: */
+	size_t step_a, step_b, step_c; /* elements from one to the next */
+};
+
+void matmul_run(const struct matmul *p, const void *a, const void *b, double beta, void *c);
 
 #endif

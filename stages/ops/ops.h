@@ -77,7 +77,7 @@ struct ops {
 	/* Work. Pieces must be independent; see pool.h. workers() bounds the worker argument. */
 	int (*for_each)(size_t count, pool_work *work, void *context);
 	size_t (*workers)(void);
-	/* Waits for what was started; -1 after fail() when the device failed. */
+	/* Waits for what was started (at first it starts the device); -1 after fail() when the device failed. */
 	int (*sync)(void);
 
 	/* out[T,H] = table[ids[t]]; ids are below the table's rows (checked by the caller on the host). */
