@@ -10,8 +10,6 @@
 
 #include "ops/ops.h"
 
-typedef struct dev_f64 dev_f64; /* fp64 elements in device memory */
-
 struct ops_f64 {
 	/* to[n] = from[n]; narrow rounds to nearest even. */
 	void (*copy)(dev_f64 *to, const dev_f64 *from, size_t n);
@@ -37,16 +35,5 @@ struct ops_f64 {
 	 * logits give exactly 0. NaN gives NaN. */
 	void (*divergence)(dev_f64 *kl, const dev_f64 *p, const dev_f64 *z, const dev_f64 *changed, size_t T, size_t V);
 };
-
-/* Element n of a buffer. */
-static inline dev_f64 *f64_at(dev_f64 *p, size_t n)
-{
-	return (dev_f64 *)((char *)p + n * sizeof(double));
-}
-
-static inline const dev_f64 *f64_at_const(const dev_f64 *p, size_t n)
-{
-	return (const dev_f64 *)((const char *)p + n * sizeof(double));
-}
 
 #endif

@@ -16,7 +16,7 @@ void cpu_quantize_weight(dev_weight *to, const dev_weight *W, size_t row0, size_
 	struct quantizer quantizer, const float *amax, int difference);
 void cpu_quant_error(struct quant_sums *sums, const dev_f32 *q, const dev_f32 *x, size_t count);
 void cpu_weight_error(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count);
-void cpu_output_error(struct output_sums *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
-	size_t cols, size_t stride, size_t col0);
+void cpu_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T, size_t cols,
+	size_t stride, size_t col0);
 
 #endif

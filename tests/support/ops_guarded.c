@@ -292,10 +292,10 @@ static void guarded_weight_error(struct quant_sums *sums, const dev_weight *q, c
 	leave();
 }
 
-static void guarded_output_error(struct output_sums *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y,
-	size_t T, size_t cols, size_t stride, size_t col0)
+static void guarded_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
+	size_t cols, size_t stride, size_t col0)
 {
-	host(sums), device(d), device(g), device(y);
+	device(sums), device(d), device(g), device(y);
 	enter();
 	ops_cpu()->output_error(sums, d, g, y, T, cols, stride, col0);
 	leave();
