@@ -15,6 +15,7 @@
 #include "model/kl.h"
 #include "model/loaded_model.h"
 #include "model/score.h"
+#include "model/token_scores.h"
 
 static const char kl_div[] = "kl_div";
 
@@ -26,7 +27,11 @@ struct cell {
 	float **weight_amax;       /* [linears] borrowed from calib */
 	float *activation_amax;    /* [linears] */
 	struct output_sums *sums;  /* [linears][list.count] */
+	struct output_sums *alone[2]; /* [linears][list.count] weights alone, activations alone; NULL unless both are
+	                               * quantized */
 	double *kl;                /* [groups][list.count]; NULL unless the method is kl_div */
+	size_t sequences, tokens;  /* of all its batches */
+	double *positions;         /* [groups][tokens] score of each token by the method */
 };
 
 struct scoring {
@@ -96,6 +101,22 @@ static int check_params(const struct scoring *s, const struct cell *cell, const 
 	return 0;
 }
 
+/* Memory for the results, which the engines fill. */
+static void cell_reserve(const struct scoring *s, struct cell *cell)
+{
+	const size_t count = s->model.linear_count * cell->list.count, groups = linear_group_count(&s->model.lm.config);
+	for (size_t i = 0; i < cell->list.count; i++) {
+		cell->sequences += s->batches.batches[cell->list.index[i]].sequences;
+		cell->tokens += s->batches.batches[cell->list.index[i]].tokens;
+	}
+	cell->sums = mem_zeroed(count, sizeof *cell->sums);
+	for (size_t k = 0; k < 2 && quantizer_pair_joint(cell->calib.pair); k++)
+		cell->alone[k] = mem_zeroed(count, sizeof *cell->alone[k]);
+	if (!strcmp(s->method, kl_div))
+		cell->kl = mem_zeroed(groups * cell->list.count, sizeof *cell->kl);
+	cell->positions = mem_zeroed(groups * cell->tokens, sizeof *cell->positions);
+}
+
 static int read_cell(struct scoring *s, size_t index, const struct job *job)
 {
 	struct cell *cell = &s->cells[index];
@@ -105,9 +126,7 @@ static int read_cell(struct scoring *s, size_t index, const struct job *job)
 		return -1;
 	cell->weight_amax = mem_array(linears, sizeof *cell->weight_amax);
 	cell->activation_amax = mem_array(linears, sizeof *cell->activation_amax);
-	cell->sums = mem_zeroed(linears * cell->list.count, sizeof *cell->sums);
-	if (!strcmp(s->method, kl_div))
-		cell->kl = mem_zeroed(linear_group_count(&s->model.lm.config) * cell->list.count, sizeof *cell->kl);
+	cell_reserve(s, cell);
 	for (size_t i = 0; i < linears; i++) {
 		cell->weight_amax[i] = (float *)(uintptr_t)cell->calib.linears[i].weight_amax;
 		cell->activation_amax[i] = cell->calib.linears[i].activation_amax;
@@ -120,6 +139,9 @@ static int read_cell(struct scoring *s, size_t index, const struct job *job)
 		.batch = cell->list.index,
 		.batches = cell->list.count,
 		.sums = cell->sums,
+		.weight_only = cell->alone[0],
+		.activation_only = cell->alone[1],
+		.positions = cell->kl ? NULL : cell->positions,
 	};
 	return 0;
 }
@@ -140,6 +162,7 @@ static int measure_kl(struct scoring *s, size_t count)
 			.batch = cell->list.index,
 			.batches = cell->list.count,
 			.sum = cell->kl,
+			.positions = cell->positions,
 		};
 	}
 	int bad = kl_run(s->model.ops, &s->model.lm.config, &s->model.tensors, s->batches.batches, s->batches.count, requests,
@@ -148,49 +171,130 @@ static int measure_kl(struct scoring *s, size_t count)
 	return bad;
 }
 
+/* What an object is made of besides what the engines delivered. */
+struct result {
+	struct scores scores;
+	struct scores_linear *linears;                   /* [linears] */
+	struct output_sums *alone[2];                    /* [linears], NULL like those of the cell */
+	size_t *sequences, *tokens, *targets;            /* [batches] */
+	double *loss;                                    /* [batches] */
+	size_t *sequence_tokens;                         /* [sequences] */
+	double *sequence_score;                          /* [groups][sequences] */
+	size_t *position;                                /* [groups][positions] */
+	double *position_score;                          /* [groups][positions] */
+	double *first_score;                             /* [groups] */
+};
+
+static void result_batches(struct result *r, const struct scoring *s, const struct cell *cell)
+{
+	const size_t count = cell->list.count;
+	size_t *length = r->sequence_tokens = mem_array(cell->sequences, sizeof *length);
+	r->sequences = mem_array(count, sizeof *r->sequences);
+	r->tokens = mem_array(count, sizeof *r->tokens);
+	r->targets = mem_array(count, sizeof *r->targets);
+	r->loss = mem_array(count, sizeof *r->loss);
+	for (size_t t = 0; t < count; t++) {
+		const struct batch *b = &s->batches.batches[cell->list.index[t]];
+		r->sequences[t] = b->sequences;
+		r->tokens[t] = b->tokens;
+		r->targets[t] = batch_targets(b);
+		r->loss[t] = s->loss[cell->list.index[t]];
+		for (size_t i = 0; i < b->sequences; i++)
+			*length++ = (size_t)(b->start[i + 1] - b->start[i]);
+	}
+}
+
+static void result_linears(struct result *r, const struct scoring *s, const struct cell *cell)
+{
+	const size_t linears = s->model.linear_count, batches = cell->list.count;
+	r->linears = mem_array(linears, sizeof *r->linears);
+	for (size_t i = 0; i < linears; i++) {
+		const struct linear_info *info = &s->model.linears[i];
+		r->linears[i] = (struct scores_linear){info->name, info->group, info->in, info->out};
+	}
+	for (size_t k = 0; k < 2 && cell->alone[k]; k++) {
+		r->alone[k] = mem_zeroed(linears, sizeof *r->alone[k]);
+		for (size_t i = 0; i < linears * batches; i++)
+			output_sums_add(&r->alone[k][i / batches], &cell->alone[k][i]);
+	}
+}
+
+static void result_tokens(struct result *r, const struct scoring *s, const struct cell *cell)
+{
+	const size_t groups = linear_group_count(&s->model.lm.config), S = cell->sequences, T = cell->tokens;
+	const size_t P = T < SCORES_POSITIONS ? T : SCORES_POSITIONS;
+	r->sequence_score = mem_array(groups * S, sizeof *r->sequence_score);
+	r->position = mem_array(groups * P, sizeof *r->position);
+	r->position_score = mem_array(groups * P, sizeof *r->position_score);
+	r->first_score = mem_array(groups, sizeof *r->first_score);
+	for (size_t g = 0; g < groups; g++) {
+		const double *score = cell->positions + g * T;
+		token_scores_sequences(r->sequence_score + g * S, score, r->sequence_tokens, S);
+		token_scores_largest(r->position + g * P, r->position_score + g * P, P, score, T);
+		r->first_score[g] = token_scores_first(score, r->sequence_tokens, S);
+	}
+	r->scores.position_count = P;
+}
+
+static void result_make(struct result *r, const struct scoring *s, const struct cell *cell)
+{
+	result_batches(r, s, cell);
+	result_linears(r, s, cell);
+	result_tokens(r, s, cell);
+	r->scores = (struct scores){
+		.pair = cell->calib.pair,
+		.method = s->method,
+		.batch_size = s->batch_size,
+		.linear_count = s->model.linear_count,
+		.batch_count = cell->list.count,
+		.sequence_count = cell->sequences,
+		.position_count = r->scores.position_count,
+		.linears = r->linears,
+		.sums = cell->sums,
+		.weight_only = r->alone[0],
+		.activation_only = r->alone[1],
+		.kl = cell->kl,
+		.sequence_score = r->sequence_score,
+		.sequence_tokens = r->sequence_tokens,
+		.position = r->position,
+		.position_score = r->position_score,
+		.first_score = r->first_score,
+		.batch_sequences = r->sequences,
+		.batch_tokens = r->tokens,
+		.batch_targets = r->targets,
+		.batch_loss = r->loss,
+	};
+}
+
+static void result_release(struct result *r)
+{
+	free(r->linears);
+	free(r->alone[0]);
+	free(r->alone[1]);
+	free(r->sequences);
+	free(r->tokens);
+	free(r->targets);
+	free(r->loss);
+	free(r->sequence_tokens);
+	free(r->sequence_score);
+	free(r->position);
+	free(r->position_score);
+	free(r->first_score);
+}
+
 static int commit(const struct scoring *s, struct stage_run *run, size_t index)
 {
 	const struct cell *cell = &s->cells[index];
 	const char *failure = s->requests[cell->request].failure;
+	struct result result = {0};
+	struct object_writer w;
 	if (*failure)
 		return fail("%s", failure);
-	size_t linears = s->model.linear_count, batches = cell->list.count;
-	size_t *sequences = mem_array(3 * batches, sizeof *sequences), *tokens = sequences + batches;
-	size_t *targets = tokens + batches;
-	double *loss = mem_array(batches, sizeof *loss);
-	struct scores_linear *named = mem_array(linears, sizeof *named);
-	struct object_writer w;
-	for (size_t t = 0; t < batches; t++) {
-		const struct batch *b = &s->batches.batches[cell->list.index[t]];
-		sequences[t] = b->sequences;
-		tokens[t] = b->tokens;
-		targets[t] = batch_targets(b);
-		loss[t] = s->loss[cell->list.index[t]];
-	}
-	for (size_t i = 0; i < linears; i++) {
-		const struct linear_info *info = &s->model.linears[i];
-		named[i] = (struct scores_linear){.name = info->name, .group = info->group, .in = info->in, .out = info->out};
-	}
-	struct scores scores = {
-		.pair = cell->calib.pair,
-		.method = s->method,
-		.batch_size = s->batch_size,
-		.linear_count = linears,
-		.batch_count = batches,
-		.linears = named,
-		.sums = cell->sums,
-		.kl = cell->kl,
-		.batch_sequences = sequences,
-		.batch_tokens = tokens,
-		.batch_targets = targets,
-		.batch_loss = loss,
-	};
-	scores_describe(&scores, &w);
+	result_make(&result, s, cell);
+	scores_describe(&result.scores, &w);
 	int bad = stage_commit(run, index, &w);
 	object_writer_release(&w);
-	free(named);
-	free(loss);
-	free(sequences);
+	result_release(&result);
 	return bad;
 }
 
@@ -198,7 +302,10 @@ static void release(struct scoring *s, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct cell *cell = &s->cells[i];
+		free(cell->positions);
 		free(cell->kl);
+		free(cell->alone[0]);
+		free(cell->alone[1]);
 		free(cell->sums);
 		free(cell->activation_amax);
 		free(cell->weight_amax);
@@ -245,7 +352,7 @@ int main(int argc, char **argv)
 		.name = "score-layers",
 		.about = "Reads the language model, tokens and calib, writes the sensitivity of every linear to the cell's format:\n"
 			"sum over tokens and outputs of (gradient x output error)^2, per batch; and with autoquant.method=kl_div the\n"
-			"divergence of the predictions that each search group causes.",
+			"divergence of the predictions that each search group causes. Either comes per caption too.",
 		.compute = compute,
 	};
 	return stage_main(argc, argv, &stage);

@@ -14,6 +14,11 @@
 /* Output rows of W quantized and multiplied at a time. A constant: products of another shape have other bits. */
 enum { SLICE_ROWS = 1024 };
 
+#define NOTHING SIZE_MAX
+
+/* What a request wants of a format: the whole, and each quantizer alone. */
+enum role { JOINT, WEIGHT_ONLY, ACTIVATION_ONLY, ROLES };
+
 /* Activation quantizers with equal maximum at this linear share x^ and (x^ - x) W^T. */
 struct activation_variant {
 	struct quantizer quantizer;
@@ -22,10 +27,10 @@ struct activation_variant {
 
 /* What is computed once however many requests want it: a format on a batch. */
 struct product {
-	size_t weight, activation;  /* variants */
+	size_t weight;              /* variant; NOTHING: the weight stays as it is */
+	size_t activation;          /* variant */
+	size_t *row;                /* [batches of the visit] the first of its rows among all sums; NOTHING: not wanted */
 	struct output_sums *sums;   /* [batches of the visit] */
-	size_t first_row;           /* of its rows in scoring.row_sums: those of all batches of the visit */
-	unsigned char *wanted;      /* [batches of the visit] */
 };
 
 /* A piece of work: all products of one activation variant on one batch. */
@@ -52,34 +57,36 @@ struct scoring {
 	size_t weight_count;
 	size_t *request_weight;     /* [count] */
 	size_t *position;           /* [count][selection.count] place in the request's list of batches + 1; 0: not in it */
+	size_t *token;              /* [count][selection.count] tokens of the request before that batch */
+	size_t *tokens;             /* [count] tokens of a request */
 
 	/* Memory that grows with the linears. */
 	struct scratch *scratch;    /* [workers] */
 	size_t x_room, d_room;      /* elements */
 	dev_weight **dW;            /* [weight_count] slice of Q(W) - W */
 	size_t dW_room;             /* elements */
-	dev_f64 *row_sums;          /* [products][rows of the visit][OUTPUT_SUMS] */
-	size_t row_sums_room;       /* elements */
+	dev_f64 *row_sums;          /* [sum_room][OUTPUT_SUMS] of all products, batch by batch ... */
+	struct output_sums *sums;   /* ... and on the host */
+	size_t sum_room;            /* rows */
 
 	/* Of the current visit. */
 	const struct linear_site *site;
-	struct activation_variant *activations; /* room for count */
-	struct product *products;               /* room for count */
+	struct activation_variant *activations; /* room for ROLES * count */
+	struct product *products;               /* room for ROLES * count */
 	size_t activation_count, product_count;
-	size_t *request_product;    /* [count] */
+	size_t *request_product;    /* [count][ROLES]; NOTHING: not wanted */
+	size_t sum_rows;            /* of all products */
 	struct piece *pieces;
 	size_t piece_count;
-	size_t visit_rows;          /* of all batches of the visit */
 	size_t row0, rows;          /* of the slice */
 };
 
 /* ---- what runs together ---- */
 
-static size_t activation_find(struct scoring *s, const struct score_request *r)
+static size_t activation_find(struct scoring *s, struct quantizer q, const float *amaxes)
 {
-	struct quantizer q = r->pair.activation;
 	int is_static = q.element != ELEMENT_NONE && q.scale != SCALE_TOKEN;
-	float amax = is_static ? r->activation_amax[s->site->index] : 0;
+	float amax = is_static ? amaxes[s->site->index] : 0;
 	for (size_t a = 0; a < s->activation_count; a++)
 		if (quantizer_equal(s->activations[a].quantizer, q) && s->activations[a].amax == amax)
 			return a;
@@ -92,14 +99,29 @@ static size_t product_find(struct scoring *s, size_t weight, size_t activation)
 	for (size_t p = 0; p < s->product_count; p++)
 		if (s->products[p].weight == weight && s->products[p].activation == activation)
 			return p;
-	s->products[s->product_count] = (struct product){
+	struct product *p = &s->products[s->product_count];
+	*p = (struct product){
 		.weight = weight,
 		.activation = activation,
-		.first_row = s->product_count * s->visit_rows,
-		.sums = mem_zeroed(s->site->count, sizeof(struct output_sums)),
-		.wanted = mem_zeroed(s->site->count, 1),
+		.row = mem_array(s->site->count, sizeof *p->row),
+		.sums = mem_zeroed(s->site->count, sizeof *p->sums),
 	};
+	for (size_t b = 0; b < s->site->count; b++)
+		p->row[b] = NOTHING;
 	return s->product_count++;
+}
+
+/* A weight that stays as it is needs no product, unless there is nothing else to make the zeros. */
+static size_t role_product(struct scoring *s, size_t request, enum role role)
+{
+	const struct score_request *r = &s->requests[request];
+	const struct quantizer none = {0};
+	const int keep_weight = role == ACTIVATION_ONLY ||
+		(r->pair.weight.element == ELEMENT_NONE && r->pair.activation.element != ELEMENT_NONE);
+	if ((role == WEIGHT_ONLY && !r->weight_only) || (role == ACTIVATION_ONLY && !r->activation_only))
+		return NOTHING;
+	size_t activation = activation_find(s, role == WEIGHT_ONLY ? none : r->pair.activation, r->activation_amax);
+	return product_find(s, keep_weight ? NOTHING : s->request_weight[request], activation);
 }
 
 static size_t position_of(const struct scoring *s, size_t request, size_t batch)
@@ -115,21 +137,36 @@ static void pieces_list(struct scoring *s)
 		for (size_t a = 0; a < s->activation_count; a++) {
 			int wanted = 0;
 			for (size_t p = 0; p < s->product_count; p++)
-				wanted |= s->products[p].activation == a && s->products[p].wanted[b];
+				wanted |= s->products[p].activation == a && s->products[p].row[b] != NOTHING;
 			if (wanted)
 				s->pieces[s->piece_count++] = (struct piece){b, a};
 		}
 }
 
+/* Gives the batches of products that are wanted their rows among the sums. */
+static void rows_place(struct scoring *s)
+{
+	s->sum_rows = 0;
+	for (size_t p = 0; p < s->product_count; p++)
+		for (size_t b = 0; b < s->site->count; b++)
+			if (s->products[p].row[b] != NOTHING) {
+				s->products[p].row[b] = s->sum_rows;
+				s->sum_rows += s->site->rows[b];
+			}
+}
+
 static void visit_plan(struct scoring *s)
 {
 	s->activation_count = s->product_count = 0;
-	for (size_t r = 0; r < s->count; r++) {
-		size_t p = product_find(s, s->request_weight[r], activation_find(s, &s->requests[r]));
-		s->request_product[r] = p;
-		for (size_t b = 0; b < s->site->count; b++)
-			s->products[p].wanted[b] |= position_of(s, r, b) > 0;
-	}
+	for (size_t r = 0; r < s->count; r++)
+		for (enum role role = 0; role < ROLES; role++) {
+			size_t p = role_product(s, r, role);
+			s->request_product[ROLES * r + role] = p;
+			for (size_t b = 0; b < s->site->count && p != NOTHING; b++)
+				if (position_of(s, r, b))
+					s->products[p].row[b] = 0;
+		}
+	rows_place(s);
 	pieces_list(s);
 }
 
@@ -160,43 +197,16 @@ static void scratch_reserve(struct scoring *s, size_t rows)
 	s->dW_room = dW > s->dW_room ? dW : s->dW_room;
 }
 
-/* Zeros in the sums of all rows of all products. */
-static void row_sums_clear(struct scoring *s)
+/* Zeros for the sums of the visit. */
+static void sums_clear(struct scoring *s)
 {
-	size_t count = s->product_count * s->visit_rows * OUTPUT_SUMS;
-	double *zeros = mem_zeroed(count, sizeof *zeros);
-	if (count > s->row_sums_room) {
-		s->row_sums = device_grow(s->ops, s->row_sums, count * sizeof *zeros);
-		s->row_sums_room = count;
+	if (s->sum_rows > s->sum_room) {
+		s->row_sums = device_grow(s->ops, s->row_sums, s->sum_rows * sizeof *s->sums);
+		s->sums = mem_resize(s->sums, s->sum_rows, sizeof *s->sums);
+		s->sum_room = s->sum_rows;
 	}
-	s->ops->upload(s->row_sums, zeros, count * sizeof *zeros);
-	free(zeros);
-}
-
-/* Rows of a batch are added up in order. */
-static void row_sums_fold(struct output_sums *total, const struct output_sums *row, size_t rows)
-{
-	for (size_t t = 0; t < rows; t++, row++) {
-		total->score += row->score;
-		total->error2 += row->error2;
-		total->output2 += row->output2;
-		total->cross += row->cross;
-		total->error_max = row->error_max > total->error_max ? row->error_max : total->error_max;
-	}
-}
-
-/* One transfer for the linear; then the sums of every product and batch. */
-static void row_sums_collect(struct scoring *s)
-{
-	size_t count = s->product_count * s->visit_rows;
-	struct output_sums *rows = mem_array(count, sizeof *rows);
-	s->ops->download(rows, s->row_sums, count * sizeof *rows);
-	for (size_t p = 0; p < s->product_count; p++) {
-		const struct output_sums *row = rows + s->products[p].first_row;
-		for (size_t b = 0; b < s->site->count; row += s->site->rows[b++])
-			row_sums_fold(&s->products[p].sums[b], row, s->site->rows[b]);
-	}
-	free(rows);
+	memset(s->sums, 0, s->sum_rows * sizeof *s->sums);
+	s->ops->upload(s->row_sums, s->sums, s->sum_rows * sizeof *s->sums);
 }
 
 /* ---- work ---- */
@@ -226,29 +236,36 @@ static void activation_prepare(const struct scoring *s, const struct scratch *t,
 }
 
 /* The two terms are added after both products are done: the same bits whether e is made for one or for many. */
+static const dev_f32 *product_run(const struct scoring *s, const struct product *product, const struct scratch *t,
+	size_t batch)
+{
+	const struct linear_site *site = s->site;
+	const int quantized = s->activations[product->activation].quantizer.element != ELEMENT_NONE;
+	const size_t rows = site->rows[batch];
+	if (product->weight == NOTHING)
+		return t->e;
+	s->ops->linear(t->d, quantized ? t->x : site->x[batch], s->dW[product->weight], rows, site->linear->in, s->rows, 0);
+	if (quantized)
+		s->ops->add(t->d, t->d, t->e, rows * s->rows);
+	return t->d;
+}
+
 static int score_piece(void *context, size_t index, size_t worker)
 {
 	const struct scoring *s = context;
 	const struct linear_site *site = s->site;
 	const struct piece *piece = &s->pieces[index];
 	const struct activation_variant *a = &s->activations[piece->activation];
-	const struct scratch *t = &s->scratch[worker];
-	const int quantized = a->quantizer.element != ELEMENT_NONE;
-	const size_t b = piece->batch, rows = site->rows[b], out = site->linear->out;
-	size_t row = 0;
-	for (size_t i = 0; i < b; i++)
-		row += site->rows[i];
-	if (quantized)
-		activation_prepare(s, t, a, b);
+	const size_t b = piece->batch;
+	if (a->quantizer.element != ELEMENT_NONE)
+		activation_prepare(s, &s->scratch[worker], a, b);
 	for (size_t p = 0; p < s->product_count; p++) {
 		const struct product *product = &s->products[p];
-		if (product->activation != piece->activation || !product->wanted[b])
+		if (product->activation != piece->activation || product->row[b] == NOTHING)
 			continue;
-		s->ops->linear(t->d, quantized ? t->x : site->x[b], s->dW[product->weight], rows, site->linear->in, s->rows, 0);
-		if (quantized)
-			s->ops->add(t->d, t->d, t->e, rows * s->rows);
-		s->ops->output_error(f64_at(s->row_sums, (product->first_row + row) * OUTPUT_SUMS), t->d, site->dy[b], site->y[b],
-			rows, s->rows, out, s->row0);
+		s->ops->output_error(f64_at(s->row_sums, OUTPUT_SUMS * product->row[b]),
+			product_run(s, product, &s->scratch[worker], b), site->dy[b], site->y[b], site->rows[b], s->rows,
+			site->linear->out, s->row0);
 	}
 	return 0;
 }
@@ -256,20 +273,34 @@ static int score_piece(void *context, size_t index, size_t worker)
 static int slices_run(struct scoring *s)
 {
 	const size_t out = s->site->linear->out;
-	row_sums_clear(s);
 	for (s->row0 = 0; s->row0 < out; s->row0 += s->rows) {
 		s->rows = out - s->row0 < SLICE_ROWS ? out - s->row0 : SLICE_ROWS;
 		if (s->ops->for_each(s->weight_count, quantize_slice, s) ||
 			s->ops->for_each(s->piece_count, score_piece, s))
 			return -1;
 	}
-	row_sums_collect(s);
 	return s->ops->sync();
 }
 
-/* Notes the first sum of a request that is not finite. */
-static void sums_check(const struct scoring *s, struct score_request *r, const struct output_sums *sums, size_t batch)
+/* ---- results ---- */
+
+/* The sums of batches from those of their rows, in order. */
+static int product_fold(void *context, size_t index, size_t worker)
 {
+	const struct scoring *s = context;
+	const struct product *p = &s->products[index];
+	(void)worker;
+	for (size_t b = 0; b < s->site->count; b++)
+		for (size_t t = 0; t < s->site->rows[b] && p->row[b] != NOTHING; t++)
+			output_sums_add(&p->sums[b], &s->sums[p->row[b] + t]);
+	return 0;
+}
+
+/* Notes the first sum of a request that is not finite. */
+static void sums_check(const struct scoring *s, struct score_request *r, enum role role, const struct output_sums *sums,
+	size_t batch)
+{
+	static const char *const alone[ROLES] = {"", " of the weights alone", " of the inputs alone"};
 	char weight[QUANTIZER_CODE_MAX], activation[QUANTIZER_CODE_MAX];
 	if (r->failure[0] || (isfinite(sums->score) && isfinite(sums->error2) && isfinite(sums->output2) &&
 		isfinite(sums->cross)))
@@ -277,22 +308,49 @@ static void sums_check(const struct scoring *s, struct score_request *r, const s
 	quantizer_weight_code(weight, r->pair.weight);
 	quantizer_activation_code(activation, r->pair.activation);
 	snprintf(r->failure, sizeof r->failure,
-		"%s, batch %zu, format %s/%s: the score is not finite (score %g, error %g, output %g)",
-		s->site->linear->name, batch, weight, activation, sums->score, sums->error2, sums->output2);
+		"%s, batch %zu, format %s/%s: the score%s is not finite (score %g, error %g, output %g)",
+		s->site->linear->name, batch, weight, activation, alone[role], sums->score, sums->error2, sums->output2);
 }
 
-static void sums_deliver(struct scoring *s)
+/* Adds the scores of the rows of a batch to those of their tokens: members of a group come one after the other. */
+static void positions_deliver(const struct scoring *s, size_t request, size_t batch, const struct output_sums *rows)
 {
+	const struct score_request *r = &s->requests[request];
+	if (!r->positions)
+		return;
+	double *to = r->positions + s->site->linear->group * s->tokens[request] +
+		s->token[request * s->selection.count + s->site->first + batch];
+	for (size_t t = 0; t < s->site->rows[batch]; t++)
+		to[t] += rows[t].score;
+}
+
+static void batch_deliver(struct scoring *s, size_t request, size_t batch)
+{
+	struct score_request *r = &s->requests[request];
+	struct output_sums *const to[ROLES] = {r->sums, r->weight_only, r->activation_only};
+	size_t place = s->site->index * r->batches + position_of(s, request, batch) - 1;
+	for (enum role role = 0; role < ROLES; role++) {
+		size_t p = s->request_product[ROLES * request + role];
+		if (p == NOTHING)
+			continue;
+		const struct product *product = &s->products[p];
+		sums_check(s, r, role, &product->sums[batch], s->selection.index[s->site->first + batch]);
+		to[role][place] = product->sums[batch];
+		if (role == JOINT)
+			positions_deliver(s, request, batch, &s->sums[product->row[batch]]);
+	}
+}
+
+static int sums_deliver(struct scoring *s)
+{
+	s->ops->download(s->sums, s->row_sums, s->sum_rows * sizeof *s->sums);
+	if (s->ops->for_each(s->product_count, product_fold, s))
+		return -1;
 	for (size_t r = 0; r < s->count; r++)
-		for (size_t b = 0; b < s->site->count; b++) {
-			struct score_request *request = &s->requests[r];
-			const struct output_sums *sums = &s->products[s->request_product[r]].sums[b];
-			size_t position = position_of(s, r, b);
-			if (!position)
-				continue;
-			sums_check(s, request, sums, s->selection.index[s->site->first + b]);
-			request->sums[s->site->index * request->batches + position - 1] = *sums;
-		}
+		for (size_t b = 0; b < s->site->count; b++)
+			if (position_of(s, r, b))
+				batch_deliver(s, r, b);
+	return 0;
 }
 
 static int score_visit(void *context, const struct linear_site *site)
@@ -300,24 +358,36 @@ static int score_visit(void *context, const struct linear_site *site)
 	struct scoring *s = context;
 	size_t rows = 0;
 	s->site = site;
-	s->visit_rows = 0;
-	for (size_t b = 0; b < site->count; b++) {
+	for (size_t b = 0; b < site->count; b++)
 		rows = site->rows[b] > rows ? site->rows[b] : rows;
-		s->visit_rows += site->rows[b];
-	}
 	visit_plan(s);
 	scratch_reserve(s, rows);
-	int status = slices_run(s);
-	if (!status)
-		sums_deliver(s);
+	sums_clear(s);
+	int status = slices_run(s) || sums_deliver(s) ? -1 : 0;
 	for (size_t p = 0; p < s->product_count; p++) {
 		free(s->products[p].sums);
-		free(s->products[p].wanted);
+		free(s->products[p].row);
 	}
 	return status;
 }
 
 /* ---- the run ---- */
+
+/* Where the batches of a request stand in its results, which start from nothing. */
+static void request_init(struct scoring *s, size_t index, const struct batch *batches, size_t groups)
+{
+	struct score_request *r = &s->requests[index];
+	r->failure[0] = '\0';
+	assert(quantizer_pair_joint(r->pair) || (!r->weight_only && !r->activation_only));
+	for (size_t i = 0; i < r->batches; i++) {
+		size_t at = index * s->selection.count + s->selection.place[r->batch[i]];
+		s->position[at] = i + 1;
+		s->token[at] = s->tokens[index];
+		s->tokens[index] += batches[r->batch[i]].tokens;
+	}
+	for (size_t i = 0; r->positions && i < groups * s->tokens[index]; i++)
+		r->positions[i] = 0;
+}
 
 static void scoring_init(struct scoring *s, size_t linear_count, const struct batch *batches, size_t batch_count)
 {
@@ -327,18 +397,17 @@ static void scoring_init(struct scoring *s, size_t linear_count, const struct ba
 	selection_finish(&s->selection, batches);
 	s->weights = mem_array(s->count, sizeof *s->weights);
 	s->request_weight = mem_array(s->count, sizeof *s->request_weight);
-	s->request_product = mem_array(s->count, sizeof *s->request_product);
-	s->activations = mem_array(s->count, sizeof *s->activations);
-	s->products = mem_array(s->count, sizeof *s->products);
-	s->pieces = mem_array(s->count * s->selection.count, sizeof *s->pieces);
+	s->request_product = mem_array(s->count, ROLES * sizeof *s->request_product);
+	s->activations = mem_array(s->count, ROLES * sizeof *s->activations);
+	s->products = mem_array(s->count, ROLES * sizeof *s->products);
+	s->pieces = mem_array(s->count * s->selection.count, ROLES * sizeof *s->pieces);
 	s->position = mem_zeroed(s->count * s->selection.count, sizeof *s->position);
+	s->token = mem_zeroed(s->count * s->selection.count, sizeof *s->token);
+	s->tokens = mem_zeroed(s->count, sizeof *s->tokens);
 	for (size_t r = 0; r < s->count; r++) {
-		struct score_request *request = &s->requests[r];
-		request->failure[0] = '\0';
 		s->request_weight[r] = weight_variant_find(s->weights, &s->weight_count, s->linears, linear_count,
-			request->pair.weight, request->weight_amax);
-		for (size_t i = 0; i < request->batches; i++)
-			s->position[r * s->selection.count + s->selection.place[request->batch[i]]] = i + 1;
+			s->requests[r].pair.weight, s->requests[r].weight_amax);
+		request_init(s, r, batches, linear_count ? s->linears[linear_count - 1].group + 1 : 0);
 	}
 	s->scratch = mem_zeroed(s->ops->workers(), sizeof *s->scratch);
 	s->dW = mem_zeroed(s->weight_count, sizeof(dev_weight *));
@@ -368,6 +437,9 @@ static void scoring_release(struct scoring *s)
 	free(s->products);
 	free(s->pieces);
 	free(s->position);
+	free(s->token);
+	free(s->tokens);
+	free(s->sums);
 	free(s->scratch);
 	free(s->dW);
 }

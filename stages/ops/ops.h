@@ -20,6 +20,7 @@
 #ifndef QG_OPS_OPS_H
 #define QG_OPS_OPS_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,7 +33,8 @@ typedef struct dev_f64 dev_f64;       /* fp64 elements in device memory */
 typedef struct dev_i32 dev_i32;       /* int32 elements in device memory */
 typedef struct dev_weight dev_weight; /* weight elements, ops->weight_bytes each */
 
-/* Sums over one [rows, cols] piece of the output of a linear; all fp64. */
+/* Sums over one [rows, cols] piece of the output of a linear, d the change of the output y and g its gradient; all
+ * fp64. Laid out like an array of OUTPUT_SUMS doubles. */
 struct output_sums {
 	double score;     /* sum of (g d)^2 */
 	double error2;    /* sum of d^2 */
@@ -41,7 +43,9 @@ struct output_sums {
 	double error_max; /* max |d| */
 };
 
-enum { OUTPUT_SUMS = 5 }; /* doubles of struct output_sums, in its order */
+enum { OUTPUT_SUMS = 5 };
+
+static_assert(sizeof(struct output_sums) == OUTPUT_SUMS * sizeof(double), "sums are five doubles");
 
 /* Sums over a tensor x and its de-quantized form q: how good a quantizer is on its own. */
 struct quant_sums {
@@ -143,9 +147,9 @@ struct ops {
 	/* The same for weights. */
 	void (*weight_error)(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count);
 
-	/* Adds to sums[T] (OUTPUT_SUMS doubles a row, in the order of struct output_sums; error_max is the larger one) the
-	 * sums over each row of d[T,cols] (rows dense), with the gradient g and the output y taken at columns col0 ..
-	 * col0+cols-1 of [T,stride] matrices. */
+	/* Adds to sums[T,OUTPUT_SUMS], a struct output_sums a row (of error_max the larger stays), the sums over each row
+	 * of d[T,cols] (rows dense), with the gradient g and the output y taken at columns col0 .. col0+cols-1 of
+	 * [T,stride] matrices. A row's bits depend on the row alone. */
 	void (*output_error)(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T, size_t cols,
 		size_t stride, size_t col0);
 
@@ -198,6 +202,16 @@ static inline const dev_weight *weight_at_const(const struct ops *ops, const dev
 static inline dev_f32 *f32_alloc(const struct ops *ops, size_t count)
 {
 	return (dev_f32 *)ops->alloc(count * sizeof(float));
+}
+
+/* Adds the sums over further rows or columns. */
+static inline void output_sums_add(struct output_sums *to, const struct output_sums *more)
+{
+	to->score += more->score;
+	to->error2 += more->error2;
+	to->output2 += more->output2;
+	to->cross += more->cross;
+	to->error_max = more->error_max > to->error_max ? more->error_max : to->error_max;
 }
 
 #endif

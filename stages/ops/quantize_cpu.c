@@ -176,7 +176,29 @@ static inline void output_add(struct output_lanes *s, size_t k, float d, float g
 	s->error_max[k] = larger(absolute(d), s->error_max[k]);
 }
 
-/* One row: the lanes begin anew, so that its bits do not depend on the rows above. */
+_Static_assert(LANES == 16, "folded to four");
+
+/* Halves on halves, which vectors can do: rows are short, and one sum after the other took as long as 100 elements. */
+static inline double lanes_fold(const lanes a)
+{
+	double b[LANES / 2], c[LANES / 4];
+	for (size_t k = 0; k < LANES / 2; k++)
+		b[k] = a[k] + a[k + LANES / 2];
+	for (size_t k = 0; k < LANES / 4; k++)
+		c[k] = b[k] + b[k + LANES / 4];
+	return (c[0] + c[2]) + (c[1] + c[3]);
+}
+
+static inline float lanes_top(const float *a)
+{
+	float b[LANES / 2];
+	for (size_t k = 0; k < LANES / 2; k++)
+		b[k] = larger(a[k], a[k + LANES / 2]);
+	for (size_t k = 0; k < LANES / 4; k++)
+		b[k] = larger(b[k], b[k + LANES / 4]);
+	return larger(larger(b[0], b[2]), larger(b[1], b[3]));
+}
+
 static void output_row(struct output_sums *sums, const float *d, const float *g, const float *y, size_t cols)
 {
 	struct output_lanes s = {0};
@@ -186,19 +208,18 @@ static void output_row(struct output_sums *sums, const float *d, const float *g,
 			output_add(&s, k, d[i + k], g[i + k], y[i + k]);
 	for (; i < cols; i++)
 		output_add(&s, i % LANES, d[i], g[i], y[i]);
-	sums->score += lanes_sum(s.score);
-	sums->error2 += lanes_sum(s.error2);
-	sums->output2 += lanes_sum(s.output2);
-	sums->cross += lanes_sum(s.cross);
-	for (size_t k = 0; k < LANES; k++)
-		sums->error_max = s.error_max[k] > sums->error_max ? s.error_max[k] : sums->error_max;
+	sums->score += lanes_fold(s.score);
+	sums->error2 += lanes_fold(s.error2);
+	sums->output2 += lanes_fold(s.output2);
+	sums->cross += lanes_fold(s.cross);
+	double error_max = lanes_top(s.error_max);
+	sums->error_max = error_max > sums->error_max ? error_max : sums->error_max;
 }
 
 void cpu_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T, size_t cols,
 	size_t stride, size_t col0)
 {
 	struct output_sums *row = (struct output_sums *)sums;
-	_Static_assert(sizeof *row == OUTPUT_SUMS * sizeof(double), "a row of sums is doubles and nothing else");
 	for (size_t t = 0; t < T; t++)
 		output_row(&row[t], (const float *)d + t * cols, (const float *)g + t * stride + col0,
 			(const float *)y + t * stride + col0, cols);

@@ -13,6 +13,11 @@ int quantizer_equal(struct quantizer a, struct quantizer b)
 	return a.element == ELEMENT_NONE || (a.scale == b.scale && a.block == b.block);
 }
 
+int quantizer_pair_joint(struct quantizer_pair pair)
+{
+	return pair.weight.element != ELEMENT_NONE && pair.activation.element != ELEMENT_NONE;
+}
+
 #define CODES_WEIGHT "\"-\", N and a block size (N16), or F8, I8 or I4 with t, r, c or g and a block size (F8t, I4g128)"
 #define CODES_ACTIVATION "\"-\", f8t, f8k, i8t, i8k, i4t or i4k"
 

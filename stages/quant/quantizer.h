@@ -28,6 +28,9 @@ struct quantizer_pair {
 
 int quantizer_equal(struct quantizer a, struct quantizer b);
 
+/* Weights and activations are both quantized: there are errors of each alone, and of both together. */
+int quantizer_pair_joint(struct quantizer_pair pair);
+
 /* Writes the code, with '\0', into code[QUANTIZER_CODE_MAX]. Weight codes are upper case, activation codes lower. */
 void quantizer_weight_code(char *code, struct quantizer q);
 void quantizer_activation_code(char *code, struct quantizer q);

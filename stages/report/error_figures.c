@@ -30,15 +30,6 @@ struct error_figures error_figures_tensor(const struct quant_sums *s)
 	return make(s->error2, s->value2, s->quant2, s->cross, s->error_max);
 }
 
-void output_sums_add(struct output_sums *to, const struct output_sums *more)
-{
-	to->score += more->score;
-	to->error2 += more->error2;
-	to->output2 += more->output2;
-	to->cross += more->cross;
-	to->error_max = fmax(to->error_max, more->error_max);
-}
-
 void quant_sums_add(struct quant_sums *to, const struct quant_sums *more)
 {
 	to->error2 += more->error2;

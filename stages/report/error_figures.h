@@ -18,7 +18,6 @@ struct error_figures {
 struct error_figures error_figures_output(const struct output_sums *sums);
 struct error_figures error_figures_tensor(const struct quant_sums *sums);
 
-void output_sums_add(struct output_sums *to, const struct output_sums *more);
 void quant_sums_add(struct quant_sums *to, const struct quant_sums *more);
 
 /* {"relative_error", "sqnr_db", "cosine", "max_abs_error"}; what is infinite or undefined is null. */

@@ -1,5 +1,5 @@
 /* The operations of the model against plain loops in double, on odd sizes, on every instance of the table; backward
- * operations against finite differences of the plain forward ones. Operations on quantizers have a test of their own.
+ * operations against finite differences of the plain forward ones. Quantizers have a test of their own (fake_quant.c).
  *
  *     build/tests/ops [SEED]      another seed gives other numbers
  *
@@ -639,6 +639,111 @@ static void test_cross_entropy_nan(void)
 	array_free(&z);
 }
 
+/* ---- Errors of outputs ---- */
+
+/* Rows of five sums between sentinels, which output_error adds to. */
+struct row_sums {
+	double *host;               /* [EDGE + OUTPUT_SUMS T + EDGE] */
+	dev_f64 *memory, *at;
+	size_t count;               /* OUTPUT_SUMS T */
+};
+
+static struct row_sums row_sums_random(size_t T)
+{
+	struct row_sums s = {.count = OUTPUT_SUMS * T};
+	s.host = mem_array(s.count + 2 * EDGE, sizeof *s.host);
+	for (size_t i = 0; i < s.count + 2 * EDGE; i++)
+		s.host[i] = i < EDGE || i >= EDGE + s.count ? (double)sentinel : fabs((double)noise(1));
+	s.memory = ops->alloc((s.count + 2 * EDGE) * sizeof *s.host);
+	s.at = f64_at(s.memory, EDGE);
+	ops->upload(s.memory, s.host, (s.count + 2 * EDGE) * sizeof *s.host);
+	return s;
+}
+
+/* What a plain loop adds to the sums of a row. */
+static void plain_output_row(double *sums, const double *d, const double *g, const double *y, size_t cols)
+{
+	for (size_t c = 0; c < cols; c++) {
+		sums[0] += g[c] * d[c] * (g[c] * d[c]);
+		sums[1] += d[c] * d[c];
+		sums[2] += y[c] * y[c];
+		sums[3] += y[c] * (y[c] + d[c]);
+		sums[4] = fmax(sums[4], fabs(d[c]));
+	}
+}
+
+static void row_sums_check(struct row_sums *found, const double *expected, size_t cols)
+{
+	ops->download(found->host, found->memory, (found->count + 2 * EDGE) * sizeof *found->host);
+	for (size_t i = 0; i < EDGE; i++)
+		CHECK(found->host[i] == (double)sentinel && found->host[EDGE + found->count + i] == (double)sentinel,
+			"output_error: written outside");
+	for (size_t i = 0; i < found->count; i++) {
+		double f = found->host[EDGE + i], e = expected[i];
+		/* The one sum of both signs is compared with what it is made of. */
+		double size = i % OUTPUT_SUMS == 3 ? fabs(e) + expected[i - 1] : fabs(e);
+		CHECK(fabs(f - e) <= (i % OUTPUT_SUMS == 4 ? 0 : 1e-14 * size),
+			"output_error of %s, %zu columns: sum %zu of row %zu is %.17g, expected %.17g", ops->name, cols,
+			i % OUTPUT_SUMS, i / OUTPUT_SUMS, f, e);
+	}
+}
+
+static void output_error_case(size_t T, size_t cols)
+{
+	const size_t stride = cols + 9, col0 = 4;
+	struct array d = array_random(T * cols, 1), g = array_random(T * stride, 2), y = array_random(T * stride, 3);
+	struct row_sums sums = row_sums_random(T), alone = row_sums_random(1);
+	double *expected = mem_array(sums.count, sizeof *expected), *first = mem_array(OUTPUT_SUMS, sizeof *first);
+	memcpy(expected, sums.host + EDGE, sums.count * sizeof *expected);
+	memcpy(first, alone.host + EDGE, OUTPUT_SUMS * sizeof *first);
+	/* The last row alone: the same bits as among others. */
+	size_t last = T - 1;
+	ops->upload(f64_at(sums.at, OUTPUT_SUMS * last), first, OUTPUT_SUMS * sizeof *first);
+	memcpy(expected + OUTPUT_SUMS * last, first, OUTPUT_SUMS * sizeof *first);
+	ops->output_error(sums.at, d.at, g.at, y.at, T, cols, stride, col0);
+	ops->output_error(alone.at, f32_at(d.at, last * cols), f32_at(g.at, last * stride), f32_at(y.at, last * stride), 1,
+		cols, stride, col0);
+	for (size_t t = 0; t < T; t++)
+		plain_output_row(expected + OUTPUT_SUMS * t, d.value + t * cols, g.value + t * stride + col0,
+			y.value + t * stride + col0, cols);
+	row_sums_check(&sums, expected, cols);
+	row_sums_check(&alone, expected + OUTPUT_SUMS * last, cols);
+	CHECK(!memcmp(sums.host + EDGE + OUTPUT_SUMS * last, alone.host + EDGE, OUTPUT_SUMS * sizeof *first),
+		"a row of %zu columns has other bits alone", cols);
+	ops->release(sums.memory), ops->release(alone.memory);
+	free(sums.host), free(alone.host), free(expected), free(first);
+	array_free(&d), array_free(&g), array_free(&y);
+}
+
+static void test_output_error(void)
+{
+	for (size_t t = 0; t < 3; t++)
+		for (size_t i = 0; i < SIZES; i++)
+			output_error_case(sizes[t], sizes[i]);
+	output_error_case(3, 64);
+	output_error_case(2, 515);
+}
+
+/* A change that is no number shows in its row's sums alone, and not as the largest. */
+static void test_output_error_nan(void)
+{
+	struct array d = array_random(3 * 33, 1), g = array_random(3 * 33, 1), y = array_random(3 * 33, 1);
+	struct row_sums sums = row_sums_random(3);
+	d.host[EDGE + 33 + 32] = NAN;
+	array_upload(&d);
+	ops->output_error(sums.at, d.at, g.at, y.at, 3, 33, 33, 0);
+	ops->download(sums.host, sums.memory, (sums.count + 2 * EDGE) * sizeof *sums.host);
+	for (size_t t = 0; t < 3; t++) {
+		const double *s = sums.host + EDGE + OUTPUT_SUMS * t;
+		CHECK(isnan(s[0]) == (t == 1) && isnan(s[1]) == (t == 1) && isnan(s[3]) == (t == 1), "row %zu: %g %g %g", t,
+			s[0], s[1], s[3]);
+		CHECK(isfinite(s[2]) && isfinite(s[4]), "row %zu: %g %g", t, s[2], s[4]);
+	}
+	ops->release(sums.memory);
+	free(sums.host);
+	array_free(&d), array_free(&g), array_free(&y);
+}
+
 /* Twice the same gives the same bits, on whatever thread. */
 struct repeat {
 	struct array x[8];
@@ -721,6 +826,8 @@ int main(int argc, char **argv)
 		TEST(test_add);
 		TEST(test_cross_entropy);
 		TEST(test_cross_entropy_nan);
+		TEST(test_output_error);
+		TEST(test_output_error_nan);
 		TEST(test_threads);
 		TEST(test_sync);
 	}

@@ -21,7 +21,7 @@
 #include "report/words.h"
 #include "../support/scratch.h"
 
-enum { LINEARS = 8, BATCHES = 2, TEXT_MAX = 1 << 20 };
+enum { LINEARS = 8, GROUPS = 5, BATCHES = 2, SEQUENCES = 7, POSITIONS = SCORES_POSITIONS, TEXT_MAX = 1 << 20 };
 
 static const char golden_dir[] = "tests/golden/report";
 
@@ -30,7 +30,9 @@ static const char golden_dir[] = "tests/golden/report";
 struct sample {
 	struct scores_linear linears[LINEARS];
 	struct calib_linear calib_linears[LINEARS];
-	struct output_sums sums[LINEARS * BATCHES];
+	struct output_sums sums[LINEARS * BATCHES], weight_only[LINEARS], activation_only[LINEARS];
+	size_t sequence_tokens[SEQUENCES], position[GROUPS * POSITIONS];
+	double sequence_score[GROUPS * SEQUENCES], position_score[GROUPS * POSITIONS], first_score[GROUPS];
 	size_t sequences[BATCHES], tokens[BATCHES], targets[BATCHES];
 	double loss[BATCHES];
 	struct scores scores;
@@ -64,6 +66,30 @@ static void sample_linear(struct sample *s, size_t i, const char *name, size_t g
 			.error2 = 0.5 * (double)(1 + b), .output2 = 2048, .cross = 2048.25, .error_max = 0.25 * (double)(1 + b)};
 }
 
+/* Captions of 10 or 11 tokens, the scores of a batch spread evenly over them; tokens that score half as much each. */
+static void sample_parts(struct sample *s)
+{
+	for (size_t i = 0; i < SEQUENCES; i++)
+		s->sequence_tokens[i] = i < 4 ? 10 : i < 6 ? 11 : 10;
+	for (size_t g = 0; g < GROUPS; g++) {
+		double all = scores_group(&s->scores, g);
+		for (size_t i = 0; i < SEQUENCES; i++)
+			s->sequence_score[g * SEQUENCES + i] = scores_group_batch(&s->scores, g, i / 4) /
+				(double)s->sequences[i / 4];
+		for (size_t p = 0; p < POSITIONS; p++) {
+			s->position[g * POSITIONS + p] = (p * 5 + g) % 72;
+			s->position_score[g * POSITIONS + p] = all / (double)(2 << p);
+		}
+		s->first_score[g] = all / 4;
+	}
+	for (size_t i = 0; i < LINEARS; i++) {
+		const struct output_sums *o = &s->sums[i * BATCHES];
+		double all = o[0].score + o[1].score, error2 = o[0].error2 + o[1].error2;
+		s->weight_only[i] = (struct output_sums){all / 4, error2 / 4, 2 * 2048, 2 * 2048.125, 0.25};
+		s->activation_only[i] = (struct output_sums){all / 2, error2 / 2, 2 * 2048, 2 * 2048.125, 0.375};
+	}
+}
+
 static void sample_init(struct sample *s)
 {
 	static const struct { const char *name; size_t group, out, in; } linears[LINEARS] = {
@@ -87,9 +113,13 @@ static void sample_init(struct sample *s)
 	}
 	struct quantizer weight = {ELEMENT_FP8, SCALE_ROW, 0}, activation = {ELEMENT_FP8, SCALE_TENSOR, 0};
 	s->scores = (struct scores){.pair = {weight, activation}, .method = "gradient", .batch_size = 4,
-		.linear_count = LINEARS, .batch_count = BATCHES, .linears = s->linears, .sums = s->sums,
+		.linear_count = LINEARS, .batch_count = BATCHES, .sequence_count = SEQUENCES, .position_count = POSITIONS,
+		.linears = s->linears, .sums = s->sums, .weight_only = s->weight_only, .activation_only = s->activation_only,
+		.sequence_score = s->sequence_score, .sequence_tokens = s->sequence_tokens, .position = s->position,
+		.position_score = s->position_score, .first_score = s->first_score,
 		.batch_sequences = s->sequences, .batch_tokens = s->tokens, .batch_targets = s->targets,
 		.batch_loss = s->loss};
+	sample_parts(s);
 	s->calib = (struct calib){.pair = {weight, activation}, .linear_count = LINEARS, .linears = s->calib_linears,
 		.sequences = 7, .tokens = 72};
 	s->vision[0] = (struct report_vision){"model.visual.patch_embed.proj", "Conv3d", 16, 24};
@@ -113,6 +143,7 @@ static void sample_weight_only(struct sample *s)
 {
 	cJSON *pair = cJSON_GetObjectItem(s->config, "quant_pair");
 	s->scores.pair = (struct quantizer_pair){{ELEMENT_INT4, SCALE_BLOCK, 16}, {0}};
+	s->scores.weight_only = s->scores.activation_only = NULL;
 	s->calib.pair = s->scores.pair;
 	s->calib.sequences = s->calib.tokens = 0;
 	for (size_t i = 0; i < LINEARS; i++) {
@@ -302,6 +333,7 @@ static void sample_unscored(struct sample *s)
 	}
 	for (size_t i = 0; i < LINEARS * BATCHES; i++)
 		s->sums[i].score = 0;
+	sample_parts(s);
 }
 
 /* One-token captions: nothing to predict, nothing observed. */
@@ -334,6 +366,7 @@ static void test_divergence(void)
 		kl[i] = (double)(i + 1) / 8;
 	s.scores.method = "kl_div";
 	s.scores.kl = kl;
+	sample_parts(&s);
 	s.vision[0].name = "model.visual.merger.linear_fc1";
 	s.cell.vision_count = 1;
 	CHECK(!group_table_make(&t, &s.cell), "%s", error_text());

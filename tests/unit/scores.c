@@ -10,7 +10,7 @@
 #include "common/memory.h"
 #include "formats/scores.h"
 
-enum { LINEARS = 3, BATCHES = 2 };
+enum { LINEARS = 3, GROUPS = 2, BATCHES = 2, SEQUENCES = 3, POSITIONS = SCORES_POSITIONS };
 
 /* Everything a scores object has, where a test may change it. */
 struct made {
@@ -18,8 +18,29 @@ struct made {
 	struct output_sums sums[LINEARS * BATCHES];
 	size_t sequences[BATCHES], tokens[BATCHES], targets[BATCHES];
 	double loss[BATCHES];
+	struct output_sums weight_only[LINEARS], activation_only[LINEARS];
+	size_t sequence_tokens[SEQUENCES], position[GROUPS * POSITIONS];
+	double sequence_score[GROUPS * SEQUENCES], position_score[GROUPS * POSITIONS], first_score[GROUPS];
+	double kl[GROUPS * BATCHES];    /* not part of it unless a test says so */
 	struct scores scores;
 };
+
+/* Scores of captions and tokens that fit those of groups: the first batch halved among its two captions; half of all on
+ * the first tokens, and less and less on others, two of them alike. */
+static void make_parts(struct made *m)
+{
+	struct scores *s = &m->scores;
+	for (size_t g = 0; g < GROUPS; g++) {
+		double all = scores_group(s, g), rest = all;
+		for (size_t i = 0; i < SEQUENCES; i++)
+			m->sequence_score[g * SEQUENCES + i] = scores_group_batch(s, g, i / 2) / (i < 2 ? 2 : 1);
+		for (size_t p = 0; p < POSITIONS; p++) {
+			m->position[g * POSITIONS + p] = (p * 3 + 5 * g) % 17;
+			m->position_score[g * POSITIONS + p] = p == 15 ? rest : (rest /= 2);
+		}
+		m->first_score[g] = all / 2;
+	}
+}
 
 /* Two groups, the first of two members. */
 static void make(struct made *m)
@@ -27,15 +48,24 @@ static void make(struct made *m)
 	*m = (struct made){
 		.linears = {{"a.q_proj", 0, 4, 8}, {"a.k_proj", 0, 4, 2}, {"lm_head", 1, 4, 100}},
 		.sequences = {2, 1}, .tokens = {12, 5}, .targets = {10, 4}, .loss = {1.5, 1 / 3.0},
+		.sequence_tokens = {11, 1, 5}, .kl = {0.25, 0.5, 0, 3},
 	};
 	for (size_t i = 0; i < LINEARS * BATCHES; i++)
 		m->sums[i] = (struct output_sums){.score = 0.1 * (double)(i + 1), .error2 = 1e-300, .output2 = 2, .cross = -1,
 			.error_max = 0.5};
+	for (size_t i = 0; i < LINEARS; i++) {
+		m->weight_only[i] = (struct output_sums){.score = (double)i, .output2 = 4, .cross = 3, .error_max = 0.25};
+		m->activation_only[i] = (struct output_sums){.score = 1 / (double)(1 + i), .error2 = 7, .error_max = 0.125};
+	}
 	m->scores = (struct scores){
 		.method = "gradient", .batch_size = 2, .linear_count = LINEARS, .batch_count = BATCHES, .linears = m->linears,
-		.sums = m->sums, .batch_sequences = m->sequences, .batch_tokens = m->tokens, .batch_targets = m->targets,
-		.batch_loss = m->loss,
+		.sequence_count = SEQUENCES, .position_count = POSITIONS, .sums = m->sums, .weight_only = m->weight_only,
+		.activation_only = m->activation_only, .sequence_score = m->sequence_score,
+		.sequence_tokens = m->sequence_tokens, .position = m->position, .position_score = m->position_score,
+		.first_score = m->first_score, .batch_sequences = m->sequences, .batch_tokens = m->tokens,
+		.batch_targets = m->targets, .batch_loss = m->loss,
 	};
+	make_parts(m);
 	quantizer_weight_parse("N16", &m->scores.pair.weight);
 	quantizer_activation_parse("i8k", &m->scores.pair.activation);
 }
@@ -63,6 +93,15 @@ static void test_round_trip(void)
 			read.linears[i].out == m.linears[i].out, "linear %zu differs", i);
 	}
 	CHECK(memcmp(read.sums, m.sums, sizeof m.sums) == 0, "the sums differ");
+	CHECK(memcmp(read.weight_only, m.weight_only, sizeof m.weight_only) == 0 &&
+		memcmp(read.activation_only, m.activation_only, sizeof m.activation_only) == 0, "the halves differ");
+	CHECK(read.sequence_count == SEQUENCES && read.position_count == POSITIONS && !read.kl, "%zu, %zu",
+		read.sequence_count, read.position_count);
+	CHECK(memcmp(read.sequence_score, m.sequence_score, sizeof m.sequence_score) == 0 &&
+		memcmp(read.sequence_tokens, m.sequence_tokens, sizeof m.sequence_tokens) == 0, "the sequences differ");
+	CHECK(memcmp(read.position, m.position, sizeof m.position) == 0 &&
+		memcmp(read.position_score, m.position_score, sizeof m.position_score) == 0 &&
+		memcmp(read.first_score, m.first_score, sizeof m.first_score) == 0, "the positions differ");
 	CHECK(memcmp(read.batch_sequences, m.sequences, sizeof m.sequences) == 0 &&
 		memcmp(read.batch_tokens, m.tokens, sizeof m.tokens) == 0 &&
 		memcmp(read.batch_targets, m.targets, sizeof m.targets) == 0 &&
@@ -71,10 +110,40 @@ static void test_round_trip(void)
 	free(path);
 }
 
+/* With one quantizer there are no halves. With fewer tokens than positions there are as many as tokens. */
+static void test_small(void)
+{
+	struct made m;
+	struct scores read;
+	struct digest content, identity;
+	size_t size;
+	char *path = scratch_path("small.scores");
+	make(&m);
+	m.scores.pair.activation = (struct quantizer){0};
+	m.scores.weight_only = m.scores.activation_only = NULL;
+	m.scores.batch_count = 1;
+	m.scores.sequence_count = 2;
+	m.tokens[0] = 3, m.targets[0] = 1, m.sequence_tokens[0] = 1, m.sequence_tokens[1] = 2, m.scores.position_count = 3;
+	for (size_t g = 0; g < GROUPS; g++)
+		for (size_t i = 0; i < 3; i++) {
+			m.sequence_score[2 * g + i % 2] = scores_group(&m.scores, g) / 2;
+			m.position[3 * g + i] = (i + g) % 3;
+			m.position_score[3 * g + i] = scores_group(&m.scores, g) / (double)(2 << i);
+			m.first_score[g] = 0;
+		}
+	unlink(path);
+	if (scores_write(&m.scores, path, &content, &identity, &size) || scores_open(&read, path, &content))
+		exit(error_report(1));
+	CHECK(!read.weight_only && !read.activation_only, "halves of one");
+	CHECK(read.position_count == 3 && read.sequence_count == 2 && read.position[3] == 1, "%zu, %zu",
+		read.position_count, read.sequence_count);
+	scores_close(&read);
+	free(path);
+}
+
 /* With divergences beside the sums, these are the scores. */
 static void test_kl(void)
 {
-	const double kl[2 * BATCHES] = {0.25, 0.5, 0, 3};
 	struct made m;
 	struct scores read;
 	struct digest content, identity;
@@ -82,7 +151,8 @@ static void test_kl(void)
 	char *path = scratch_path("kl.scores");
 	make(&m);
 	m.scores.method = "kl_div";
-	m.scores.kl = kl;
+	m.scores.kl = m.kl;
+	make_parts(&m);
 	unlink(path);
 	if (scores_write(&m.scores, path, &content, &identity, &size) || scores_open(&read, path, &content))
 		exit(error_report(1));
@@ -96,8 +166,8 @@ static void test_kl(void)
 	unlink(path);
 	CHECK(!scores_write(&m.scores, path, &content, &identity, &size), "%s", error_text());
 	CHECK(scores_open(&read, path, &content) && strstr(error_text(), "array \"kl\" is missing"), "%s", error_text());
-	const double negative[2 * BATCHES] = {0, 0, -1e-300, 0};
-	m.scores.kl = negative;
+	m.scores.kl = m.kl;
+	m.kl[2] = -1e-300;
 	unlink(path);
 	CHECK(!scores_write(&m.scores, path, &content, &identity, &size), "%s", error_text());
 	CHECK(scores_open(&read, path, &content) && strstr(error_text(), "group 1 on batch 0 is negative"), "%s",
@@ -197,6 +267,35 @@ static void score_nan(struct made *m) { m->sums[3].score = NAN; }
 static void score_negative(struct made *m) { m->sums[3].score = -1; }
 static void cross_infinite(struct made *m) { m->sums[5].cross = INFINITY; }
 static void largest_infinite(struct made *m) { m->sums[0].error_max = INFINITY; }
+static void tokens_huge(struct made *m) { m->tokens[1] = SIZE_MAX; m->targets[1] = SIZE_MAX - 1; }
+static void weights_nan(struct made *m) { m->weight_only[1].error2 = NAN; }
+static void inputs_negative(struct made *m) { m->activation_only[2].output2 = -1; }
+static void length_zero(struct made *m) { m->sequence_tokens[1] = 0; }
+static void length_huge(struct made *m) { m->sequence_tokens[0] = SIZE_MAX; }
+static void lengths_moved(struct made *m) { m->sequence_tokens[0] = 10; m->sequence_tokens[2] = 6; }
+static void lengths_wrong(struct made *m) { m->sequence_tokens[0] = 10; }
+static void caption_nan(struct made *m) { m->sequence_score[4] = NAN; }
+static void caption_negative(struct made *m) { m->sequence_score[0] = -m->sequence_score[0]; }
+static void captions_less(struct made *m) { m->sequence_score[2] *= 1 - 1e-6; }
+static void captions_more(struct made *m) { m->sequence_score[5] *= 1 + 1e-6; }
+static void first_nan(struct made *m) { m->first_score[1] = NAN; }
+static void first_negative(struct made *m) { m->first_score[1] = -1e-9; }
+static void first_too_large(struct made *m) { m->first_score[0] = 1.01; }
+static void position_outside(struct made *m) { m->position[3] = 17; }
+static void position_twice(struct made *m) { m->position[3] = m->position[1]; }
+static void positions_swapped(struct made *m) { m->position_score[POSITIONS] /= 3; }
+static void position_nan(struct made *m) { m->position_score[2] = NAN; }
+static void position_negative(struct made *m) { m->position_score[POSITIONS - 1] = -1; }
+static void positions_too_large(struct made *m) { m->position_score[0] = 1; }
+
+/* Equal scores, the later token first. */
+static void equal_swapped(struct made *m)
+{
+	m->position[14] = 9;
+	m->position[15] = 8;
+	for (size_t i = 0; i < 14; i++)
+		m->position[i] = i < 8 ? i : i + 2;
+}
 
 static const struct {
 	void (*change)(struct made *m);
@@ -210,6 +309,27 @@ static const struct {
 	{score_negative, "the sums of a.k_proj on batch 1"},
 	{cross_infinite, "the sums of lm_head on batch 1"},
 	{largest_infinite, "the sums of a.q_proj on batch 0"},
+	{tokens_huge, "batch 1 has 1 sequences, 18446744073709551615 tokens"},
+	{weights_nan, "the sums of a.k_proj by weights alone"},
+	{inputs_negative, "the sums of lm_head by activations alone"},
+	{length_zero, "sequence 1 of batch 0 has 0 tokens, the batch 12"},
+	{length_huge, "sequence 0 of batch 0 has 18446744073709551615 tokens"},
+	{lengths_moved, "the sequences of batch 0 have 11 tokens, the batch 12"},
+	{lengths_wrong, "the sequences of batch 0 have 11 tokens, the batch 12"},
+	{caption_nan, "the score of group 1 on sequence 1"},
+	{caption_negative, "the score of group 0 on sequence 0"},
+	{captions_less, "the scores of group 0 on sequences add up to"},
+	{captions_more, "the scores of group 1 on sequences add up to"},
+	{first_nan, "group 1 scores nan on first tokens"},
+	{first_negative, "group 1 scores -1"},
+	{first_too_large, "group 0 scores 1.01 on first tokens, 1 on all"},
+	{position_outside, "position 3 of group 0 is token 17 of 17"},
+	{position_twice, "the positions of group 0 are not in order at 3"},
+	{positions_swapped, "the positions of group 1 are not in order at 1"},
+	{equal_swapped, "the positions of group 0 are not in order at 15"},
+	{position_nan, "the score of group 0 at position 2"},
+	{position_negative, "the score of group 0 at position 15"},
+	{positions_too_large, "at its largest tokens, 1 on all"},
 };
 
 static void test_damaged_arrays(void)
@@ -229,7 +349,8 @@ static void test_damaged_arrays(void)
 
 static void test_missing_arrays(void)
 {
-	static const char *const names[] = {"sums", "sequences", "tokens", "targets", "loss"};
+	static const char *const names[] = {"sums", "weight_only", "activation_only", "sequence_score", "sequence_tokens",
+		"position", "position_score", "first_score", "sequences", "tokens", "targets", "loss"};
 	char *path = scratch_path("missing.scores");
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		struct made m;
@@ -248,6 +369,7 @@ static void test_missing_arrays(void)
 int main(void)
 {
 	TEST(test_round_trip);
+	TEST(test_small);
 	TEST(test_groups);
 	TEST(test_kl);
 	TEST(test_damaged_description);
