@@ -43,14 +43,16 @@ static const size_t rows_max = 4096, product_bytes = (size_t)256 << 20;
 struct range {
 	uintptr_t begin, end;
 	enum cuda_weight kind;
+	uint64_t version;       /* of its last writing; 0: nothing is known of it */
 };
 
 static struct {
 	struct range *ranges;   /* disjoint, in no order */
 	size_t count, capacity;
+	uint64_t version;
 } known;
 
-static void range_add(uintptr_t begin, uintptr_t end, enum cuda_weight kind)
+static void range_add(uintptr_t begin, uintptr_t end, enum cuda_weight kind, uint64_t version)
 {
 	if (begin >= end)
 		return;
@@ -58,7 +60,7 @@ static void range_add(uintptr_t begin, uintptr_t end, enum cuda_weight kind)
 		known.capacity = known.capacity ? 2 * known.capacity : 64;
 		known.ranges = (struct range *)mem_resize(known.ranges, known.capacity, sizeof *known.ranges);
 	}
-	known.ranges[known.count++] = (struct range){begin, end, kind};
+	known.ranges[known.count++] = (struct range){begin, end, kind, version};
 }
 
 /* Cuts the new range out of the old ones. */
@@ -72,19 +74,19 @@ void cuda_weight_mark(const dev_weight *W, size_t count, enum cuda_weight kind)
 			continue;
 		}
 		known.ranges[i] = known.ranges[--known.count];
-		range_add(old.begin, old.begin < begin ? begin : old.begin, old.kind);
-		range_add(old.end > end ? end : old.end, old.end, old.kind);
+		range_add(old.begin, old.begin < begin ? begin : old.begin, old.kind, old.version);
+		range_add(old.end > end ? end : old.end, old.end, old.kind, old.version);
 	}
-	range_add(begin, end, kind);
+	range_add(begin, end, kind, ++known.version);
 }
 
-static enum cuda_weight weight_kind(const dev_weight *W, size_t count)
+static struct range weight_range(const dev_weight *W, size_t count)
 {
 	const uintptr_t begin = (uintptr_t)W, end = begin + count * sizeof(float);
 	for (size_t i = 0; i < known.count; i++)
 		if (known.ranges[i].begin <= begin && end <= known.ranges[i].end)
-			return known.ranges[i].kind;
-	return CUDA_WEIGHT_F32;
+			return known.ranges[i];
+	return (struct range){begin, end, CUDA_WEIGHT_F32, 0};
 }
 
 /* ---- kernels ---- */
@@ -169,15 +171,70 @@ static size_t product_count(enum cuda_weight kind, struct runs runs)
 	return n * runs.count;
 }
 
-/* Parts of x[rows, cols] in workspace, each [rows_to][ld]. */
+/* Parts of x[rows, cols], each [rows_to][ld]. */
+static void split_to(__nv_bfloat16 *to, const float *x, size_t rows, size_t rows_to, size_t cols, size_t ld, size_t parts)
+{
+	CUDA_LAUNCH(split_kernel, (unsigned)rows_to, cuda_row_threads(cols), 0, to, x, rows, cols, ld, rows_to * ld,
+		(int)parts);
+}
+
+/* The same in workspace. */
 static const __nv_bfloat16 *split(enum cuda_slot slot, const float *x, size_t rows, size_t rows_to, size_t cols,
 	size_t ld, size_t parts)
 {
 	__nv_bfloat16 *to = (__nv_bfloat16 *)cuda_workspace(slot, parts * rows_to * ld * sizeof *to);
-	CUDA_LAUNCH(split_kernel, (unsigned)rows_to, cuda_row_threads(cols), 0, to, x, rows, cols, ld, rows_to * ld,
-		(int)parts);
+	split_to(to, x, rows, rows_to, cols, ld, parts);
 	return to;
 }
+
+/* ---- parts of weights ---- */
+
+/* Weights are multiplied many times as long as they stay what they are: with each batch, with each form of the input.
+ * The parts of the last few are kept. */
+enum { KEPT = 8 };
+static const size_t kept_bytes = (size_t)256 << 20; /* larger ones are not */
+
+static struct kept {
+	const float *W;
+	uint64_t version;
+	size_t rows, rows_to, cols, ld, parts;
+	__nv_bfloat16 *memory;
+	size_t bytes;
+	uint64_t used;
+} kept[KEPT];
+
+static int kept_is(const struct kept *a, const struct kept *b)
+{
+	return a->W == b->W && a->version == b->version && a->rows == b->rows && a->rows_to == b->rows_to &&
+		a->cols == b->cols && a->ld == b->ld && a->parts == b->parts;
+}
+
+/* As split(), of a weight with the version. */
+static const __nv_bfloat16 *split_weight(const float *W, uint64_t version, size_t rows, size_t rows_to, size_t cols,
+	size_t ld, size_t parts)
+{
+	static uint64_t uses;
+	struct kept *oldest = &kept[0], wanted = {W, version, rows, rows_to, cols, ld, parts};
+	wanted.bytes = parts * rows_to * ld * sizeof(__nv_bfloat16);
+	if (!version || wanted.bytes > kept_bytes)
+		return split(CUDA_W_PARTS, W, rows, rows_to, cols, ld, parts);
+	for (struct kept *k = kept; k < kept + KEPT; k++) {
+		if (k->memory && kept_is(k, &wanted)) {
+			k->used = ++uses;
+			return k->memory;
+		}
+		oldest = k->used < oldest->used ? k : oldest;
+	}
+	__nv_bfloat16 *memory = (__nv_bfloat16 *)cuda_resize(oldest->memory, &oldest->bytes, wanted.bytes);
+	wanted.bytes = oldest->bytes;
+	wanted.memory = memory;
+	wanted.used = ++uses;
+	*oldest = wanted;
+	split_to(memory, W, rows, rows_to, cols, ld, parts);
+	return memory;
+}
+
+/* ---- products ---- */
 
 /* Columns of the output at a time. */
 static size_t columns_at_a_time(size_t rows, size_t cols, enum cuda_weight kind, struct runs runs)
@@ -210,7 +267,8 @@ static void multiply(float *y, size_t ld, const struct product *p, float beta)
 extern "C" void cuda_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out,
 	float beta)
 {
-	struct product p = {.kind = weight_kind(W, out * in), .across = 1, .runs = runs_of(in)};
+	const struct range known_as = weight_range(W, out * in);
+	struct product p = {.kind = known_as.kind, .across = 1, .runs = runs_of(in)};
 	const size_t ld = p.runs.count * p.runs.length;
 	p.ldw = ld;
 	for (size_t t = 0; t < T; t += p.rows) {
@@ -219,7 +277,7 @@ extern "C" void cuda_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, s
 		const size_t step = columns_at_a_time(p.rows, out, p.kind, p.runs);
 		for (size_t c = 0; c < out; c += p.cols) {
 			p.cols = smaller(out - c, step);
-			p.W = split(CUDA_W_PARTS, f32(W) + c * in, p.cols, p.cols, in, ld, (size_t)parts_of(p.kind));
+			p.W = split_weight(f32(W) + c * in, known_as.version, p.cols, p.cols, in, ld, (size_t)parts_of(p.kind));
 			p.plane = p.cols * ld;
 			multiply(f32(y) + t * out + c, out, &p, beta);
 		}
@@ -229,13 +287,14 @@ extern "C" void cuda_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, s
 extern "C" void cuda_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in,
 	size_t out, float beta)
 {
-	struct product p = {.kind = weight_kind(W, out * in), .across = 0, .runs = runs_of(out)};
+	const struct range known_as = weight_range(W, out * in);
+	struct product p = {.kind = known_as.kind, .across = 0, .runs = runs_of(out)};
 	const size_t ld = p.runs.count * p.runs.length;
 	if (!T)
 		return;
 	p.ldw = padded(in);
 	p.plane = ld * p.ldw;
-	const __nv_bfloat16 *parts = split(CUDA_W_PARTS, f32(W), out, ld, in, p.ldw, (size_t)parts_of(p.kind));
+	const __nv_bfloat16 *parts = split_weight(f32(W), known_as.version, out, ld, in, p.ldw, (size_t)parts_of(p.kind));
 	for (size_t t = 0; t < T; t += p.rows) {
 		p.rows = smaller(T - t, rows_max);
 		p.x = split(CUDA_X_PARTS, f32(dy) + t * out, p.rows, p.rows, out, ld, x_parts[p.kind][0]);

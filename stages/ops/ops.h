@@ -69,6 +69,8 @@ struct ops {
 	const char *name;     /* "cpu" */
 	const char *numerics; /* class of equal results, part of action keys: "cpu-ref-openblas0.3.21-haswell" */
 	size_t weight_bytes;  /* bytes of one dev_weight element */
+	size_t slice_rows;    /* rows of a weight worth taking at a time; a constant: products of another shape have other
+	                       * bits */
 
 	/* Memory. alloc returns device memory of at least bytes (never NULL: out of memory ends the program). */
 	void *(*alloc)(size_t bytes);

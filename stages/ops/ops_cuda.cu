@@ -125,14 +125,19 @@ static void cuda_release(void *p)
 	CUDA_TRY(cudaFree(p));
 }
 
+void *cuda_resize(void *old, size_t *has, size_t bytes)
+{
+	if (old && bytes <= *has)
+		return old;
+	if (old)
+		cuda_release(old);
+	*has = bytes;
+	return cuda_alloc(bytes);
+}
+
 void *cuda_workspace(enum cuda_slot slot, size_t bytes)
 {
-	if (bytes > device.workspace[slot].bytes) {
-		if (device.workspace[slot].memory)
-			cuda_release(device.workspace[slot].memory);
-		device.workspace[slot].memory = cuda_alloc(bytes);
-		device.workspace[slot].bytes = bytes;
-	}
+	device.workspace[slot].memory = cuda_resize(device.workspace[slot].memory, &device.workspace[slot].bytes, bytes);
 	return device.workspace[slot].memory;
 }
 
@@ -228,6 +233,7 @@ static const struct ops table = {
 	.name = "cuda",
 	.numerics = numerics,
 	.weight_bytes = sizeof(float),
+	.slice_rows = 16384,
 	.alloc = cuda_alloc,
 	.release = cuda_release,
 	.upload = cuda_put,

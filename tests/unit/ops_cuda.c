@@ -199,7 +199,7 @@ static void at_first_element(const struct ops *ops, const struct tensor *tensors
 static void run(const struct ops *ops, operation *op, const struct call *call, const struct tensor *tensors,
 	size_t count, size_t outputs, double **found, const char *what)
 {
-	void *memory[TENSORS_MAX], *at[TENSORS_MAX];
+	void *memory[TENSORS_MAX] = {0}, *at[TENSORS_MAX] = {0};
 	for (size_t i = 0; i < count; i++)
 		memory[i] = tensor_put(ops, &tensors[i]);
 	at_first_element(ops, tensors, count, memory, at);
