@@ -16,7 +16,8 @@ static int check_same(const struct grid *grid)
 	const char *first = node_string(grid->cells[0].config, key);
 	for (size_t i = 1; i < grid->cell_count; i++)
 		if (strcmp(node_string(grid->cells[i].config, key), first))
-			return origin_fail(&node_at(grid->cells[i].config, key)->at, "%s must be the same for all cells of a grid", key);
+			return origin_fail(&node_at(grid->cells[i].config, key)->at,
+				"%s must be the same for all cells of a grid", key);
 	return 0;
 }
 

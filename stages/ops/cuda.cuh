@@ -34,7 +34,7 @@ enum cuda_slot {
 /* At least bytes, 256-aligned; what it held is lost when it has to grow. */
 void *cuda_workspace(enum cuda_slot slot, size_t bytes);
 
-/* Memory for at least bytes: the old one (may be NULL), whose size *has says and is updated, or another in its place. */
+/* Memory for at least bytes: the old one (may be NULL), whose size *has says, or another in its place. */
 void *cuda_resize(void *old, size_t *has, size_t bytes);
 
 cudaStream_t cuda_stream(void);

@@ -65,8 +65,8 @@ static int driver_check(void)
 	if (driver.version(&version) != DRIVER_OK)
 		return fail("the NVIDIA driver does not answer");
 	if (version / 1000 < QG_CUDA / 1000)
-		return fail("the NVIDIA driver is too old: it runs CUDA up to %d.%d, and this build is for %d.%d; install a newer "
-			"driver", version / 1000, version % 1000 / 10, QG_CUDA / 1000, QG_CUDA % 1000 / 10);
+		return fail("the NVIDIA driver is too old: it runs CUDA up to %d.%d, and this build is for %d.%d; install a "
+			"newer driver", version / 1000, version % 1000 / 10, QG_CUDA / 1000, QG_CUDA % 1000 / 10);
 	return 0;
 }
 
@@ -105,8 +105,8 @@ static int cublaslt_open(void)
 	for (size_t i = 0; i < sizeof names / sizeof *names && !device.cublaslt; i++)
 		device.cublaslt = dlopen(names[i], RTLD_LAZY | RTLD_LOCAL);
 	if (!device.cublaslt)
-		return fail(CUBLASLT " was found neither by the system nor in " LIB_DIR ": install the CUDA toolkit's libraries, "
-			"or set $LD_LIBRARY_PATH");
+		return fail(CUBLASLT " was found neither by the system nor in " LIB_DIR ": install the CUDA toolkit's "
+			"libraries, or set $LD_LIBRARY_PATH");
 	if (function_find(device.cublaslt, &version, "cublasLtGetVersion"))
 		return fail_context(CUBLASLT);
 	device.version = version();

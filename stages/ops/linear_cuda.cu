@@ -20,8 +20,8 @@ extern "C" {
  *
  * Parts of x stand one below the other, so that those to be multiplied with one part of W are one matrix.
  *
- * Tensor cores cut off what an fp32 sum cannot hold where the CPU rounds: each of some k/16 steps takes up to 2^-23 off,
- * always towards zero (measured: 5e-6 of the largest result at k = 5001). Long sums are therefore cut into runs of at
+ * Tensor cores cut off what an fp32 sum cannot hold where the CPU rounds: each of some k/16 steps takes up to 2^-23
+ * off, always towards zero (measured: 5e-6 of the largest result at k = 5001). Long sums are therefore cut into runs of at
  * most RUN_MAX. All products of parts and runs are added up in fp64 and rounded once. */
 
 enum { PARTS_MAX = 3, PAD = 8, RUN_MAX = 4096 };
@@ -91,8 +91,8 @@ static struct range weight_range(const dev_weight *W, size_t count)
 
 /* ---- kernels ---- */
 
-/* parts[p][..][ld] of x[rows][cols], plane elements from part to part; columns and rows behind are zeros. A block a row.
- * Infinity and NaN are NaN in the second part, and so in every product. */
+/* parts[p][..][ld] of x[rows][cols], plane elements from part to part; columns and rows behind are zeros. A block a
+ * row. Infinity and NaN are NaN in the second part, and so in every product. */
 __global__ static void split_kernel(__nv_bfloat16 *parts, const float *x, size_t rows, size_t cols, size_t ld,
 	size_t plane, int count)
 {
@@ -172,7 +172,8 @@ static size_t product_count(enum cuda_weight kind, struct runs runs)
 }
 
 /* Parts of x[rows, cols], each [rows_to][ld]. */
-static void split_to(__nv_bfloat16 *to, const float *x, size_t rows, size_t rows_to, size_t cols, size_t ld, size_t parts)
+static void split_to(__nv_bfloat16 *to, const float *x, size_t rows, size_t rows_to, size_t cols, size_t ld,
+	size_t parts)
 {
 	CUDA_LAUNCH(split_kernel, (unsigned)rows_to, cuda_row_threads(cols), 0, to, x, rows, cols, ld, rows_to * ld,
 		(int)parts);

@@ -162,9 +162,10 @@ struct ops {
 /* The CPU instance. Plain memory, OpenBLAS, threads by pool.h. */
 const struct ops *ops_cpu(void);
 
-/* The CUDA instance, for ops_open(): only builds with CUDA have it, and only where cuda_device_find() is not NULL may it be
- * called. The GPU is not touched before the first alloc() or sync(), which start it. All work is one stream, fed by one
- * thread of the host: for_each() runs its pieces in order. After a failure results are void, and sync() says why. */
+/* The CUDA instance, for ops_open(): only builds with CUDA have it, and it may be called only where cuda_device_find()
+ * is not NULL. The GPU is not touched before the first alloc() or sync(), which start it. All work is one stream, fed
+ * by one thread of the host: for_each() runs its pieces in order. After a failure results are void, and sync() says
+ * why. */
 const struct ops *ops_cuda(void);
 
 /* The instance for a device, "cpu" or "cuda"; NULL after fail() when there is no such device here (cuda_device.h). */

@@ -2,8 +2,8 @@
  *
  *     build/bench/score [DEVICE [LAYERS [CAPTIONS]]]      cuda 36 128
  *
- * Captions have 13 tokens, batches 8 captions. Prints the time of each pass; weights come from memory of the process, as
- * a mapped checkpoint in the page cache would. On 2 cores take few layers: the whole takes hours there. */
+ * Captions have 13 tokens, batches 8 captions. Prints the time of each pass; weights come from memory of the process,
+ * as a mapped checkpoint in the page cache would. On 2 cores take few layers: the whole takes hours there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +17,8 @@
 
 enum { TOKENS = 13, BATCH = 8, FORMATS = 16 };
 
-static const char *const weight_codes[] = {"N16", "F8t", "I4g128", "I8r"}, *const activation_codes[] = {"-", "f8t", "i8t",
-	"i4t"};
+static const char *const weight_codes[] = {"N16", "F8t", "I4g128", "I8r"};
+static const char *const activation_codes[] = {"-", "f8t", "i8t", "i4t"};
 
 static double seconds(void)
 {
@@ -76,7 +76,8 @@ static struct model_tensors tensors_make(const struct lm_config *c)
 int main(int argc, char **argv)
 {
 	struct lm_config c = {
-		.hidden_size = 2560, .layers = argc > 2 ? (size_t)atoi(argv[2]) : 36, .heads = 32, .kv_heads = 8, .head_dim = 128,
+		.hidden_size = 2560, .layers = argc > 2 ? (size_t)atoi(argv[2]) : 36,
+		.heads = 32, .kv_heads = 8, .head_dim = 128,
 		.intermediate_size = 9728, .vocab_size = 151936, .rms_norm_eps = 1e-6, .rope_theta = 5e6, .tied = 1,
 	};
 	size_t captions = argc > 3 ? (size_t)atoi(argv[3]) : 128, batches = (captions + BATCH - 1) / BATCH;
@@ -125,7 +126,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < FORMATS; i++) {
 		int a = i % 4;
 		requests[i] = (struct score_request){
-			.pair = {weights[i / 4].quantizer, a ? activations[a - 1].quantizer : (struct quantizer){ELEMENT_NONE, 0, 0}},
+			.pair.weight = weights[i / 4].quantizer,
+			.pair.activation = a ? activations[a - 1].quantizer : (struct quantizer){ELEMENT_NONE, 0, 0},
 			.weight_amax = weights[i / 4].amax, .activation_amax = a ? activations[a - 1].amax : NULL,
 			.batch = all, .batches = batches, .sums = mem_array(count * batches, sizeof(struct output_sums)),
 		};
@@ -137,7 +139,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < FORMATS; i++)
 		if (requests[i].failure[0])
 			printf("format %d: %s\n", i, requests[i].failure);
-	printf("score of the first linear, formats 1 and 2: %.9g %.9g\n", requests[0].sums[0].score, requests[1].sums[0].score);
+	printf("score of the first linear, formats 1 and 2: %.9g %.9g\n", requests[0].sums[0].score,
+		requests[1].sums[0].score);
 	transformer_close(model);
 	return 0;
 }

@@ -189,7 +189,8 @@ struct call {
 /* Runs the operation on buffers in the order of the tensors. */
 typedef void operation(const struct ops *ops, const struct call *call, void *const *at);
 
-static void at_first_element(const struct ops *ops, const struct tensor *tensors, size_t count, void **memory, void **at)
+static void at_first_element(const struct ops *ops, const struct tensor *tensors, size_t count, void **memory,
+	void **at)
 {
 	for (size_t i = 0; i < count; i++)
 		at[i] = (char *)memory[i] + EDGE * element_bytes(ops, tensors[i].type);
@@ -468,7 +469,8 @@ static void attention_case(const int32_t *start, size_t sequences, size_t nh, si
 
 static void test_attention(void)
 {
-	static const int32_t captions[] = {0, 13, 14, 45, 77, 110, 173, 237, 302}, one[] = {0, 1}, longer[] = {0, 700, 1211};
+	static const int32_t captions[] = {0, 13, 14, 45, 77, 110, 173, 237, 302}, one[] = {0, 1};
+	static const int32_t longer[] = {0, 700, 1211};
 	attention_case(one, 1, 1, 1, 2);
 	attention_case(captions, 8, 4, 2, 64);
 	attention_case(captions, 8, 3, 1, 66);
