@@ -65,9 +65,6 @@ static void scratch_release(struct scratch *s, const struct ops *ops)
 
 /* ---- weights ---- */
 
-/* Rows of W quantized at a time. */
-enum { SLICE_ROWS = 1024 };
-
 struct weights {
 	const struct ops *ops;
 	struct weight_calibration *entries;
@@ -93,8 +90,8 @@ static int weight_error_piece(void *context, size_t index, size_t worker)
 	const struct weights *c = context;
 	const struct linear_info *linear = c->site->linear;
 	const struct weight_calibration *e = &c->entries[index / c->slices];
-	const size_t row0 = index % c->slices * SLICE_ROWS;
-	const size_t rows = linear->out - row0 < SLICE_ROWS ? linear->out - row0 : SLICE_ROWS;
+	const size_t slice = c->ops->slice_rows, row0 = index % c->slices * slice;
+	const size_t rows = linear->out - row0 < slice ? linear->out - row0 : slice;
 	const dev_weight *W = weight_at_const(c->ops, c->site->W, row0 * linear->in);
 	dev_weight *q = c->scratch.buffer[worker];
 	c->ops->quantize_weight(q, W, row0, rows, linear->in, e->quantizer, e->amax[c->site->index], 0);
@@ -107,10 +104,11 @@ static int weight_visit(void *context, const struct linear_site *site)
 	struct weights *c = context;
 	const struct linear_info *linear = site->linear;
 	c->site = site;
-	c->slices = (linear->out + SLICE_ROWS - 1) / SLICE_ROWS;
+	const size_t slice = c->ops->slice_rows;
+	c->slices = (linear->out + slice - 1) / slice;
 	c->sums = mem_zeroed(c->count * c->slices, sizeof *c->sums);
 	scratch_reserve(&c->scratch, c->ops,
-		(linear->out < SLICE_ROWS ? linear->out : SLICE_ROWS) * linear->in * c->ops->weight_bytes);
+		(linear->out < slice ? linear->out : slice) * linear->in * c->ops->weight_bytes);
 	for (size_t e = 0; e < c->count; e++)
 		c->entries[e].amax[site->index] =
 			mem_array(quantizer_amax_count(c->entries[e].quantizer, linear->out, linear->in), sizeof(float));

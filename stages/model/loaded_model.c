@@ -57,6 +57,18 @@ static int open_with(struct loaded_model *m, const char *lm_path, const struct d
 	return -1;
 }
 
+/* The backend the graph was made for, started. */
+static const struct ops *backend_open(const struct job *job, const char *device)
+{
+	const struct ops *ops = ops_open(device);
+	if (!ops)
+		return fail_null("the graph was made for autoquant.device=%s: %s: run ./configure again", device, error_text());
+	if (!job->numerics || strcmp(job->numerics, ops->numerics))
+		return fail_null("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
+			job->numerics ? job->numerics : "(none)", ops->numerics);
+	return ops->sync() ? NULL : ops;
+}
+
 int loaded_model_open(struct loaded_model *m, const struct job *job)
 {
 	const struct job_input *input = job_input_find(job, "lm");
@@ -66,13 +78,11 @@ int loaded_model_open(struct loaded_model *m, const struct job *job)
 		return -1;
 	if (!input)
 		return fail("%s: there is no input \"lm\"", job->path);
-	if (strcmp(device, "cpu"))
-		return fail("autoquant.device is \"%s\", and this build computes on the CPU: run ./configure again", device);
-	if (!job->numerics || strcmp(job->numerics, ops_cpu()->numerics))
-		return fail("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
-			job->numerics ? job->numerics : "(none)", ops_cpu()->numerics);
+	const struct ops *ops = backend_open(job, device);
+	if (!ops)
+		return -1;
 	char *path = job_input_path(job, input);
-	int bad = open_with(m, path, &input->result.content, dir, ops_cpu());
+	int bad = open_with(m, path, &input->result.content, dir, ops);
 	free(path);
 	return bad;
 }

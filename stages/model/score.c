@@ -11,8 +11,10 @@
 #include "model/selection.h"
 #include "model/weight_variants.h"
 
-/* Output rows of W quantized and multiplied at a time. A constant: products of another shape have other bits. */
-enum { SLICE_ROWS = 1024 };
+#define NOTHING SIZE_MAX
+
+/* What a request wants of a format: the whole, and each quantizer alone. */
+enum role { JOINT, WEIGHT_ONLY, ACTIVATION_ONLY, ROLES };
 
 #define NOTHING SIZE_MAX
 
@@ -182,7 +184,7 @@ static void *device_grow(const struct ops *ops, void *old, size_t bytes)
 static void scratch_reserve(struct scoring *s, size_t rows)
 {
 	const struct linear_info *linear = s->site->linear;
-	size_t slice = linear->out < SLICE_ROWS ? linear->out : SLICE_ROWS;
+	size_t slice = linear->out < s->ops->slice_rows ? linear->out : s->ops->slice_rows;
 	size_t x = rows * linear->in, d = rows * slice, dW = slice * linear->in;
 	for (size_t w = 0; w < s->ops->workers() && (x > s->x_room || d > s->d_room); w++) {
 		struct scratch *t = &s->scratch[w];
@@ -274,7 +276,7 @@ static int slices_run(struct scoring *s)
 {
 	const size_t out = s->site->linear->out;
 	for (s->row0 = 0; s->row0 < out; s->row0 += s->rows) {
-		s->rows = out - s->row0 < SLICE_ROWS ? out - s->row0 : SLICE_ROWS;
+		s->rows = out - s->row0 < s->ops->slice_rows ? out - s->row0 : s->ops->slice_rows;
 		if (s->ops->for_each(s->weight_count, quantize_slice, s) ||
 			s->ops->for_each(s->piece_count, score_piece, s))
 			return -1;

@@ -20,6 +20,7 @@
 #ifndef QG_OPS_OPS_H
 #define QG_OPS_OPS_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,7 +45,7 @@ struct output_sums {
 
 enum { OUTPUT_SUMS = 5 };
 
-_Static_assert(sizeof(struct output_sums) == OUTPUT_SUMS * sizeof(double), "sums are five doubles");
+static_assert(sizeof(struct output_sums) == OUTPUT_SUMS * sizeof(double), "sums are five doubles");
 
 /* Sums over a tensor x and its de-quantized form q: how good a quantizer is on its own. */
 struct quant_sums {
@@ -68,6 +69,8 @@ struct ops {
 	const char *name;     /* "cpu" */
 	const char *numerics; /* class of equal results, part of action keys: "cpu-ref-openblas0.3.21-haswell" */
 	size_t weight_bytes;  /* bytes of one dev_weight element */
+	size_t slice_rows;    /* rows of a weight worth taking at a time; a constant: products of another shape have other
+	                       * bits */
 
 	/* Memory. alloc returns device memory of at least bytes (never NULL: out of memory ends the program). */
 	void *(*alloc)(size_t bytes);
@@ -80,7 +83,7 @@ struct ops {
 	/* Work. Pieces must be independent; see pool.h. workers() bounds the worker argument. */
 	int (*for_each)(size_t count, pool_work *work, void *context);
 	size_t (*workers)(void);
-	/* Waits for what was started; -1 after fail() when the device failed. */
+	/* Waits for what was started (at first it starts the device); -1 after fail() when the device failed. */
 	int (*sync)(void);
 
 	/* out[T,H] = table[ids[t]]; ids are below the table's rows (checked by the caller on the host). */
@@ -159,6 +162,15 @@ struct ops {
 /* The CPU instance. Plain memory, OpenBLAS, threads by pool.h. */
 const struct ops *ops_cpu(void);
 
+/* The CUDA instance, for ops_open(): only builds with CUDA have it, and it may be called only where cuda_device_find()
+ * is not NULL. The GPU is not touched before the first alloc() or sync(), which start it. All work is one stream, fed
+ * by one thread of the host: for_each() runs its pieces in order. After a failure results are void, and sync() says
+ * why. */
+const struct ops *ops_cuda(void);
+
+/* The instance for a device, "cpu" or "cuda"; NULL after fail() when there is no such device here (cuda_device.h). */
+const struct ops *ops_open(const char *device);
+
 /* Element number n of a buffer. */
 static inline dev_f32 *f32_at(dev_f32 *p, size_t n)
 {
@@ -197,7 +209,7 @@ static inline const dev_weight *weight_at_const(const struct ops *ops, const dev
 
 static inline dev_f32 *f32_alloc(const struct ops *ops, size_t count)
 {
-	return ops->alloc(count * sizeof(float));
+	return (dev_f32 *)ops->alloc(count * sizeof(float));
 }
 
 /* Adds the sums over further rows or columns. */

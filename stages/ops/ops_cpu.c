@@ -71,6 +71,7 @@ static const struct ops table = {
 	.name = "cpu",
 	.numerics = numerics,
 	.weight_bytes = sizeof(float),
+	.slice_rows = 1024,
 	.alloc = cpu_alloc,
 	.release = cpu_release,
 	.upload = cpu_copy,

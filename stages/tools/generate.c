@@ -24,6 +24,7 @@
 #include "common/spell.h"
 #include "config/sweep.h"
 #include "graph/cell_view.h"
+#include "graph/device_choice.h"
 #include "graph/job.h"
 #include "graph/model_choice.h"
 #include "graph/ninja.h"
@@ -34,7 +35,6 @@
 #include "model/lm_folder.h"
 #include "model/search_ahead.h"
 #include "tokenizer/tokenizer.h"
-#include "ops/ops.h"
 #include "report/cell.h"
 
 enum { ARGS_BYTES_MAX = 1 << 20, ARGS_MAX = 10000, STATUS_ENVIRONMENT = 1, STATUS_CONFIG = 2 };
@@ -64,6 +64,7 @@ struct generator {
 	struct composer *composer;
 	struct grid grid;
 	struct rules rules;
+	struct device_choice device;
 	struct plan plan;
 	struct search_ahead ahead;
 	int readable;                   /* a checkpoint of the grid can be opened */
@@ -199,7 +200,7 @@ static int leave_out(struct generator *g, const char *name)
 static int add_cell(struct generator *g, struct grid_cell *cell)
 {
 	struct cell_view v;
-	int bad = cell_view_make(&v, &g->grid, cell), impossible = !bad && v.result == RESOLVE_INVALID;
+	int bad = cell_view_make(&v, &g->grid, cell, g->device.device), impossible = !bad && v.result == RESOLVE_INVALID;
 	if (!bad && !impossible) {
 		enum search_ahead_result ahead = search_ahead_check(&g->ahead, v.view);
 		bad = ahead == SEARCH_AHEAD_ERROR ? fail_context("%s", v.name) : 0;
@@ -292,9 +293,9 @@ static int check_report_only(const struct grid *grid)
 static int make_plan(struct generator *g)
 {
 	g->invalid = mem_zeroed(g->grid.cell_count, sizeof *g->invalid);
-	if (check_report_only(&g->grid))
+	if (check_report_only(&g->grid) || device_choose(&g->device, &g->grid))
 		return -1;
-	plan_init(&g->plan, &g->rules, g->request.dry_run ? dry_dir : build_dir, cache_dir, ops_cpu()->numerics, find_lister);
+	plan_init(&g->plan, &g->rules, g->request.dry_run ? dry_dir : build_dir, cache_dir, g->device.numerics, find_lister);
 	for (size_t i = 0; i < g->grid.cell_count; i++)
 		if (add_cell(g, &g->grid.cells[i]))
 			return -1;
@@ -677,11 +678,12 @@ static void print_summary(const struct generator *g)
 		printf("  %-10s %s\n", "", "the demo model: no model was named, and on a CPU the 4B checkpoint takes hours.\n"
 			"             Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
 	printf("  %-10s %s\n", "captions", node_string(first, "dataset.captions_path"));
-	printf("  %-10s cpu, %zu threads\n", "device", pool_threads());
+	printf("  %-10s %s\n", "device", g->device.words);
 	printf("  %-10s %s: %zu cell%s, %zu distinct computation%s: %zu already cached, %zu to compute\n", "grid", g->grid.name,
 		plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct, distinct == 1 ? "" : "s", cached,
 		distinct - cached);
-	print_estimate(g, distinct - cached);
+	if (!strcmp(g->device.device, "cpu"))
+		print_estimate(g, distinct - cached);
 	print_twins(plan);
 	if (g->invalid_count) {
 		printf("  %-10s %zu cell%s that cannot exist %s left out:\n", "", g->invalid_count,

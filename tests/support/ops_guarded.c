@@ -420,6 +420,7 @@ const struct ops *ops_guarded(void)
 		.name = "guarded",
 		.numerics = "cpu-ref",
 		.weight_bytes = sizeof(float),
+		.slice_rows = 1024,
 		.alloc = guarded_alloc,
 		.release = guarded_release,
 		.upload = guarded_upload,

@@ -782,6 +782,19 @@ static void test_threads(void)
 	weight_free(&W);
 }
 
+static void test_no_gpu(void)
+{
+	char why[600];
+	snprintf(why, sizeof why, "the CUDA instance: %s", error_text());
+	check_skip(why);
+}
+
+/* A kernel that failed would show in what it did not write, but its message is here. */
+static void test_sync(void)
+{
+	CHECK(!ops->sync(), "%s", error_text());
+}
+
 static void test_nothing_held(void)
 {
 	CHECK(!ops_guarded_live(), "%zu buffers were not released", ops_guarded_live());
@@ -792,10 +805,14 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		seed = strtoull(argv[1], NULL, 10);
 	printf("seed %llu\n", (unsigned long long)seed);
-	const struct ops *instances[] = {ops_cpu(), ops_guarded()};
+	const struct ops *instances[] = {ops_cpu(), ops_guarded(), ops_open("cuda")};
 	TEST(test_exp);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		ops = instances[i];
+		if (!ops) {
+			TEST(test_no_gpu);
+			continue;
+		}
 		TEST(test_weight_load);
 		TEST(test_embed);
 		TEST(test_linear);
@@ -812,6 +829,7 @@ int main(int argc, char **argv)
 		TEST(test_output_error);
 		TEST(test_output_error_nan);
 		TEST(test_threads);
+		TEST(test_sync);
 	}
 	TEST(test_nothing_held);
 	return check_done();

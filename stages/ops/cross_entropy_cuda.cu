@@ -1,0 +1,54 @@
+#include "ops/cuda.cuh"
+
+#include <math.h>
+#include <stdlib.h>
+
+extern "C" {
+#include "common/memory.h"
+#include "ops/cross_entropy.h"
+}
+
+/* A block a row; fp64 inside, one rounding. The exponentials are computed twice: memory for them would cost more. d may
+ * be z: an element is read and written by one thread, and that of the label is read by all beforehand. */
+__global__ static void cross_entropy_kernel(float *d, const float *z, const int32_t *label, double scale, size_t V,
+	double *loss)
+{
+	d += blockIdx.x * V, z += blockIdx.x * V;
+	const int target = label[blockIdx.x];
+	double top = -INFINITY, sum = 0;
+	if (target < 0) {
+		for (size_t i = threadIdx.x; i < V; i += blockDim.x)
+			d[i] = 0;
+		if (threadIdx.x == 0)
+			loss[blockIdx.x] = 0;
+		return;
+	}
+	const double z_target = z[target];
+	for (size_t i = threadIdx.x; i < V; i += blockDim.x)
+		top = larger_of(top, (double)z[i]);
+	top = block_largest(top);
+	for (size_t i = threadIdx.x; i < V; i += blockDim.x)
+		sum += exp((double)z[i] - top);
+	sum = block_sum(sum);
+	const double factor = scale / sum;
+	for (size_t i = threadIdx.x; i < V; i += blockDim.x)
+		d[i] = (float)(i == (size_t)target ? scale * (exp(z_target - top) / sum - 1.0) :
+			factor * exp((double)z[i] - top));
+	if (threadIdx.x == 0)
+		loss[blockIdx.x] = top + log(sum) - z_target;
+}
+
+extern "C" double cuda_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale,
+	size_t T, size_t V)
+{
+	double *device = (double *)cuda_workspace(CUDA_RESULT, T * sizeof *device), sum = 0;
+	double *loss = (double *)mem_zeroed(T, sizeof *loss);
+	if (T)
+		CUDA_LAUNCH(cross_entropy_kernel, (unsigned)T, cuda_row_threads(V), 0, f32(dlogits), f32(logits), i32(label),
+			scale, V, device);
+	cuda_get(loss, device, T * sizeof *loss);
+	for (size_t t = 0; t < T; t++)
+		sum += loss[t];
+	free(loss);
+	return sum;
+}
