@@ -16,11 +16,6 @@
 /* What a request wants of a format: the whole, and each quantizer alone. */
 enum role { JOINT, WEIGHT_ONLY, ACTIVATION_ONLY, ROLES };
 
-#define NOTHING SIZE_MAX
-
-/* What a request wants of a format: the whole, and each quantizer alone. */
-enum role { JOINT, WEIGHT_ONLY, ACTIVATION_ONLY, ROLES };
-
 /* Activation quantizers with equal maximum at this linear share x^ and (x^ - x) W^T. */
 struct activation_variant {
 	struct quantizer quantizer;
