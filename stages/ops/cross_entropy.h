@@ -14,4 +14,6 @@ void cpu_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label
 double cuda_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T,
 	size_t V);
 
+void cuda_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V);
+
 #endif

@@ -226,6 +226,7 @@ static const struct ops_f64 table_f64 = {
 	.attention = cuda_attention_f64,
 	.swiglu = cuda_swiglu_f64,
 	.softmax = cuda_softmax_f64,
+	.cross_entropy = cuda_cross_entropy_f64,
 	.divergence = cuda_divergence,
 };
 

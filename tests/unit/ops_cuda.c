@@ -682,6 +682,11 @@ static void divergence(const struct ops *ops, const struct call *c, void *const 
 	ops->f64->divergence(at[0], at[1], at[2], at[3], c->a, c->b);
 }
 
+static void cross_entropy_f64(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->f64->cross_entropy(at[0], at[1], at[2], c->a, c->b);
+}
+
 static void test_f64(void)
 {
 	for (size_t i = 0; i < SIZES; i++) {
@@ -699,6 +704,10 @@ static void test_f64(void)
 			tensor_random(F64, T * n, 1));
 		PARITY(divergence, r, 2, double_product, tensor_empty(F64, T), tensor_empty(F64, T * n),
 			tensor_random(F64, T * n, 9), tensor_random(F64, T * n, 9));
+		struct tensor label = indices(T, n);
+		for (size_t t = 0; t < T; t += 3)
+			label.value[t] = -1;
+		PARITY(cross_entropy_f64, r, 1, double_product, tensor_empty(F64, T), tensor_random(F64, T * n, 9), label);
 	}
 }
 
