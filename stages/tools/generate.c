@@ -71,7 +71,7 @@ struct generator {
 	struct invalid_cell *invalid;
 	size_t invalid_count;
 	char *overview[2];              /* JSON, Markdown */
-	int fell_back;                  /* the demo model stands in for the 4B checkpoint */
+	enum model_choice choice;
 };
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -141,7 +141,9 @@ static int load_grid(struct generator *g)
 	g->composer = composer_new("conf");
 	if (r->grid && !file_exists(r->grid))
 		return no_grid_file(r->grid);
-	if (model_choice_load(&g->grid, g->composer, &request, &g->fell_back))
+	if (model_choice_load(&g->grid, g->composer, &request, &g->choice) || device_choose(&g->device, &g->grid))
+		return -1;
+	if (!strcmp(g->device.device, "cuda") && model_choice_on_gpu(&g->grid, g->composer, &request, &g->choice))
 		return -1;
 	model_choice_find_checkpoints(&g->grid);
 	return 0;
@@ -293,7 +295,7 @@ static int check_report_only(const struct grid *grid)
 static int make_plan(struct generator *g)
 {
 	g->invalid = mem_zeroed(g->grid.cell_count, sizeof *g->invalid);
-	if (check_report_only(&g->grid) || device_choose(&g->device, &g->grid))
+	if (check_report_only(&g->grid))
 		return -1;
 	plan_init(&g->plan, &g->rules, g->request.dry_run ? dry_dir : build_dir, cache_dir, g->device.numerics, find_lister);
 	for (size_t i = 0; i < g->grid.cell_count; i++)
@@ -663,6 +665,23 @@ static void print_estimate(const struct generator *g, size_t formats)
 	free(path);
 }
 
+/* Why it is this model, where the user did not say. */
+static void print_choice(enum model_choice choice)
+{
+	static const char *const why[] = {
+		[MODEL_DEMO] = "the demo model: no model was named, and on a CPU the 4B checkpoint takes hours.",
+		[MODEL_DEMO_ABSENT] = "the demo model: no model was named, and the 4B checkpoint is neither in models/ nor in the hub cache.",
+		[MODEL_PRESET] = "no model was named: on a GPU the 4B checkpoint that is here.",
+		[MODEL_PRESET_DEMO_CAPTIONS] = "no model was named: on a GPU the 4B checkpoint that is here.",
+	};
+	if (choice == MODEL_NAMED)
+		return;
+	printf("  %-10s %s\n", "", why[choice]);
+	if (choice == MODEL_DEMO || choice == MODEL_DEMO_ABSENT)
+		printf("  %-10s %s\n", "",
+			"Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
+}
+
 static void print_summary(const struct generator *g)
 {
 	const struct plan *plan = &g->plan;
@@ -674,10 +693,10 @@ static void print_summary(const struct generator *g)
 	print_found();
 	puts("\nrun");
 	printf("  %-10s %s (%s)\n", "model", node_string(first, "model.name"), node_string(first, "model.path"));
-	if (g->fell_back)
-		printf("  %-10s %s\n", "", "the demo model: no model was named, and on a CPU the 4B checkpoint takes hours.\n"
-			"             Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
+	print_choice(g->choice);
 	printf("  %-10s %s\n", "captions", node_string(first, "dataset.captions_path"));
+	if (g->choice == MODEL_PRESET_DEMO_CAPTIONS)
+		printf("  %-10s %s\n", "", "of the demo model: the preset's are not here. Your own: dataset.captions_path=FILE");
 	printf("  %-10s %s\n", "device", g->device.words);
 	printf("  %-10s %s: %zu cell%s, %zu distinct computation%s: %zu already cached, %zu to compute\n", "grid", g->grid.name,
 		plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct, distinct == 1 ? "" : "s", cached,
