@@ -26,13 +26,16 @@ struct activation_variant {
 struct product {
 	size_t weight;              /* variant; NOTHING: the weight stays as it is */
 	size_t activation;          /* variant */
-	size_t *row;                /* [batches of the visit] the first of its rows among all sums; NOTHING: not wanted */
+	size_t *row;                /* [batches of the visit] the first of its rows among all sums; NOTHING: not made */
+	unsigned char *wanted;      /* [batches of the visit] */
 	struct output_sums *sums;   /* [batches of the visit] */
 };
 
-/* A piece of work: all products of one activation variant on one batch. */
+/* A piece of work: all products of one activation variant on neighbouring batches of a pack, from the first that wants
+ * one to the last. */
 struct piece {
-	size_t batch, activation;
+	size_t first, end, rows;    /* batches of the visit */
+	size_t activation;
 };
 
 /* Buffers of a worker, and what they have room for. */
@@ -101,6 +104,7 @@ static size_t product_find(struct scoring *s, size_t weight, size_t activation)
 		.weight = weight,
 		.activation = activation,
 		.row = mem_array(s->site->count, sizeof *p->row),
+		.wanted = mem_zeroed(s->site->count, 1),
 		.sums = mem_zeroed(s->site->count, sizeof *p->sums),
 	};
 	for (size_t b = 0; b < s->site->count; b++)
@@ -126,30 +130,57 @@ static size_t position_of(const struct scoring *s, size_t request, size_t batch)
 	return s->position[request * s->selection.count + s->site->first + batch];
 }
 
-/* Batches come first in the order of pieces: neighbours then share x. */
-static void pieces_list(struct scoring *s)
+static int wants(const struct scoring *s, size_t activation, size_t batch)
 {
-	s->piece_count = 0;
-	for (size_t b = 0; b < s->site->count; b++)
-		for (size_t a = 0; a < s->activation_count; a++) {
-			int wanted = 0;
-			for (size_t p = 0; p < s->product_count; p++)
-				wanted |= s->products[p].activation == a && s->products[p].row[b] != NOTHING;
-			if (wanted)
-				s->pieces[s->piece_count++] = (struct piece){b, a};
-		}
+	for (size_t p = 0; p < s->product_count; p++)
+		if (s->products[p].activation == activation && s->products[p].wanted[batch])
+			return 1;
+	return 0;
 }
 
-/* Gives the batches of products that are wanted their rows among the sums. */
-static void rows_place(struct scoring *s)
+static struct piece piece_cut(const struct scoring *s, size_t pack, size_t activation)
 {
-	s->sum_rows = 0;
-	for (size_t p = 0; p < s->product_count; p++)
-		for (size_t b = 0; b < s->site->count; b++)
-			if (s->products[p].row[b] != NOTHING) {
-				s->products[p].row[b] = s->sum_rows;
-				s->sum_rows += s->site->rows[b];
-			}
+	struct piece piece = {s->site->pack[pack], s->site->pack[pack + 1], 0, activation};
+	while (piece.first < piece.end && !wants(s, activation, piece.first))
+		piece.first++;
+	while (piece.first < piece.end && !wants(s, activation, piece.end - 1))
+		piece.end--;
+	for (size_t b = piece.first; b < piece.end; b++)
+		piece.rows += s->site->rows[b];
+	return piece;
+}
+
+static int product_takes_part(const struct product *p, const struct piece *piece)
+{
+	int wanted = 0;
+	for (size_t b = piece->first; b < piece->end; b++)
+		wanted |= p->wanted[b];
+	return wanted && p->activation == piece->activation;
+}
+
+/* Gives a product its rows among the sums: those of the whole piece, of which some may not be wanted. */
+static void rows_place(struct scoring *s, struct product *p, const struct piece *piece)
+{
+	for (size_t b = piece->first; b < piece->end; b++) {
+		p->row[b] = s->sum_rows;
+		s->sum_rows += s->site->rows[b];
+	}
+}
+
+/* Packs come first in the order of pieces: neighbours then share x. */
+static void pieces_list(struct scoring *s)
+{
+	s->piece_count = s->sum_rows = 0;
+	for (size_t pack = 0; pack < s->site->packs; pack++)
+		for (size_t a = 0; a < s->activation_count; a++) {
+			struct piece piece = piece_cut(s, pack, a);
+			if (piece.first == piece.end)
+				continue;
+			s->pieces[s->piece_count++] = piece;
+			for (size_t p = 0; p < s->product_count; p++)
+				if (product_takes_part(&s->products[p], &piece))
+					rows_place(s, &s->products[p], &piece);
+		}
 }
 
 static void visit_plan(struct scoring *s)
@@ -160,10 +191,8 @@ static void visit_plan(struct scoring *s)
 			size_t p = role_product(s, r, role);
 			s->request_product[ROLES * r + role] = p;
 			for (size_t b = 0; b < s->site->count && p != NOTHING; b++)
-				if (position_of(s, r, b))
-					s->products[p].row[b] = 0;
+				s->products[p].wanted[b] |= position_of(s, r, b) != 0;
 		}
-	rows_place(s);
 	pieces_list(s);
 }
 
@@ -222,28 +251,29 @@ static int quantize_slice(void *context, size_t index, size_t worker)
 
 /* e = (x^ - x) W^T, then x^ itself, in the worker's buffers. */
 static void activation_prepare(const struct scoring *s, const struct scratch *t, const struct activation_variant *a,
-	size_t batch)
+	const struct piece *piece)
 {
 	const struct linear_site *site = s->site;
-	const size_t in = site->linear->in, rows = site->rows[batch];
+	const dev_f32 *x = site->x[piece->first];
+	const size_t in = site->linear->in;
 	const dev_weight *W = weight_at_const(s->ops, site->W, s->row0 * in);
-	s->ops->quantize(t->x, site->x[batch], rows, in, a->quantizer, a->amax, 1);
-	s->ops->linear(t->e, t->x, W, rows, in, s->rows, 0);
-	s->ops->quantize(t->x, site->x[batch], rows, in, a->quantizer, a->amax, 0);
+	s->ops->quantize(t->x, x, piece->rows, in, a->quantizer, a->amax, 1);
+	s->ops->linear(t->e, t->x, W, piece->rows, in, s->rows, 0);
+	s->ops->quantize(t->x, x, piece->rows, in, a->quantizer, a->amax, 0);
 }
 
 /* The two terms are added after both products are done: the same bits whether e is made for one or for many. */
 static const dev_f32 *product_run(const struct scoring *s, const struct product *product, const struct scratch *t,
-	size_t batch)
+	const struct piece *piece)
 {
 	const struct linear_site *site = s->site;
 	const int quantized = s->activations[product->activation].quantizer.element != ELEMENT_NONE;
-	const size_t rows = site->rows[batch];
+	const dev_f32 *x = quantized ? t->x : site->x[piece->first];
 	if (product->weight == NOTHING)
 		return t->e;
-	s->ops->linear(t->d, quantized ? t->x : site->x[batch], s->dW[product->weight], rows, site->linear->in, s->rows, 0);
+	s->ops->linear(t->d, x, s->dW[product->weight], piece->rows, site->linear->in, s->rows, 0);
 	if (quantized)
-		s->ops->add(t->d, t->d, t->e, rows * s->rows);
+		s->ops->add(t->d, t->d, t->e, piece->rows * s->rows);
 	return t->d;
 }
 
@@ -253,15 +283,15 @@ static int score_piece(void *context, size_t index, size_t worker)
 	const struct linear_site *site = s->site;
 	const struct piece *piece = &s->pieces[index];
 	const struct activation_variant *a = &s->activations[piece->activation];
-	const size_t b = piece->batch;
+	const size_t first = piece->first;
 	if (a->quantizer.element != ELEMENT_NONE)
-		activation_prepare(s, &s->scratch[worker], a, b);
+		activation_prepare(s, &s->scratch[worker], a, piece);
 	for (size_t p = 0; p < s->product_count; p++) {
 		const struct product *product = &s->products[p];
-		if (product->activation != piece->activation || product->row[b] == NOTHING)
+		if (!product_takes_part(product, piece))
 			continue;
-		s->ops->output_error(f64_at(s->row_sums, OUTPUT_SUMS * product->row[b]),
-			product_run(s, product, &s->scratch[worker], b), site->dy[b], site->y[b], site->rows[b], s->rows,
+		s->ops->output_error(f64_at(s->row_sums, OUTPUT_SUMS * product->row[first]),
+			product_run(s, product, &s->scratch[worker], piece), site->dy[first], site->y[first], piece->rows, s->rows,
 			site->linear->out, s->row0);
 	}
 	return 0;
@@ -288,7 +318,7 @@ static int product_fold(void *context, size_t index, size_t worker)
 	const struct product *p = &s->products[index];
 	(void)worker;
 	for (size_t b = 0; b < s->site->count; b++)
-		for (size_t t = 0; t < s->site->rows[b] && p->row[b] != NOTHING; t++)
+		for (size_t t = 0; t < s->site->rows[b] && p->wanted[b]; t++)
 			output_sums_add(&p->sums[b], &s->sums[p->row[b] + t]);
 	return 0;
 }
@@ -355,15 +385,16 @@ static int score_visit(void *context, const struct linear_site *site)
 	struct scoring *s = context;
 	size_t rows = 0;
 	s->site = site;
-	for (size_t b = 0; b < site->count; b++)
-		rows = site->rows[b] > rows ? site->rows[b] : rows;
 	visit_plan(s);
+	for (size_t p = 0; p < s->piece_count; p++)
+		rows = s->pieces[p].rows > rows ? s->pieces[p].rows : rows;
 	scratch_reserve(s, rows);
 	sums_clear(s);
 	int status = slices_run(s) || sums_deliver(s) ? -1 : 0;
 	for (size_t p = 0; p < s->product_count; p++) {
 		free(s->products[p].sums);
 		free(s->products[p].row);
+		free(s->products[p].wanted);
 	}
 	return status;
 }

@@ -1,7 +1,9 @@
 /* The Qwen3 language model, forward and backward, over a table of operations (ops/ops.h). Text only.
  *
  * Work is a list of batches. A batch is a few whole sequences packed without padding; it is the unit of every product,
- * so that a result depends on its batch alone and not on what else the process computes. The passes go layer by layer,
+ * so that a result depends on its batch alone and not on what else the process computes. A backend whose rows do not
+ * depend on the rows beside them may ask for larger products (ops->pack_tokens): neighbouring batches then go through
+ * the model as one, and have the bits that they have alone. The passes go layer by layer,
  * weights of one layer loaded at a time, all batches through it (in parallel where the backend has threads), and hand
  * each linear to a visitor together with what the batches feed it:
  *
@@ -94,6 +96,9 @@ struct linear_site {
 	size_t index;           /* of the linear */
 	const dev_weight *W;    /* [out, in] */
 	size_t first, count;    /* batches of this visit */
+	const size_t *pack;     /* [packs + 1] batches pack[p] .. pack[p+1]-1 lie one behind the other in x, in y and in dy:
+	                         * the rows of one matrix. One batch a pack unless ops->pack_tokens says more */
+	size_t packs;
 	const size_t *rows;     /* [count] tokens */
 	dev_f32 *const *x;      /* [count] [rows, in] */
 	dev_f32 *const *y;      /* [count] [rows, out]; NULL in a forward pass */

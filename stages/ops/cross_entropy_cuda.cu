@@ -1,17 +1,15 @@
 #include "ops/cuda.cuh"
 
 #include <math.h>
-#include <stdlib.h>
 
 extern "C" {
-#include "common/memory.h"
 #include "ops/cross_entropy.h"
 }
 
 /* A block a row; fp64 inside, one rounding. The exponentials are computed twice: memory for them would cost more. d may
  * be z: an element is read and written by one thread, and that of the label is read by all beforehand. */
-__global__ static void cross_entropy_kernel(float *d, const float *z, const int32_t *label, double scale, size_t V,
-	double *loss)
+__global__ static void cross_entropy_kernel(float *d, double *loss, const float *z, const int32_t *label,
+	const double *scales, size_t V)
 {
 	d += blockIdx.x * V, z += blockIdx.x * V;
 	const int target = label[blockIdx.x];
@@ -23,7 +21,7 @@ __global__ static void cross_entropy_kernel(float *d, const float *z, const int3
 			loss[blockIdx.x] = 0;
 		return;
 	}
-	const double z_target = z[target];
+	const double z_target = z[target], scale = scales[blockIdx.x];
 	for (size_t i = threadIdx.x; i < V; i += blockDim.x)
 		top = larger_of(top, (double)z[i]);
 	top = block_largest(top);
@@ -59,19 +57,12 @@ __global__ static void row_loss_kernel(double *loss, const double *z, const int3
 		loss[blockIdx.x] = log(sum) + (top - z[target]);
 }
 
-extern "C" double cuda_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale,
-	size_t T, size_t V)
+extern "C" void cuda_cross_entropy(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, const dev_i32 *label,
+	const dev_f64 *scale, size_t T, size_t V)
 {
-	double *device = (double *)cuda_workspace(CUDA_RESULT, T * sizeof *device), sum = 0;
-	double *loss = (double *)mem_zeroed(T, sizeof *loss);
 	if (T)
-		CUDA_LAUNCH(cross_entropy_kernel, (unsigned)T, cuda_row_threads(V), 0, f32(dlogits), f32(logits), i32(label),
-			scale, V, device);
-	cuda_get(loss, device, T * sizeof *loss);
-	for (size_t t = 0; t < T; t++)
-		sum += loss[t];
-	free(loss);
-	return sum;
+		CUDA_LAUNCH(cross_entropy_kernel, (unsigned)T, cuda_row_threads(V), 0, f32(dlogits), f64(loss), f32(logits),
+			i32(label), f64(scale), V);
 }
 
 extern "C" void cuda_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V)

@@ -1,7 +1,8 @@
 /* Matrix products by cuBLASLt, as cuda_device_find() has opened it. Private to the CUDA operations.
  *
- * The kernel that runs, and with it the bits, follow from the shape alone: the library is asked once for each, without
- * the choices that would cut a sum over blocks (split-K).
+ * An element's bits follow from its row of a, its column of b and k alone, not from m and n: the library is asked which
+ * kernel it has for a fixed m and n, without the choices that would cut a sum over blocks (split-K), and that kernel
+ * runs for all.
  */
 #ifndef QG_OPS_MATMUL_CUDA_CUH
 #define QG_OPS_MATMUL_CUDA_CUH

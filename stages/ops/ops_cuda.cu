@@ -235,6 +235,7 @@ static const struct ops table = {
 	.numerics = numerics,
 	.weight_bytes = sizeof(float),
 	.slice_rows = 16384,
+	.pack_tokens = 2048,
 	.alloc = cuda_alloc,
 	.release = cuda_release,
 	.upload = cuda_put,

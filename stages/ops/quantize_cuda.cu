@@ -1,11 +1,9 @@
 #include "ops/cuda.cuh"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 extern "C" {
-#include "common/memory.h"
 #include "ops/quantize.h"
 }
 
@@ -247,6 +245,28 @@ __global__ static void quant_error_kernel(struct quant_sums *parts, const float 
 		parts[blockIdx.x] = (struct quant_sums){error2, value2, cross, quant2, top, 0};
 }
 
+/* The sums from the shares of blocks; one block. */
+__global__ static void quant_fold_kernel(struct quant_sums *sums, const struct quant_sums *parts, unsigned blocks,
+	double count)
+{
+	struct quant_sums s = {0, 0, 0, 0, 0, 0};
+	for (unsigned b = threadIdx.x; b < blocks; b += blockDim.x) {
+		s.error2 += parts[b].error2;
+		s.value2 += parts[b].value2;
+		s.cross += parts[b].cross;
+		s.quant2 += parts[b].quant2;
+		s.error_max = larger_of(s.error_max, parts[b].error_max);
+	}
+	s.error2 = block_sum(s.error2);
+	s.value2 = block_sum(s.value2);
+	s.cross = block_sum(s.cross);
+	s.quant2 = block_sum(s.quant2);
+	s.error_max = block_largest(s.error_max);
+	s.count = count;
+	if (threadIdx.x == 0)
+		*sums = s;
+}
+
 /* A block a row. */
 __global__ static void output_error_kernel(double *sums, const float *d, const float *g, const float *y, size_t cols,
 	size_t stride, size_t col0)
@@ -301,13 +321,10 @@ static void amax_of_all(int *amax, const float *x, size_t count)
 		CUDA_LAUNCH(amax_kernel, stride_blocks(count), THREADS, 0, amax, x, count);
 }
 
-extern "C" float cuda_amax(const dev_f32 *x, size_t count)
+extern "C" void cuda_amax(dev_f32 *amax, const dev_f32 *x, size_t count)
 {
-	float amax;
-	int *device = amax_memory(1);
-	amax_of_all(device, f32(x), count);
-	cuda_get(&amax, device, sizeof amax);
-	return amax;
+	CUDA_TRY(cudaMemsetAsync(amax, 0, sizeof(float), cuda_stream()));
+	amax_of_all((int *)amax, f32(x), count);
 }
 
 extern "C" void cuda_weight_amax(float *amax, const dev_weight *W, size_t out, size_t in, struct quantizer quantizer)
@@ -394,32 +411,21 @@ extern "C" void cuda_quantize_weight(dev_weight *to, const dev_weight *W, size_t
 
 /* ---- launchers: sums ---- */
 
-/* Parts are added up on the host, in order. */
-static void quant_error(struct quant_sums *sums, const float *q, const float *x, size_t count)
+static void quant_error(dev_f64 *sums, const float *q, const float *x, size_t count)
 {
 	const unsigned blocks = stride_blocks(count);
-	struct quant_sums *parts = (struct quant_sums *)mem_zeroed(blocks, sizeof *parts);
-	struct quant_sums *device = (struct quant_sums *)cuda_workspace(CUDA_RESULT, blocks * sizeof *device);
+	struct quant_sums *parts = (struct quant_sums *)cuda_workspace(CUDA_RESULT, (blocks + 1) * sizeof *parts);
 	if (blocks)
-		CUDA_LAUNCH(quant_error_kernel, blocks, THREADS, 0, device, q, x, count);
-	cuda_get(parts, device, blocks * sizeof *parts);
-	for (unsigned b = 0; b < blocks; b++) {
-		sums->error2 += parts[b].error2;
-		sums->value2 += parts[b].value2;
-		sums->cross += parts[b].cross;
-		sums->quant2 += parts[b].quant2;
-		sums->error_max = parts[b].error_max > sums->error_max ? parts[b].error_max : sums->error_max;
-	}
-	sums->count += (double)count;
-	free(parts);
+		CUDA_LAUNCH(quant_error_kernel, blocks, THREADS, 0, parts, q, x, count);
+	CUDA_LAUNCH(quant_fold_kernel, 1, THREADS, 0, (struct quant_sums *)sums, parts, blocks, (double)count);
 }
 
-extern "C" void cuda_quant_error(struct quant_sums *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
+extern "C" void cuda_quant_error(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
 {
 	quant_error(sums, f32(q), f32(x), count);
 }
 
-extern "C" void cuda_weight_error(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count)
+extern "C" void cuda_weight_error(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count)
 {
 	quant_error(sums, f32(q), f32(W), count);
 }

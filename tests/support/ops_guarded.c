@@ -231,23 +231,21 @@ static void guarded_add(dev_f32 *y, const dev_f32 *a, const dev_f32 *b, size_t n
 	leave();
 }
 
-static double guarded_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale,
-	size_t T, size_t V)
+static void guarded_cross_entropy(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, const dev_i32 *label,
+	const dev_f64 *scale, size_t T, size_t V)
 {
-	device(dlogits), device(logits), device(label);
+	device(dlogits), device(loss), device(logits), device(label), device(scale);
 	enter();
-	double loss = ops_cpu()->cross_entropy(dlogits, logits, label, scale, T, V);
+	ops_cpu()->cross_entropy(dlogits, loss, logits, label, scale, T, V);
 	leave();
-	return loss;
 }
 
-static float guarded_amax(const dev_f32 *x, size_t count)
+static void guarded_amax(dev_f32 *amax, const dev_f32 *x, size_t count)
 {
-	device(x);
+	device(amax), device(x);
 	enter();
-	float amax = ops_cpu()->amax(x, count);
+	ops_cpu()->amax(amax, x, count);
 	leave();
-	return amax;
 }
 
 static void guarded_weight_amax(float *amax, const dev_weight *W, size_t out, size_t in, struct quantizer quantizer)
@@ -276,17 +274,17 @@ static void guarded_quantize_weight(dev_weight *to, const dev_weight *W, size_t 
 	leave();
 }
 
-static void guarded_quant_error(struct quant_sums *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
+static void guarded_quant_error(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
 {
-	host(sums), device(q), device(x);
+	device(sums), device(q), device(x);
 	enter();
 	ops_cpu()->quant_error(sums, q, x, count);
 	leave();
 }
 
-static void guarded_weight_error(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count)
+static void guarded_weight_error(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count)
 {
-	host(sums), device(q), device(W);
+	device(sums), device(q), device(W);
 	enter();
 	ops_cpu()->weight_error(sums, q, W, count);
 	leave();

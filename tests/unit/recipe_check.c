@@ -364,11 +364,11 @@ static void check_same(const char *what, size_t n, const struct recipe *a, const
 }
 
 /* All mixes again, with that memory, against those that were run before. */
-static void check_again(const char *what, const struct ops *ops, size_t run_bytes, struct recipe **before)
+static void check_again(const char *what, const struct ops *on, size_t run_bytes, struct recipe **before)
 {
 	struct recipe *recipes[MIXES];
 	mixes_make(recipes, all_batches, BATCHES);
-	run_well(&small, ops, recipes, MIXES, run_bytes);
+	run_well(&small, on, recipes, MIXES, run_bytes);
 	for (size_t n = 0; n < MIXES; n++)
 		check_same(what, n, recipes[n], before[n]);
 	recipes_free(recipes, MIXES);
