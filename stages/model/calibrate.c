@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "model/device_room.h"
 #include "model/selection.h"
 
 static int sums_check(const struct quant_sums *s, const char *linear, const char *code)
@@ -184,7 +185,9 @@ struct variant {
 
 struct activations {
 	const struct ops *ops;
+	const struct lm_config *config;
 	const struct linear_info *linears;
+	size_t linear_count;
 	struct activation_calibration *entries;
 	size_t count;
 	struct selection selection;
@@ -310,11 +313,26 @@ static int activation_visit(void *context, const struct linear_site *site)
 	return status ? -1 : 0;
 }
 
+static size_t activations_need(const void *context, size_t run_bytes)
+{
+	const struct activations *c = context;
+	const struct selection *s = &c->selection;
+	size_t in = 0, rows = 0;
+	for (size_t i = 0; i < c->linear_count; i++)
+		in = c->linears[i].in > in ? c->linears[i].in : in;
+	for (size_t b = 0; b < s->count; b++)
+		rows = s->batches[b].tokens > rows ? s->batches[b].tokens : rows;
+	return c->ops->workers() * rows * in * sizeof(float) +
+		transformer_pass_bytes(c->ops, c->config, s->batches, s->count, 0, run_bytes);
+}
+
 int calibrate_activations(struct transformer *model, const struct ops *ops, const struct linear_info *linears,
 	size_t linear_count, const struct batch *batches, size_t batch_count, struct activation_calibration *entries,
 	size_t count)
 {
-	struct activations c = {.ops = ops, .linears = linears, .entries = entries, .count = count};
+	struct activations c = {.ops = ops, .config = transformer_config(model), .linears = linears,
+		.linear_count = linear_count, .entries = entries, .count = count};
+	size_t run_bytes = 0;
 	int status = 0;
 	selection_init(&c.selection, batch_count);
 	for (size_t n = 0; n < count; n++) {
@@ -330,6 +348,8 @@ int calibrate_activations(struct transformer *model, const struct ops *ops, cons
 	c.variants = mem_array(count, sizeof *c.variants);
 	c.entry_variant = mem_array(count, sizeof *c.entry_variant);
 	if (c.selection.count)
+		status = device_room(ops, c.config, activations_need, &c, &run_bytes, "calibrating activations");
+	if (c.selection.count && !status)
 		status = transformer_forward(model, c.selection.batches, c.selection.count, activation_visit, &c);
 	scratch_release(&c.scratch, ops);
 	selection_release(&c.selection);

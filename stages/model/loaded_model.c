@@ -6,6 +6,8 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "checkpoint/lm_layout.h"
+#include "model/device_room.h"
+#include "model/device_weights.h"
 
 static struct host_tensor host_tensor(const struct loaded_model *m, size_t index)
 {
@@ -35,6 +37,13 @@ static void find_tensors(struct loaded_model *m)
 	}
 }
 
+static size_t weights_need(const void *context, size_t run_bytes)
+{
+	const struct loaded_model *m = context;
+	(void)run_bytes;
+	return device_weights_bytes(m->ops, &m->lm.config);
+}
+
 /* From the path of an lm object, a checkpoint folder and a backend. */
 static int open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
 	const struct ops *ops)
@@ -50,7 +59,9 @@ static int open_with(struct loaded_model *m, const char *lm_path, const struct d
 	m->linear_count = linear_count(&m->lm.config);
 	m->linears = mem_zeroed(m->linear_count, sizeof *m->linears);
 	linear_describe(m->linears, &m->lm.config);
-	m->transformer = transformer_open(ops, &m->lm.config, &m->tensors);
+	size_t run_bytes = 0;
+	if (!device_room(ops, &m->lm.config, weights_need, m, &run_bytes, "one layer of the model, and its embeddings,"))
+		m->transformer = transformer_open(ops, &m->lm.config, &m->tensors);
 	if (m->transformer)
 		return 0;
 	loaded_model_close(m);

@@ -8,6 +8,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "model/device_room.h"
 #include "model/selection.h"
 #include "model/weight_variants.h"
 
@@ -47,7 +48,9 @@ struct scratch {
 
 struct scoring {
 	const struct ops *ops;
+	const struct lm_config *config;
 	const struct linear_info *linears;
+	size_t linear_count;
 	struct score_request *requests;
 	size_t count;
 	struct selection selection;
@@ -197,6 +200,45 @@ static void visit_plan(struct scoring *s)
 }
 
 /* ---- memory ---- */
+
+/* Most of what the visits take: that of the linears which have most, and sums of a run that is all batches. */
+static size_t visits_bytes(const struct scoring *s, size_t tokens, size_t rows)
+{
+	size_t in = 0, slice = 0, dW = 0;
+	for (size_t i = 0; i < s->linear_count; i++) {
+		const struct linear_info *linear = &s->linears[i];
+		size_t out = linear->out < s->ops->slice_rows ? linear->out : s->ops->slice_rows;
+		in = linear->in > in ? linear->in : in;
+		slice = out > slice ? out : slice;
+		dW = out * linear->in > dW ? out * linear->in : dW;
+	}
+	return s->ops->workers() * rows * (in + 2 * slice) * sizeof(float) + s->weight_count * dW * s->ops->weight_bytes +
+		ROLES * s->count * tokens * sizeof *s->sums;
+}
+
+static size_t scoring_need(const void *context, size_t run_bytes)
+{
+	const struct scoring *s = context;
+	size_t tokens = 0, rows = 0;
+	for (size_t b = 0; b < s->selection.count; b++) {
+		tokens += s->selection.batches[b].tokens;
+		rows = s->selection.batches[b].tokens > rows ? s->selection.batches[b].tokens : rows;
+	}
+	size_t pack = tokens < s->ops->pack_tokens ? tokens : s->ops->pack_tokens;
+	return visits_bytes(s, tokens, pack > rows ? pack : rows) +
+		transformer_pass_bytes(s->ops, s->config, s->selection.batches, s->selection.count, 1, run_bytes);
+}
+
+/* Limits the runs where the device has no room for the usual ones. */
+static int scoring_fit(const struct scoring *s, struct transformer *model)
+{
+	size_t run_bytes = 0;
+	if (device_room(s->ops, s->config, scoring_need, s, &run_bytes, "scoring"))
+		return -1;
+	if (run_bytes)
+		transformer_limit_run(model, run_bytes);
+	return 0;
+}
 
 static void *device_grow(const struct ops *ops, void *old, size_t bytes)
 {
@@ -475,11 +517,14 @@ static void scoring_release(struct scoring *s)
 int score_run(struct transformer *model, const struct ops *ops, const struct linear_info *linears, size_t linear_count,
 	const struct batch *batches, size_t batch_count, struct score_request *requests, size_t count, double *loss)
 {
-	struct scoring s = {.ops = ops, .linears = linears, .requests = requests, .count = count};
+	struct scoring s = {.ops = ops, .config = transformer_config(model), .linears = linears, .linear_count = linear_count,
+		.requests = requests, .count = count};
 	int status = 0;
 	scoring_init(&s, linear_count, batches, batch_count);
 	double *chosen_loss = mem_zeroed(s.selection.count, sizeof *chosen_loss);
 	if (s.selection.count)
+		status = scoring_fit(&s, model);
+	if (s.selection.count && !status)
 		status = transformer_backward(model, s.selection.batches, s.selection.count, chosen_loss, score_visit, &s);
 	if (loss && !status) {
 		memset(loss, 0, batch_count * sizeof *loss);

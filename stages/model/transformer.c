@@ -8,7 +8,6 @@
 #include "model/packs.h"
 #include "model/pass.h"
 
-static const size_t layer_run_bytes = (size_t)2 << 30, head_run_bytes = (size_t)1 << 30;
 static const size_t all_batches = (size_t)-1; /* bytes of a run */
 
 struct transformer {
@@ -57,8 +56,8 @@ struct transformer *transformer_open(const struct ops *ops, const struct lm_conf
 	m->config = config;
 	m->linear_count = linear_count(config);
 	m->linears = mem_array(m->linear_count, sizeof *m->linears);
-	m->layer_run_bytes = layer_run_bytes;
-	m->head_run_bytes = head_run_bytes;
+	m->layer_run_bytes = TRANSFORMER_LAYER_RUN;
+	m->head_run_bytes = TRANSFORMER_HEAD_RUN;
 	linear_describe(m->linears, config);
 	device_weights_init(&m->weights, ops, config, tensors);
 	return m;
@@ -71,6 +70,11 @@ void transformer_close(struct transformer *m)
 	device_weights_release(&m->weights);
 	free(m->linears);
 	free(m);
+}
+
+const struct lm_config *transformer_config(const struct transformer *m)
+{
+	return m->config;
 }
 
 void transformer_limit_run(struct transformer *m, size_t bytes)

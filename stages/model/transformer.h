@@ -89,6 +89,23 @@ void transformer_close(struct transformer *model);
  * do not depend on it. The default is 2 GiB for a layer, 1 GiB for logits and their gradient; bytes replaces both. */
 void transformer_limit_run(struct transformer *model, size_t bytes);
 
+#define TRANSFORMER_LAYER_RUN ((size_t)2 << 30)
+#define TRANSFORMER_HEAD_RUN ((size_t)1 << 30)
+
+/* The device memory that a pass takes at most besides the model's weights and the visitor's, in bytes, known before it
+ * starts. run_bytes is transformer_limit_run()'s, 0 the default. With N tokens in all, T those of the largest pack
+ * (ops->pack_tokens) or batch:
+ *
+ *     forward     8 N H for the stream, 4 N (2 H + nh hd + I) for the inputs of a layer's linears, and T of scratch
+ *     backward    4 N (layers + 2) H for the stream at every layer; a run, or more where one pack does not fit:
+ *                 8 T V for logits and their gradient, 4 T (7 H + 6 nh hd + 8 nk hd + 6 I) or so for a layer
+ */
+size_t transformer_pass_bytes(const struct ops *ops, const struct lm_config *config, const struct batch *batches,
+	size_t count, int backward, size_t run_bytes);
+
+/* As transformer_open() was given it. */
+const struct lm_config *transformer_config(const struct transformer *model);
+
 /* One linear with what the batches first .. first+count-1 feed it. Device buffers, borrowed during the visit; arrays
  * are indexed by batch - first. */
 struct linear_site {

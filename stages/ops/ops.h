@@ -83,6 +83,8 @@ struct ops {
 	/* Memory. alloc returns device memory of at least bytes (never NULL: out of memory ends the program). */
 	void *(*alloc)(size_t bytes);
 	void (*release)(void *device);
+	/* Bytes of device memory that are free; 0: not known, as much as there is. */
+	size_t (*memory_free)(void);
 	void (*upload)(void *device, const void *host, size_t bytes);
 	void (*download)(void *host, const void *device, size_t bytes);
 	/* Weight elements from a checkpoint: count elements of the given dtype at host (any alignment), kept exactly. */

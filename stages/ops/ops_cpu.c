@@ -39,6 +39,11 @@ static void cpu_copy(void *to, const void *from, size_t bytes)
 		memcpy(to, from, bytes);
 }
 
+static size_t cpu_memory_free(void)
+{
+	return 0;
+}
+
 static void cpu_weight_load(dev_weight *to, const void *host, enum dtype dtype, size_t count)
 {
 	dtype_widen(dtype, host, count, (float *)to);
@@ -74,6 +79,7 @@ static const struct ops table = {
 	.slice_rows = 1024,
 	.alloc = cpu_alloc,
 	.release = cpu_release,
+	.memory_free = cpu_memory_free,
 	.upload = cpu_copy,
 	.download = cpu_copy,
 	.weight_load = cpu_weight_load,

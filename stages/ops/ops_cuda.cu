@@ -97,8 +97,8 @@ static void out_of_memory(size_t bytes)
 {
 	size_t left = 0, total = 0;
 	cudaMemGetInfo(&left, &total);
-	fprintf(stderr, "%s: error: out of GPU memory: %zu MiB wanted, %zu of %zu MiB are free\n", program_name(),
-		bytes >> 20, left >> 20, total >> 20);
+	fprintf(stderr, "%s: error: out of GPU memory: %zu MiB wanted, %zu of %zu MiB are free: end what else uses the GPU, "
+		"take fewer or shorter captions, or autoquant.device=cpu\n", program_name(), bytes >> 20, left >> 20, total >> 20);
 	exit(1);
 }
 
@@ -123,6 +123,14 @@ static void *cuda_alloc(size_t bytes)
 static void cuda_release(void *p)
 {
 	CUDA_TRY(cudaFree(p));
+}
+
+static size_t cuda_memory_free(void)
+{
+	size_t left = 0, total = 0;
+	if (!start())
+		CUDA_TRY(cudaMemGetInfo(&left, &total));
+	return left;
 }
 
 void *cuda_resize(void *old, size_t *has, size_t bytes)
@@ -238,6 +246,7 @@ static const struct ops table = {
 	.pack_tokens = 2048,
 	.alloc = cuda_alloc,
 	.release = cuda_release,
+	.memory_free = cuda_memory_free,
 	.upload = cuda_put,
 	.download = cuda_get,
 	.weight_load = cuda_weight_load,

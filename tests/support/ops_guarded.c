@@ -398,6 +398,11 @@ static void guarded_divergence(dev_f64 *kl, const dev_f64 *p, const dev_f64 *z, 
 	leave();
 }
 
+static size_t guarded_memory_free(void)
+{
+	return 0;
+}
+
 const struct ops *ops_guarded(void)
 {
 	static const struct ops_f64 table_f64 = {
@@ -421,6 +426,7 @@ const struct ops *ops_guarded(void)
 		.slice_rows = 1024,
 		.alloc = guarded_alloc,
 		.release = guarded_release,
+		.memory_free = guarded_memory_free,
 		.upload = guarded_upload,
 		.download = guarded_download,
 		.weight_load = guarded_weight_load,
