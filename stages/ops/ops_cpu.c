@@ -39,6 +39,16 @@ static void cpu_copy(void *to, const void *from, size_t bytes)
 		memcpy(to, from, bytes);
 }
 
+static void cpu_pin(const void *host, size_t bytes)
+{
+	(void)host, (void)bytes;
+}
+
+static void cpu_unpin(const void *host)
+{
+	(void)host;
+}
+
 static void cpu_weight_load(dev_weight *to, const void *host, enum dtype dtype, size_t count)
 {
 	dtype_widen(dtype, host, count, (float *)to);
@@ -76,6 +86,8 @@ static const struct ops table = {
 	.release = cpu_release,
 	.upload = cpu_copy,
 	.download = cpu_copy,
+	.pin = cpu_pin,
+	.unpin = cpu_unpin,
 	.weight_load = cpu_weight_load,
 	.for_each = pool_run,
 	.workers = pool_threads,
