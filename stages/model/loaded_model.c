@@ -55,6 +55,9 @@ static int open_with(struct loaded_model *m, const char *lm_path, const struct d
 		lm_close(&m->lm);
 		return -1;
 	}
+	for (size_t i = 0; i < m->lm.shard_count; i++)
+		if (m->weights.maps[i].bytes)
+			ops->pin(m->weights.maps[i].bytes, m->weights.maps[i].length);
 	find_tensors(m);
 	m->linear_count = linear_count(&m->lm.config);
 	m->linears = mem_zeroed(m->linear_count, sizeof *m->linears);
@@ -123,6 +126,9 @@ int loaded_model_fits(const struct loaded_model *m, const struct calib *calib, c
 void loaded_model_close(struct loaded_model *m)
 {
 	transformer_close(m->transformer);
+	for (size_t i = 0; m->weights.maps && i < m->lm.shard_count; i++)
+		if (m->weights.maps[i].bytes)
+			m->ops->unpin(m->weights.maps[i].bytes);
 	lm_weights_close(&m->weights);
 	lm_close(&m->lm);
 	free(m->tensors.layer);

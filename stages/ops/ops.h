@@ -87,6 +87,10 @@ struct ops {
 	size_t (*memory_free)(void);
 	void (*upload)(void *device, const void *host, size_t bytes);
 	void (*download)(void *host, const void *device, size_t bytes);
+	/* A hint: weights will be loaded from these pages of host memory, which stay as they are until unpin(). May lock
+	 * them, so that loading is faster; where that cannot be, nothing happens. */
+	void (*pin)(const void *host, size_t bytes);
+	void (*unpin)(const void *host);
 	/* Weight elements from a checkpoint: count elements of the given dtype at host (any alignment), kept exactly. */
 	void (*weight_load)(dev_weight *to, const void *host, enum dtype dtype, size_t count);
 

@@ -44,6 +44,16 @@ static size_t cpu_memory_free(void)
 	return 0;
 }
 
+static void cpu_pin(const void *host, size_t bytes)
+{
+	(void)host, (void)bytes;
+}
+
+static void cpu_unpin(const void *host)
+{
+	(void)host;
+}
+
 static void cpu_weight_load(dev_weight *to, const void *host, enum dtype dtype, size_t count)
 {
 	dtype_widen(dtype, host, count, (float *)to);
@@ -82,6 +92,8 @@ static const struct ops table = {
 	.memory_free = cpu_memory_free,
 	.upload = cpu_copy,
 	.download = cpu_copy,
+	.pin = cpu_pin,
+	.unpin = cpu_unpin,
 	.weight_load = cpu_weight_load,
 	.for_each = pool_run,
 	.workers = pool_threads,

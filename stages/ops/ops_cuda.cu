@@ -167,6 +167,22 @@ void cuda_get(void *to, const void *from, size_t bytes)
 		memset(to, 0, bytes);
 }
 
+/* Pages of a file can be locked where the device reads them as the host does; a failure is no failure. */
+static void cuda_pin(const void *host, size_t bytes)
+{
+	if (start() || !bytes)
+		return;
+	if (cudaHostRegister((void *)host, bytes, cudaHostRegisterReadOnly) != cudaSuccess)
+		cudaGetLastError();
+}
+
+static void cuda_unpin(const void *host)
+{
+	CUDA_TRY(cudaStreamSynchronize(device.stream));
+	if (cudaHostUnregister((void *)host) != cudaSuccess)
+		cudaGetLastError();
+}
+
 /* ---- weights ---- */
 
 template <typename T> __global__ static void widen_kernel(float *to, const T *from, size_t count)
@@ -249,6 +265,8 @@ static const struct ops table = {
 	.memory_free = cuda_memory_free,
 	.upload = cuda_put,
 	.download = cuda_get,
+	.pin = cuda_pin,
+	.unpin = cuda_unpin,
 	.weight_load = cuda_weight_load,
 	.for_each = cuda_for_each,
 	.workers = cuda_workers,

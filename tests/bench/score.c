@@ -1,9 +1,12 @@
-/* Calibration and scores of 16 formats on a model of Qwen3-VL-4B's shapes with random weights, in memory:
+/* Calibration and scores on a model of Qwen3-VL-4B's shapes with random weights, in memory:
  *
- *     build/bench/score [DEVICE [LAYERS [CAPTIONS]]]      cuda 36 128
+ *     build/bench/score [DEVICE [LAYERS [CAPTIONS [TOKENS [FORMATS]]]]]      cuda 36 128 13 16
  *
- * Captions have 13 tokens, batches 8 captions. Prints the time of each pass; weights come from memory of the process,
- * as a mapped checkpoint in the page cache would. On 2 cores take few layers: the whole takes hours there. */
+ * Captions have TOKENS tokens, batches 8 captions; FORMATS 1 is wfp8_afp8 alone. Prints the time of each pass and, on a
+ * GPU, what share of what it could do at most that is: of products of bf16 (counted are those that the definition needs:
+ * three for one of fp32 numbers with bf16 weights, three for one of differences), and of loading the weights. Weights
+ * lie in memory of the process, as a mapped checkpoint in the page cache would. On 2 cores take few layers: the whole
+ * takes hours there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +17,14 @@
 #include "common/pool.h"
 #include "model/calibrate.h"
 #include "model/score.h"
+#ifdef QG_CUDA
+#include "ops/cuda_limits.h"
+#endif
 
-enum { TOKENS = 13, BATCH = 8, FORMATS = 16 };
+enum { BATCH = 8, FORMATS = 16, WEIGHTS = 4, ACTIVATIONS = 4 };
 
-static const char *const weight_codes[] = {"N16", "F8t", "I4g128", "I8r"};
-static const char *const activation_codes[] = {"-", "f8t", "i8t", "i4t"};
+static const char *const weight_codes[WEIGHTS] = {"N16", "F8t", "I4g128", "I8r"};
+static const char *const activation_codes[ACTIVATIONS] = {"-", "f8t", "i8t", "i4t"};
 
 static double seconds(void)
 {
@@ -26,6 +32,8 @@ static double seconds(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
+/* ---- weights ---- */
 
 struct fill {
 	uint16_t *at;
@@ -48,29 +56,101 @@ static int fill_piece(void *context, size_t index, size_t worker)
 	return 0;
 }
 
-static struct host_tensor tensor(size_t count, int norm)
+/* All weights, one behind the other; memory NULL: counts only. */
+struct store {
+	uint16_t *memory;
+	size_t used;
+};
+
+static struct host_tensor tensor(struct store *s, size_t count, int norm)
 {
-	struct fill f = {mem_array(count, sizeof(uint16_t)), count, norm};
+	struct fill f = {s->memory + s->used, count, norm};
+	s->used += count;
+	if (!s->memory)
+		return (struct host_tensor){NULL, DTYPE_BF16, count};
 	pool_run((count + piece - 1) / piece, fill_piece, &f);
 	return (struct host_tensor){f.at, DTYPE_BF16, count};
 }
 
-static struct model_tensors tensors_make(const struct lm_config *c)
+static void tensors_place(struct model_tensors *t, const struct lm_config *c, struct store *s)
 {
 	size_t H = c->hidden_size, q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim, I = c->intermediate_size;
 	const size_t counts[LINEARS_PER_LAYER] = {q * H, kv * H, kv * H, H * q, I * H, I * H, H * I};
-	struct model_tensors t = {.embed = tensor(c->vocab_size * H, 0), .final_norm = tensor(H, 1)};
-	t.lm_head = t.embed;
-	t.layer = mem_zeroed(c->layers, sizeof *t.layer);
+	t->embed = tensor(s, c->vocab_size * H, 0);
+	t->final_norm = tensor(s, H, 1);
+	t->lm_head = t->embed;
 	for (size_t l = 0; l < c->layers; l++) {
-		t.layer[l].input_norm = tensor(H, 1);
-		t.layer[l].post_norm = tensor(H, 1);
-		t.layer[l].q_norm = tensor(c->head_dim, 1);
-		t.layer[l].k_norm = tensor(c->head_dim, 1);
+		t->layer[l].input_norm = tensor(s, H, 1);
+		t->layer[l].post_norm = tensor(s, H, 1);
+		t->layer[l].q_norm = tensor(s, c->head_dim, 1);
+		t->layer[l].k_norm = tensor(s, c->head_dim, 1);
 		for (size_t k = 0; k < LINEARS_PER_LAYER; k++)
-			t.layer[l].linear[k] = tensor(counts[k], 0);
+			t->layer[l].linear[k] = tensor(s, counts[k], 0);
 	}
-	return t;
+}
+
+static struct store tensors_make(struct model_tensors *t, const struct lm_config *c)
+{
+	struct store s = {0};
+	t->layer = mem_zeroed(c->layers, sizeof *t->layer);
+	tensors_place(t, c, &s);
+	s = (struct store){mem_array(s.used, sizeof *s.memory), 0};
+	tensors_place(t, c, &s);
+	return s;
+}
+
+/* ---- what is measured ---- */
+
+static struct {
+	double flops, copy, upload; /* of the device; 0: not known */
+	size_t most;                /* bytes in use */
+	const struct ops *inside;
+} device;
+
+static void *noting_alloc(size_t bytes)
+{
+	void *p = device.inside->alloc(bytes);
+#ifdef QG_CUDA
+	size_t used = device.flops > 0 ? cuda_limits_used() : 0;
+	device.most = used > device.most ? used : device.most;
+#endif
+	return p;
+}
+
+static void device_measure(const struct ops *ops)
+{
+#ifdef QG_CUDA
+	if (strcmp(ops->name, "cuda") != 0)
+		return;
+	struct cuda_limits limits = cuda_limits_measure();
+	device.flops = limits.flops;
+	device.copy = limits.copy;
+	device.upload = limits.upload;
+	printf("%s: products of bf16 %.0f TFLOP/s, copies %.2f TB/s, loading %.1f GB/s\n", ops->numerics,
+		1e-12 * device.flops, 1e-12 * device.copy, 1e-9 * device.upload);
+#else
+	(void)ops;
+#endif
+}
+
+/* One pass of so many products of bf16 and so many loads of all weights. */
+static void line(const char *what, double time, double flop, double bytes)
+{
+	printf("%-32s %8.3f s", what, time);
+	if (device.flops > 0)
+		printf("   products %4.1f %%   loading %4.1f %%", 100 * flop / device.flops / time,
+			100 * bytes / device.upload / time);
+	printf("\n");
+	fflush(stdout);
+}
+
+/* FLOP of one product of every linear with so many rows. */
+static double product_flop(const struct linear_info *linears, size_t count, size_t tokens)
+{
+	double flop = 0;
+	for (size_t i = 0; i < count; i++)
+		flop += 2.0 * (double)tokens * (double)linears[i].in * (double)linears[i].out;
+	return flop;
 }
 
 int main(int argc, char **argv)
@@ -80,67 +160,90 @@ int main(int argc, char **argv)
 		.heads = 32, .kv_heads = 8, .head_dim = 128,
 		.intermediate_size = 9728, .vocab_size = 151936, .rms_norm_eps = 1e-6, .rope_theta = 5e6, .tied = 1,
 	};
-	size_t captions = argc > 3 ? (size_t)atoi(argv[3]) : 128, batches = (captions + BATCH - 1) / BATCH;
-	const struct ops *ops = ops_open(argc > 1 ? argv[1] : "cuda");
-	if (!ops || ops->sync())
-		return error_report(1);
+	size_t captions = argc > 3 ? (size_t)atoi(argv[3]) : 128, tokens = argc > 4 ? (size_t)atoi(argv[4]) : 13;
+	size_t batches = captions / BATCH;
+	const int formats = argc > 5 ? atoi(argv[5]) : FORMATS;
+	if (!batches || !tokens || (formats != 1 && formats != FORMATS)) {
+		fprintf(stderr, "usage: score [DEVICE [LAYERS [CAPTIONS [TOKENS [1 or 16]]]]], 8 captions at least\n");
+		return 2;
+	}
 	double start = seconds(), at;
-	struct model_tensors tensors = tensors_make(&c);
+	const struct ops *inside = ops_open(argc > 1 ? argv[1] : "cuda");
+	if (!inside || inside->sync())
+		return error_report(1);
+	printf("%-32s %8.3f s\n", "starting the device", seconds() - start);
+	device_measure(inside);
+	struct ops noting = *inside;
+	const struct ops *ops = &noting;
+	device.inside = inside;
+	noting.alloc = noting_alloc;
+	struct model_tensors tensors;
+	struct store store = tensors_make(&tensors, &c);
+	const double bytes = (double)store.used * sizeof *store.memory;
 	size_t count = linear_count(&c);
 	struct linear_info *linears = mem_array(count, sizeof *linears);
 	linear_describe(linears, &c);
-	int32_t *ids = mem_array(captions * TOKENS, sizeof *ids), *cut = mem_array(BATCH + 1, sizeof *cut);
-	for (size_t i = 0; i < captions * TOKENS; i++)
+	int32_t *ids = mem_array(captions * tokens, sizeof *ids), *cut = mem_array(BATCH + 1, sizeof *cut);
+	for (size_t i = 0; i < captions * tokens; i++)
 		ids[i] = (int32_t)((i * 2654435761u >> 7) % c.vocab_size);
 	for (int i = 0; i <= BATCH; i++)
-		cut[i] = i * TOKENS;
+		cut[i] = i * (int32_t)tokens;
 	struct batch *batch = mem_array(batches, sizeof *batch);
 	size_t *all = mem_array(batches, sizeof *all);
 	for (size_t b = 0; b < batches; b++) {
-		batch[b] = (struct batch){ids + b * BATCH * TOKENS, cut, BATCH, BATCH * TOKENS};
+		batch[b] = (struct batch){ids + b * BATCH * tokens, cut, BATCH, BATCH * tokens};
 		all[b] = b;
 	}
-	static struct weight_calibration weights[4];
-	static struct activation_calibration activations[3];
+	static struct weight_calibration weights[WEIGHTS];
+	static struct activation_calibration activations[ACTIVATIONS];
 	static struct score_request requests[FORMATS];
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < WEIGHTS; i++)
 		if (quantizer_weight_parse(weight_codes[i], &weights[i].quantizer))
 			return error_report(1);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 1; i < ACTIVATIONS; i++) {
 		activations[i].batch = all;
 		activations[i].batches = batches;
-		if (quantizer_activation_parse(activation_codes[i + 1], &activations[i].quantizer))
+		if (quantizer_activation_parse(activation_codes[i], &activations[i].quantizer))
 			return error_report(1);
 	}
+	at = seconds();
+	ops->pin(store.memory, store.used * sizeof *store.memory);
+	printf("%zu layers, %zu captions of %zu tokens\n", c.layers, captions, tokens);
+	printf("%-32s %8.3f s\n", "locking weights", seconds() - at);
 	struct transformer *model = transformer_open(ops, &c, &tensors);
-	printf("%s (%s), %zu layers, %zu captions in %zu batches\n", ops->name, ops->numerics, c.layers, captions, batches);
-	printf("%-28s %7.3f s\n", "making weights", seconds() - start);
+	const double flop = product_flop(linears, count, captions * tokens);
 	at = seconds();
-	if (calibrate_weights(model, ops, linears, count, weights, 4))
+	if (calibrate_weights(model, ops, linears, count, weights, WEIGHTS))
 		return error_report(1);
-	printf("%-28s %7.3f s\n", "calibrating 4 weights", seconds() - at);
+	line("calibrating 4 weights", seconds() - at, 0, bytes);
 	at = seconds();
-	if (calibrate_activations(model, ops, linears, count, batch, batches, activations, 3))
+	if (calibrate_activations(model, ops, linears, count, batch, batches, activations + 1, ACTIVATIONS - 1))
 		return error_report(1);
-	printf("%-28s %7.3f s\n", "calibrating 3 activations", seconds() - at);
-	for (int i = 0; i < FORMATS; i++) {
-		int a = i % 4;
+	line("calibrating 3 activations", seconds() - at, 3 * flop, bytes);
+	for (int i = 0; i < formats; i++) {
+		const int w = formats == 1 ? 1 : i / 4, a = formats == 1 ? 1 : i % 4;
 		requests[i] = (struct score_request){
-			.pair.weight = weights[i / 4].quantizer,
-			.pair.activation = a ? activations[a - 1].quantizer : (struct quantizer){ELEMENT_NONE, 0, 0},
-			.weight_amax = weights[i / 4].amax, .activation_amax = a ? activations[a - 1].amax : NULL,
+			.pair = {weights[w].quantizer, activations[a].quantizer},
+			.weight_amax = weights[w].amax, .activation_amax = activations[a].amax,
 			.batch = all, .batches = batches, .sums = mem_array(count * batches, sizeof(struct output_sums)),
 		};
 	}
+	/* Up, up again and down; then three for each product of differences. */
+	const double products = 9 + 3 * (formats == 1 ? 2 : 3 + 16);
+	char what[40];
+	snprintf(what, sizeof what, "scoring %d formats", formats);
 	at = seconds();
-	if (score_run(model, ops, linears, count, batch, batches, requests, FORMATS, NULL))
+	if (score_run(model, ops, linears, count, batch, batches, requests, (size_t)formats, NULL))
 		return error_report(1);
-	printf("%-28s %7.3f s\n", "scoring 16 formats", seconds() - at);
-	for (int i = 0; i < FORMATS; i++)
+	line(what, seconds() - at, products * flop, 2 * bytes);
+	for (int i = 0; i < formats; i++)
 		if (requests[i].failure[0])
 			printf("format %d: %s\n", i, requests[i].failure);
-	printf("score of the first linear, formats 1 and 2: %.9g %.9g\n", requests[0].sums[0].score,
-		requests[1].sums[0].score);
+	printf("score of the first linear in the first and last format: %.9g %.9g\n", requests[0].sums[0].score,
+		requests[formats - 1].sums[0].score);
+	if (device.most)
+		printf("memory: %.1f GB at most\n", 1e-9 * (double)device.most);
 	transformer_close(model);
+	ops->unpin(store.memory);
 	return 0;
 }

@@ -107,6 +107,17 @@ static void guarded_download(void *to, const void *from, size_t bytes)
 	leave();
 }
 
+static void guarded_pin(const void *memory, size_t bytes)
+{
+	(void)bytes;
+	host(memory);
+}
+
+static void guarded_unpin(const void *memory)
+{
+	host(memory);
+}
+
 static void guarded_weight_load(dev_weight *to, const void *from, enum dtype dtype, size_t count)
 {
 	device(to);
@@ -429,6 +440,8 @@ const struct ops *ops_guarded(void)
 		.memory_free = guarded_memory_free,
 		.upload = guarded_upload,
 		.download = guarded_download,
+		.pin = guarded_pin,
+		.unpin = guarded_unpin,
 		.weight_load = guarded_weight_load,
 		.for_each = guarded_for_each,
 		.workers = guarded_workers,

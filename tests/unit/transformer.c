@@ -503,10 +503,12 @@ static void test_threads_and_runs(void)
 	static const size_t limits[] = {0, 0, 1, 3000000};
 	struct batches b = batches_mixed(1024);
 	struct record reference = run_backward(instance, &demo, b.batch, b.count, 0, 0);
+	struct ops unpacked = *instance;
+	unpacked.pack_tokens = 0;
 	for (size_t i = 0; i < 3; i++)
 		for (size_t j = 1; j < 4; j++) {
 			setenv("QUANTGRID_THREADS", threads[i], 1);
-			struct record r = run_backward(instance, &demo, b.batch, b.count, limits[j], 0);
+			struct record r = run_backward(&unpacked, &demo, b.batch, b.count, limits[j], 0);
 			check_equal(&reference, &r, 0, threads[i]);
 			CHECK(limits[j] != 1 || r.visits == 29 * b.count, "%zu visits in runs of one batch", r.visits);
 			CHECK(limits[j] != 3000000 || (r.visits > 29 && r.visits < 29 * b.count), "%zu visits", r.visits);
