@@ -225,7 +225,9 @@ static size_t scoring_need(const void *context, size_t run_bytes)
 		rows = s->selection.batches[b].tokens > rows ? s->selection.batches[b].tokens : rows;
 	}
 	size_t pack = tokens < s->ops->pack_tokens ? tokens : s->ops->pack_tokens;
-	return visits_bytes(s, tokens, pack > rows ? pack : rows) +
+	pack = pack > rows ? pack : rows;
+	/* A GPU also has the gradient of the logits in three bf16 parts. */
+	return visits_bytes(s, tokens, pack) + 6 * pack * s->config->vocab_size +
 		transformer_pass_bytes(s->ops, s->config, s->selection.batches, s->selection.count, 1, run_bytes);
 }
 

@@ -398,8 +398,10 @@ int transformer_backward(struct transformer *m, const struct batch *batches, siz
 	w.context = context;
 	if (run_up(&w, 0) || run_head(&w) || run_down(&w) || m->ops->sync())
 		status = -1;
-	if (loss && !status)
+	if (loss && !status) {
 		losses_deliver(&w, loss);
+		status = m->ops->sync();
+	}
 	losses_close(&w);
 	work_close(&w);
 	return status;
