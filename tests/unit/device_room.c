@@ -1,5 +1,5 @@
 /* Memory is known before a run: what passes say they take is what they take, and where the device has less the runs get
- * smaller, with the same results, or nothing is started. */
+ * smaller, with the same results, or nothing is started. And a device that fails in the middle fails the run. */
 #include "../check.h"
 
 #include <stdlib.h>
@@ -13,6 +13,8 @@
 #include "model/calibrate.h"
 #include "model/device_room.h"
 #include "model/device_weights.h"
+#include "model/kl.h"
+#include "model/recipe_check.h"
 #include "model/score.h"
 
 static const struct checkpoint_spec spec = {
@@ -143,12 +145,92 @@ static void test_scores_with_little_memory(void)
 	weight_calibration_release(&weight, LINEARS);
 }
 
+/* ---- a device that fails ---- */
+
+static size_t syncs, fails_at, unseen; /* calls of sync(); the first that fails; downloads since */
+
+static int failing_sync(void)
+{
+	unseen = 0;
+	return ++syncs >= fails_at ? fail("GPU: it fell off the bus") : 0;
+}
+
+static void failing_download(void *to, const void *from, size_t bytes)
+{
+	unseen++;
+	ops_cpu()->download(to, from, bytes);
+}
+
+enum engine { CALIBRATE_WEIGHTS, CALIBRATE_ACTIVATIONS, SCORE, DIVERGENCE, RECIPE, ENGINES };
+
+static int engine_run(enum engine engine, const struct ops *ops, struct weight_calibration *calibrated)
+{
+	static struct output_sums sums[LINEARS * BATCHES];
+	static double kl[LINEARS * BATCHES], losses[3][BATCHES * 3], loss[BATCHES];
+	static struct quantizer_pair pairs[LINEARS];
+	struct quantizer_pair pair = {.weight = calibrated->quantizer};
+	struct weight_calibration weight = {.quantizer = calibrated->quantizer};
+	struct activation_calibration activation = {.batch = all_batches, .batches = BATCHES};
+	struct score_request score = {.pair = pair, .weight_amax = calibrated->amax, .batch = all_batches,
+		.batches = BATCHES, .sums = sums};
+	struct kl_request divergence = {.pair = pair, .weight_amax = calibrated->amax, .batch = all_batches,
+		.batches = BATCHES, .sum = kl};
+	struct recipe_request recipe = {.pair = pairs, .weight_amax = calibrated->amax, .batch = all_batches,
+		.batches = BATCHES, .loss_before = losses[0], .loss_after = losses[1], .kl = losses[2]};
+	struct transformer *model = transformer_open(ops, config, &files.tensors);
+	int status = -1;
+	for (size_t i = 0; i < LINEARS; i++)
+		pairs[i] = pair;
+	CHECK(!quantizer_activation_parse("f8t", &activation.quantizer), "%s", error_text());
+	if (engine == CALIBRATE_WEIGHTS)
+		status = calibrate_weights(model, ops, linears, LINEARS, &weight, 1);
+	else if (engine == CALIBRATE_ACTIVATIONS)
+		status = calibrate_activations(model, ops, linears, LINEARS, batches, BATCHES, &activation, 1);
+	else if (engine == SCORE)
+		status = score_run(model, ops, linears, LINEARS, batches, BATCHES, &score, 1, loss);
+	else if (engine == DIVERGENCE)
+		status = kl_run(ops, config, &files.tensors, batches, BATCHES, &divergence, 1, 0);
+	else
+		status = recipe_check_run(ops, config, &files.tensors, batches, BATCHES, &recipe, 1, 0);
+	transformer_close(model);
+	weight_calibration_release(&weight, LINEARS);
+	activation_calibration_release(&activation);
+	return status;
+}
+
+/* Whichever answer says that the device failed, the run fails; and none takes results that no answer covers. */
+static void test_device_fails(void)
+{
+	struct weight_calibration weight = {0};
+	struct transformer *model = transformer_open(ops_cpu(), config, &files.tensors);
+	struct ops ops = *ops_cpu();
+	CHECK(!quantizer_weight_parse("I8r", &weight.quantizer), "%s", error_text());
+	CHECK(!calibrate_weights(model, ops_cpu(), linears, LINEARS, &weight, 1), "%s", error_text());
+	transformer_close(model);
+	ops.sync = failing_sync;
+	ops.download = failing_download;
+	for (enum engine engine = 0; engine < ENGINES; engine++) {
+		syncs = unseen = 0;
+		fails_at = (size_t)-1;
+		CHECK(!engine_run(engine, &ops, &weight), "engine %d: %s", engine, error_text());
+		CHECK(!unseen && syncs, "engine %d: %zu downloads after the last of %zu answers", engine, unseen, syncs);
+		for (size_t last = syncs, at = 1; at <= last; at++) {
+			fails_at = at;
+			syncs = 0;
+			CHECK(engine_run(engine, &ops, &weight) == -1, "engine %d: goes on after answer %zu of %zu", engine, at, last);
+			CHECK(strstr(error_text(), "fell off the bus"), "engine %d: \"%s\"", engine, error_text());
+		}
+	}
+	weight_calibration_release(&weight, LINEARS);
+}
+
 int main(void)
 {
 	model_make();
 	TEST(test_passes_take_what_they_say);
 	TEST(test_smaller_runs);
 	TEST(test_scores_with_little_memory);
+	TEST(test_device_fails);
 	model_files_close(&files);
 	return check_done();
 }

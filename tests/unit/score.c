@@ -803,7 +803,7 @@ static void test_not_finite(void)
 	struct score_request r[] = {request(0, all_batches, BATCHES), request(F8R, all_batches + 1, 1)};
 	float saved = weights[6].amax[BAD][3];
 	weights[6].amax[BAD][3] = NAN;
-	CHECK(score(ops_cpu(), r, 2, NULL) == 0, "%s", error_text());
+	CHECK(score(instance, r, 2, NULL) == 0, "%s", error_text());
 	CHECK(strstr(r[1].failure, linears[BAD].name) && strstr(r[1].failure, "F8r/-") && strstr(r[1].failure, "batch 1"),
 		"message \"%s\"", r[1].failure);
 	CHECK(!*r[0].failure, "another format fails too: %s", r[0].failure);
@@ -830,6 +830,7 @@ static void run_on_gpu(void)
 	TEST(test_alone_and_together);
 	TEST(test_halves);
 	TEST(test_sets_of_batches);
+	TEST(test_not_finite);
 }
 
 int main(void)
