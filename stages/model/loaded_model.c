@@ -63,7 +63,8 @@ static int open_with(struct loaded_model *m, const char *lm_path, const struct d
 	m->linears = mem_zeroed(m->linear_count, sizeof *m->linears);
 	linear_describe(m->linears, &m->lm.config);
 	size_t run_bytes = 0;
-	if (!device_room(ops, &m->lm.config, weights_need, m, &run_bytes, "loading a layer of the model beside its embeddings"))
+	if (!device_room(ops, &m->lm.config, weights_need, m, &run_bytes,
+		"loading a layer of the model beside its embeddings"))
 		m->transformer = transformer_open(ops, &m->lm.config, &m->tensors);
 	if (m->transformer)
 		return 0;

@@ -458,7 +458,8 @@ int recipe_check_run(const struct ops *ops, const struct lm_config *config, cons
 	for (size_t r = 0; r < count; r++)
 		*requests[r].failure = '\0';
 	const struct check_arguments arguments = {ops, config, batches, batch_count, requests, count};
-	if (device_room(ops, config, check_need, &arguments, &run_bytes, "running a recipe, which autoquant.check_recipe=false leaves out,"))
+	if (device_room(ops, config, check_need, &arguments, &run_bytes,
+		"running a recipe, which autoquant.check_recipe=false leaves out,"))
 		return -1;
 	check_init(&c, ops, config, batches, batch_count, requests, count, run_bytes);
 	if (c.plan.stream_count)
