@@ -35,8 +35,9 @@ static const size_t x_parts[][PARTS_MAX] = {
 	[CUDA_WEIGHT_DIFFERENCE] = {2, 1, 0},
 };
 
-/* Rows of x at a time, and bytes of products of parts and runs: longer inputs and wider outputs are cut. */
-static const size_t rows_max = 4096, product_bytes = (size_t)256 << 20;
+/* Rows of x at a time, and bytes of products of parts and runs: longer inputs and wider outputs are cut. Where an output
+ * is cut does not depend on the rows: a product's bits depend on its columns. */
+static const size_t rows_max = 4096, product_bytes = (size_t)512 << 20;
 
 /* ---- what a weight is ---- */
 
@@ -107,6 +108,29 @@ __global__ static void split_kernel(__nv_bfloat16 *parts, const float *x, size_t
 	}
 }
 
+/* The same, four elements a thread: cols a multiple of 4, everything 16-aligned. */
+__global__ static void split4_kernel(uint2 *parts, const float4 *x, size_t rows, size_t cols4, size_t ld4, size_t plane4,
+	int count)
+{
+	const size_t row = blockIdx.x;
+	for (size_t i = threadIdx.x; i < ld4; i += blockDim.x) {
+		float4 left = make_float4(0, 0, 0, 0);
+		if (i < cols4 && row < rows)
+			left = x[row * cols4 + i];
+		for (int p = 0; p < count; p++) {
+			const __nv_bfloat16 a = __float2bfloat16_rn(left.x), b = __float2bfloat16_rn(left.y);
+			const __nv_bfloat16 c = __float2bfloat16_rn(left.z), d = __float2bfloat16_rn(left.w);
+			parts[p * plane4 + row * ld4 + i] = make_uint2(
+				(uint32_t)__bfloat16_as_ushort(a) | (uint32_t)__bfloat16_as_ushort(b) << 16,
+				(uint32_t)__bfloat16_as_ushort(c) | (uint32_t)__bfloat16_as_ushort(d) << 16);
+			left.x = __fsub_rn(left.x, __bfloat162float(a));
+			left.y = __fsub_rn(left.y, __bfloat162float(b));
+			left.z = __fsub_rn(left.z, __bfloat162float(c));
+			left.w = __fsub_rn(left.w, __bfloat162float(d));
+		}
+	}
+}
+
 /* y[t][c] = beta y + the sum over products of parts, the last ones first; a row begins ld_p elements after the one
  * above it. */
 __global__ static void gather_kernel(float *y, const float *products, size_t rows, size_t cols, size_t ld, size_t ld_p,
@@ -122,7 +146,38 @@ __global__ static void gather_kernel(float *y, const float *products, size_t row
 	y[t * ld + c] = (float)(beta == 0 ? sum : (double)y[t * ld + c] + sum);
 }
 
+/* The same, four elements a thread: cols and ld multiples of 4, y 16-aligned. COUNT products when it is not 0. */
+template <int COUNT> __global__ static void gather4_kernel(float4 *y, const float4 *products, size_t rows, size_t cols4,
+	size_t ld4, size_t ld_p4, int count, float beta)
+{
+	const size_t c = (size_t)blockIdx.y * blockDim.x + threadIdx.x, t = blockIdx.x;
+	double a = 0, b = 0, d = 0, e = 0;
+	if (c >= cols4)
+		return;
+#pragma unroll
+	for (int p = (COUNT ? COUNT : count) - 1; p >= 0; p--) {
+		const float4 more = products[((size_t)p * rows + t) * ld_p4 + c];
+		a += (double)more.x;
+		b += (double)more.y;
+		d += (double)more.z;
+		e += (double)more.w;
+	}
+	if (beta != 0) {
+		const float4 old = y[t * ld4 + c];
+		a = (double)old.x + a;
+		b = (double)old.y + b;
+		d = (double)old.z + d;
+		e = (double)old.w + e;
+	}
+	y[t * ld4 + c] = make_float4((float)a, (float)b, (float)d, (float)e);
+}
+
 /* ---- launchers ---- */
+
+static int aligned16(const void *p)
+{
+	return ((uintptr_t)p & 15) == 0;
+}
 
 static size_t padded(size_t n)
 {
@@ -175,8 +230,12 @@ static size_t product_count(enum cuda_weight kind, struct runs runs)
 static void split_to(__nv_bfloat16 *to, const float *x, size_t rows, size_t rows_to, size_t cols, size_t ld,
 	size_t parts)
 {
-	CUDA_LAUNCH(split_kernel, (unsigned)rows_to, cuda_row_threads(cols), 0, to, x, rows, cols, ld, rows_to * ld,
-		(int)parts);
+	if (cols % 4 == 0 && aligned16(x) && aligned16(to))
+		CUDA_LAUNCH(split4_kernel, (unsigned)rows_to, cuda_row_threads(cols / 4), 0, (uint2 *)to, (const float4 *)x,
+			rows, cols / 4, ld / 4, rows_to * ld / 4, (int)parts);
+	else
+		CUDA_LAUNCH(split_kernel, (unsigned)rows_to, cuda_row_threads(cols), 0, to, x, rows, cols, ld, rows_to * ld,
+			(int)parts);
 }
 
 /* The same in workspace. */
@@ -238,10 +297,24 @@ static const __nv_bfloat16 *split_weight(const float *W, uint64_t version, size_
 /* ---- products ---- */
 
 /* Columns of the output at a time. */
-static size_t columns_at_a_time(size_t rows, size_t cols, enum cuda_weight kind, struct runs runs)
+static size_t columns_at_a_time(size_t cols, enum cuda_weight kind, struct runs runs)
 {
-	const size_t fit = product_bytes / (product_count(kind, runs) * rows * sizeof(float)) / 128 * 128;
+	const size_t fit = product_bytes / (product_count(kind, runs) * rows_max * sizeof(float)) / 128 * 128;
 	return smaller(cols, fit ? fit : 128);
+}
+
+static void gather(float *y, size_t ld, const float *products, size_t ldp, size_t rows, size_t cols, int count,
+	float beta)
+{
+	const dim3 grid((unsigned)rows, cuda_blocks(cols, 256)), grid4((unsigned)rows, cuda_blocks(cols, 1024));
+	float4 *y4 = (float4 *)y;
+	const float4 *products4 = (const float4 *)products;
+	if (cols % 4 || ld % 4 || !aligned16(y))
+		CUDA_LAUNCH(gather_kernel, grid, 256, 0, y, products, rows, cols, ld, ldp, count, beta);
+	else if (count == 3)
+		CUDA_LAUNCH(gather4_kernel<3>, grid4, 256, 0, y4, products4, rows, cols / 4, ld / 4, ldp / 4, count, beta);
+	else
+		CUDA_LAUNCH(gather4_kernel<0>, grid4, 256, 0, y4, products4, rows, cols / 4, ld / 4, ldp / 4, count, beta);
 }
 
 /* y[rows, cols], a row ld elements after the one above it, = the product + beta y. */
@@ -261,8 +334,7 @@ static void multiply(float *y, size_t ld, const struct product *p, float beta)
 		matmul_run(&shape, p->x, p->W + j * p->plane, 0, at);
 		at += p->runs.count * m * ldp;
 	}
-	const dim3 grid((unsigned)p->rows, cuda_blocks(p->cols, 256));
-	CUDA_LAUNCH(gather_kernel, grid, 256, 0, y, products, p->rows, p->cols, ld, ldp, (int)count, beta);
+	gather(y, ld, products, ldp, p->rows, p->cols, (int)count, beta);
 }
 
 extern "C" void cuda_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out,
@@ -275,7 +347,7 @@ extern "C" void cuda_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, s
 	for (size_t t = 0; t < T; t += p.rows) {
 		p.rows = smaller(T - t, rows_max);
 		p.x = split(CUDA_X_PARTS, f32(x) + t * in, p.rows, p.rows, in, ld, x_parts[p.kind][0]);
-		const size_t step = columns_at_a_time(p.rows, out, p.kind, p.runs);
+		const size_t step = columns_at_a_time(out, p.kind, p.runs);
 		for (size_t c = 0; c < out; c += p.cols) {
 			p.cols = smaller(out - c, step);
 			p.W = split_weight(f32(W) + c * in, known_as.version, p.cols, p.cols, in, ld, (size_t)parts_of(p.kind));
@@ -299,7 +371,7 @@ extern "C" void cuda_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_w
 	for (size_t t = 0; t < T; t += p.rows) {
 		p.rows = smaller(T - t, rows_max);
 		p.x = split(CUDA_X_PARTS, f32(dy) + t * out, p.rows, p.rows, out, ld, x_parts[p.kind][0]);
-		const size_t step = columns_at_a_time(p.rows, in, p.kind, p.runs);
+		const size_t step = columns_at_a_time(in, p.kind, p.runs);
 		for (size_t c = 0; c < in; c += p.cols) {
 			p.cols = smaller(in - c, step);
 			p.W = parts + c;
