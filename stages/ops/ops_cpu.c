@@ -39,6 +39,7 @@ static void cpu_copy(void *to, const void *from, size_t bytes)
 		memcpy(to, from, bytes);
 }
 
+/* Hints that are of no use here. */
 static void cpu_pin(const void *host, size_t bytes)
 {
 	(void)host, (void)bytes;
@@ -88,6 +89,7 @@ static const struct ops table = {
 	.download = cpu_copy,
 	.pin = cpu_pin,
 	.unpin = cpu_unpin,
+	.weight_ahead = cpu_pin,
 	.weight_load = cpu_weight_load,
 	.for_each = pool_run,
 	.workers = pool_threads,
