@@ -1,9 +1,9 @@
 /* Weights on their way to the device while it computes. Private to the CUDA operations.
  *
  * Pages that are locked (pin) can be copied by the device itself, on a stream beside the one that computes: at 55 GB/s
- * rather than 9. What weight_ahead() names is copied into memory of its own and waits there for weight_load(). What is in
- * these pages does not change until unpin(), so their address says what they hold. Pages that could not be locked are
- * not copied ahead.
+ * rather than 9. What weight_ahead() names is copied into memory of its own and waits there for weight_load(). What is
+ * in these pages does not change until unpin(), so their address says what they hold. Pages that could not be locked
+ * are not copied ahead. Small copies of the other stream may have to wait for the large ones here.
  */
 #ifndef QG_OPS_AHEAD_CUDA_CUH
 #define QG_OPS_AHEAD_CUDA_CUH

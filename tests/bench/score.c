@@ -2,12 +2,13 @@
  *
  *     build/bench/score [DEVICE [LAYERS [CAPTIONS [TOKENS [FORMATS [kl]]]]]]      cuda 36 128 13 16
  *
- * Captions have TOKENS tokens, batches 8 captions; FORMATS 1 is wfp8_afp8 alone; kl adds their divergences, in fp64, with
- * what memory they and a recipe that is run take. Prints the time of each pass and, on a
- * GPU, what share of what it could do at most that is: of products of bf16 (counted are those that the definition needs:
- * three for one of fp32 numbers with bf16 weights, three for one of differences), and of loading the weights. Weights
- * lie in memory of the process, as a mapped checkpoint in the page cache would. On 2 cores take few layers: the whole
- * takes hours there. */
+ * Captions have TOKENS tokens, batches 8 captions; FORMATS 1 is wfp8_afp8 alone; kl adds their divergences, in fp64,
+ * with what memory they and a recipe that is run take. Prints the time of each pass and, on a GPU, what share that is of
+ * what it could do at most: of products of bf16 (counted are three for one of fp32 numbers with bf16 weights, and three
+ * for one of differences), and of loading the weights. Long inputs: cuda 36 128 512 1.
+ *
+ * Weights lie in memory of the process, as a mapped checkpoint in the page cache would. On 2 cores take few layers: the
+ * whole takes hours there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
