@@ -2,12 +2,14 @@
 
 #include "common/error.h"
 
-/* A checkpoint's bytes of the largest weight and its bf16 parts, and what products and sums want. */
+/* A checkpoint's bytes of the largest weight and its bf16 parts; the next layer's weights on their way and parts of the
+ * last few that are kept, 8 of each at most; and what products and sums want. */
 static size_t workspace_bytes(const struct lm_config *config)
 {
-	const size_t least = (size_t)512 << 20, bytes_an_element = 4;
+	const size_t least = (size_t)512 << 20, bytes_an_element = 4, several = 8 * (2 + 4);
 	size_t rows = config->vocab_size > config->intermediate_size ? config->vocab_size : config->intermediate_size;
-	return least + bytes_an_element * rows * config->hidden_size;
+	return least + bytes_an_element * rows * config->hidden_size +
+		several * config->intermediate_size * config->hidden_size;
 }
 
 int device_room(const struct ops *ops, const struct lm_config *config, device_need *need, const void *context,

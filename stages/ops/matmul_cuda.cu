@@ -121,21 +121,16 @@ static void plan_forget(struct plan *p)
 	LT_TRY(MatrixLayoutDestroy(p->c));
 }
 
-/* The shape that stands for all with the same k: large enough for the kernels that large products want. fp64 products
- * have the rows of one batch, and a kernel for just these. */
+/* The shape that stands for all that differ in m: as many rows as large products have. A kernel for other n does not
+ * take every n. fp64 products have the rows of one batch, and a kernel for just these. */
 static struct shape representative(const struct shape *of)
 {
-	enum { SIDE = 4096 };
+	static const size_t rows = 4096;
 	struct shape s = *of;
-	struct matmul *p = &s.matmul;
-	if (p->type == MATMUL_F64)
+	if (s.matmul.type == MATMUL_F64)
 		return s;
-	p->m = p->n = p->ldc = SIDE;
-	if (!p->b_across) {
-		p->ldb = SIDE;
-		p->step_b = p->count > 1 ? p->k * SIDE : 0;
-	}
-	p->step_c = p->count > 1 ? (size_t)SIDE * SIDE : 0;
+	s.matmul.m = rows;
+	s.matmul.step_c = s.matmul.count > 1 ? rows * s.matmul.ldc : 0;
 	return s;
 }
 

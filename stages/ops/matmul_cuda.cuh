@@ -1,8 +1,7 @@
 /* Matrix products by cuBLASLt, as cuda_device_find() has opened it. Private to the CUDA operations.
  *
- * An element's bits follow from its row of a, its column of b and k alone, not from m and n: the library is asked which
- * kernel it has for a fixed m and n, without the choices that would cut a sum over blocks (split-K), and that kernel
- * runs for all.
+ * An element's bits follow from its row of a, and from b, not from m: the library is asked which kernel it has for a
+ * fixed m, without the choices that would cut a sum over blocks (split-K), and that kernel runs for every m.
  */
 #ifndef QG_OPS_MATMUL_CUDA_CUH
 #define QG_OPS_MATMUL_CUDA_CUH

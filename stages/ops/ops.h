@@ -91,6 +91,8 @@ struct ops {
 	 * them, so that loading is faster; where that cannot be, nothing happens. */
 	void (*pin)(const void *host, size_t bytes);
 	void (*unpin)(const void *host);
+	/* A hint: these bytes are among the next that weight_load() will get. */
+	void (*weight_ahead)(const void *host, size_t bytes);
 	/* Weight elements from a checkpoint: count elements of the given dtype at host (any alignment), kept exactly. */
 	void (*weight_load)(dev_weight *to, const void *host, enum dtype dtype, size_t count);
 

@@ -44,6 +44,7 @@ static size_t cpu_memory_free(void)
 	return 0;
 }
 
+/* Hints that are of no use here. */
 static void cpu_pin(const void *host, size_t bytes)
 {
 	(void)host, (void)bytes;
@@ -94,6 +95,7 @@ static const struct ops table = {
 	.download = cpu_copy,
 	.pin = cpu_pin,
 	.unpin = cpu_unpin,
+	.weight_ahead = cpu_pin,
 	.weight_load = cpu_weight_load,
 	.for_each = pool_run,
 	.workers = pool_threads,

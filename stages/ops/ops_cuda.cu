@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/ahead_cuda.cuh"
 #include "ops/matmul_cuda.cuh"
 
 extern "C" {
@@ -167,22 +168,6 @@ void cuda_get(void *to, const void *from, size_t bytes)
 		memset(to, 0, bytes);
 }
 
-/* Pages of a file can be locked where the device reads them as the host does; a failure is no failure. */
-static void cuda_pin(const void *host, size_t bytes)
-{
-	if (start() || !bytes)
-		return;
-	if (cudaHostRegister((void *)host, bytes, cudaHostRegisterReadOnly) != cudaSuccess)
-		cudaGetLastError();
-}
-
-static void cuda_unpin(const void *host)
-{
-	CUDA_TRY(cudaStreamSynchronize(device.stream));
-	if (cudaHostUnregister((void *)host) != cudaSuccess)
-		cudaGetLastError();
-}
-
 /* ---- weights ---- */
 
 template <typename T> __global__ static void widen_kernel(float *to, const T *from, size_t count)
@@ -200,25 +185,35 @@ __global__ static void widen_bf16_kernel(uint32_t *to, const uint16_t *from, siz
 		to[i] = (uint32_t)from[i] << 16;
 }
 
+/* Converts what is at from, on the device. */
+static void weight_widen(dev_weight *to, const void *from, enum dtype dtype, size_t count)
+{
+	if (dtype == DTYPE_F32)
+		CUDA_TRY(cudaMemcpyAsync(to, from, count * sizeof(float), cudaMemcpyDeviceToDevice, device.stream));
+	else if (dtype == DTYPE_BF16)
+		CUDA_LAUNCH(widen_bf16_kernel, cuda_blocks(count, THREADS), THREADS, 0, (uint32_t *)to, (const uint16_t *)from,
+			count);
+	else
+		CUDA_LAUNCH(widen_kernel<__half>, cuda_blocks(count, THREADS), THREADS, 0, f32(to), (const __half *)from,
+			count);
+	cuda_weight_mark(to, count, dtype == DTYPE_BF16 ? CUDA_WEIGHT_BF16 : dtype == DTYPE_F32 ? CUDA_WEIGHT_F32 :
+		CUDA_WEIGHT_F16);
+}
+
 static void cuda_weight_load(dev_weight *to, const void *host, enum dtype dtype, size_t count)
 {
-	size_t bytes = count * dtype_bits(dtype) / 8;
+	const size_t bytes = count * dtype_bits(dtype) / 8;
 	if (!count)
 		return;
-	if (dtype == DTYPE_F32) {
-		cuda_put(to, host, bytes);
-		cuda_weight_mark(to, count, CUDA_WEIGHT_F32);
+	const void *from = cuda_ahead_take(host, bytes);
+	if (from) {
+		weight_widen(to, from, dtype, count);
+		cuda_ahead_done(host);
 		return;
 	}
 	void *staging = cuda_workspace(CUDA_STAGING, bytes);
 	cuda_put(staging, host, bytes);
-	if (dtype == DTYPE_BF16)
-		CUDA_LAUNCH(widen_bf16_kernel, cuda_blocks(count, THREADS), THREADS, 0, (uint32_t *)to,
-			(const uint16_t *)staging, count);
-	else
-		CUDA_LAUNCH(widen_kernel<__half>, cuda_blocks(count, THREADS), THREADS, 0, f32(to), (const __half *)staging,
-			count);
-	cuda_weight_mark(to, count, dtype == DTYPE_BF16 ? CUDA_WEIGHT_BF16 : CUDA_WEIGHT_F16);
+	weight_widen(to, staging, dtype, count);
 }
 
 /* ---- work ---- */
@@ -267,6 +262,7 @@ static const struct ops table = {
 	.download = cuda_get,
 	.pin = cuda_pin,
 	.unpin = cuda_unpin,
+	.weight_ahead = cuda_weight_ahead,
 	.weight_load = cuda_weight_load,
 	.for_each = cuda_for_each,
 	.workers = cuda_workers,

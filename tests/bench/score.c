@@ -1,12 +1,14 @@
 /* Calibration and scores on a model of Qwen3-VL-4B's shapes with random weights, in memory:
  *
- *     build/bench/score [DEVICE [LAYERS [CAPTIONS [TOKENS [FORMATS]]]]]      cuda 36 128 13 16
+ *     build/bench/score [DEVICE [LAYERS [CAPTIONS [TOKENS [FORMATS [kl]]]]]]      cuda 36 128 13 16
  *
- * Captions have TOKENS tokens, batches 8 captions; FORMATS 1 is wfp8_afp8 alone. Prints the time of each pass and, on a
- * GPU, what share of what it could do at most that is: of products of bf16 (counted are those that the definition needs:
- * three for one of fp32 numbers with bf16 weights, three for one of differences), and of loading the weights. Weights
- * lie in memory of the process, as a mapped checkpoint in the page cache would. On 2 cores take few layers: the whole
- * takes hours there. */
+ * Captions have TOKENS tokens, batches 8 captions; FORMATS 1 is wfp8_afp8 alone; kl adds their divergences, in fp64,
+ * with what memory they and a recipe that is run take. Prints the time of each pass and, on a GPU, what share that is of
+ * what it could do at most: of products of bf16 (counted are three for one of fp32 numbers with bf16 weights, and three
+ * for one of differences), and of loading the weights. Long inputs: cuda 36 128 512 1.
+ *
+ * Weights lie in memory of the process, as a mapped checkpoint in the page cache would. On 2 cores take few layers: the
+ * whole takes hours there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,8 @@
 #include "common/memory.h"
 #include "common/pool.h"
 #include "model/calibrate.h"
+#include "model/kl.h"
+#include "model/recipe_check.h"
 #include "model/score.h"
 #ifdef QG_CUDA
 #include "ops/cuda_limits.h"
@@ -153,6 +157,63 @@ static double product_flop(const struct linear_info *linears, size_t count, size
 	return flop;
 }
 
+/* FLOP of the divergences of a format: each group's, from its own linears to the top. */
+static double replay_flop(const struct linear_info *linears, size_t count, size_t tokens)
+{
+	double flop = 0;
+	for (size_t i = 0; i < count; i++)
+		flop += (double)(linears[i].group + 1) * product_flop(&linears[i], 1, tokens);
+	return flop;
+}
+
+struct subject {
+	const struct ops *ops;
+	const struct lm_config *config;
+	const struct model_tensors *tensors;
+	const struct linear_info *linears;
+	size_t linear_count;
+	const struct batch *batches;
+	size_t batch_count, tokens;
+};
+
+static void recipe_memory(const struct subject *s, const struct score_request *format)
+{
+	struct quantizer_pair *pair = mem_array(s->linear_count, sizeof *pair);
+	for (size_t i = 0; i < s->linear_count; i++)
+		pair[i] = format->pair;
+	struct recipe_request request = {
+		.pair = pair, .weight_amax = format->weight_amax, .activation_amax = format->activation_amax,
+		.batch = format->batch, .batches = format->batches,
+	};
+	printf("memory of running a recipe: %.1f GB\n",
+		1e-9 * (double)recipe_check_bytes(s->ops, s->config, s->batches, s->batch_count, &request, 1, 0));
+	free(pair);
+}
+
+static int divergences(const struct subject *s, const struct score_request *formats, size_t count)
+{
+	struct kl_request *requests = mem_zeroed(count, sizeof *requests);
+	const size_t groups = s->linears[s->linear_count - 1].group + 1;
+	for (size_t i = 0; i < count; i++)
+		requests[i] = (struct kl_request){
+			.pair = formats[i].pair, .weight_amax = formats[i].weight_amax,
+			.activation_amax = formats[i].activation_amax, .batch = formats[i].batch, .batches = formats[i].batches,
+			.sum = mem_array(groups * formats[i].batches, sizeof(double)),
+		};
+	printf("memory of divergences: %.1f GB\n",
+		1e-9 * (double)kl_bytes(s->ops, s->config, s->batches, s->batch_count, requests, count, 0));
+	double at = seconds();
+	if (kl_run(s->ops, s->config, s->tensors, s->batches, s->batch_count, requests, count, 0))
+		return error_report(1);
+	at = seconds() - at;
+	printf("%-32s %8.3f s   %.1f TFLOP/s of fp64\n", "divergences", at,
+		1e-12 * (double)count * replay_flop(s->linears, s->linear_count, s->tokens) / at);
+	for (size_t i = 0; i < count; i++)
+		free(requests[i].sum);
+	free(requests);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct lm_config c = {
@@ -164,7 +225,7 @@ int main(int argc, char **argv)
 	size_t batches = captions / BATCH;
 	const int formats = argc > 5 ? atoi(argv[5]) : FORMATS;
 	if (!batches || !tokens || (formats != 1 && formats != FORMATS)) {
-		fprintf(stderr, "usage: score [DEVICE [LAYERS [CAPTIONS [TOKENS [1 or 16]]]]], 8 captions at least\n");
+		fprintf(stderr, "usage: score [DEVICE [LAYERS [CAPTIONS [TOKENS [1 or 16 [kl]]]]]], 8 captions at least\n");
 		return 2;
 	}
 	double start = seconds(), at;
@@ -244,6 +305,12 @@ int main(int argc, char **argv)
 	if (device.most)
 		printf("memory: %.1f GB at most\n", 1e-9 * (double)device.most);
 	transformer_close(model);
+	const struct subject subject = {ops, &c, &tensors, linears, count, batch, batches, captions * tokens};
+	if (argc > 6) {
+		recipe_memory(&subject, &requests[formats - 1]);
+		if (divergences(&subject, requests, (size_t)formats))
+			return 1;
+	}
 	ops->unpin(store.memory);
 	return 0;
 }

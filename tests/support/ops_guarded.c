@@ -442,6 +442,7 @@ const struct ops *ops_guarded(void)
 		.download = guarded_download,
 		.pin = guarded_pin,
 		.unpin = guarded_unpin,
+		.weight_ahead = guarded_pin,
 		.weight_load = guarded_weight_load,
 		.for_each = guarded_for_each,
 		.workers = guarded_workers,

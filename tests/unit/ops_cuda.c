@@ -633,7 +633,8 @@ static void test_sums(void)
 		struct tensor before = tensor_random(F64, T * OUTPUT_SUMS, 1);
 		for (size_t k = 0; k < before.count; k++)
 			before.value[k] = fabs(before.value[k]);
-		PARITY(quant_error, c, 1, sums, tensor_empty(F64, QUANT_SUMS), tensor_random(F32, n, 1), tensor_random(F32, n, 1));
+		PARITY(quant_error, c, 1, sums, tensor_empty(F64, QUANT_SUMS), tensor_random(F32, n, 1),
+			tensor_random(F32, n, 1));
 		PARITY(weight_error, c, 1, sums, tensor_empty(F64, QUANT_SUMS), weight_random(DTYPE_F32, n, 0, 1),
 			weight_random(DTYPE_BF16, n, 0, 1));
 		PARITY(output_error, o, 1, sums, before, tensor_random(F32, T * cols, 1e-3), tensor_random(F32, T * stride, 1),
