@@ -242,15 +242,18 @@ static int compute(struct stage_run *run)
 {
 	size_t n = run->count;
 	struct checking c = {.cells = mem_zeroed(n, sizeof *c.cells), .requests = mem_zeroed(n, sizeof *c.requests)};
+	stage_phase("load");
 	int bad = loaded_model_open(&c.model, run->jobs[0]);
 	for (size_t i = 0; i < n && !bad; i++) {
 		c.cells[i].left_out = read_cell(&c, i, run->jobs[i]);
 		if (c.cells[i].left_out)
 			stage_failed(run, i);
 	}
+	stage_phase("check");
 	if (!bad)
 		bad = recipe_check_run(c.model.ops, &c.model.lm.config, &c.model.tensors, c.batches.batches, c.batches.count,
 			c.requests, c.request_count, 0);
+	stage_phase("commit");
 	if (!bad)
 		bad = lm_weights_check(&c.model.weights);
 	for (size_t i = 0; i < n && !bad; i++)

@@ -109,8 +109,10 @@ static int calibrate(struct calibration *c)
 		c->activations[i].batch = c->sets[c->activation_set[i]].list.index;
 		c->activations[i].batches = c->sets[c->activation_set[i]].list.count;
 	}
+	stage_phase("weights");
 	if (calibrate_weights(m->transformer, m->ops, m->linears, m->linear_count, c->weights, c->weight_count))
 		return -1;
+	stage_phase("activations");
 	return c->activation_count ? calibrate_activations(m->transformer, m->ops, m->linears, m->linear_count,
 		c->batches.batches, c->batches.count, c->activations, c->activation_count) : 0;
 }
@@ -169,6 +171,7 @@ static int compute(struct stage_run *run)
 		.activation_set = mem_zeroed(n, sizeof *c.activation_set),
 		.wishes = mem_zeroed(n, sizeof *c.wishes),
 	};
+	stage_phase("load");
 	int bad = loaded_model_open(&c.model, run->jobs[0]);
 	for (size_t i = 0; i < n && !bad; i++) {
 		c.wishes[i].left_out = read_wish(&c, run->jobs[i], &c.wishes[i]);
@@ -177,6 +180,7 @@ static int compute(struct stage_run *run)
 	}
 	if (!bad)
 		bad = calibrate(&c) || lm_weights_check(&c.model.weights);
+	stage_phase("commit");
 	for (size_t i = 0; i < n && !bad; i++)
 		if (!c.wishes[i].left_out && commit(&c, run, i))
 			stage_failed(run, i);

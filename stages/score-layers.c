@@ -314,6 +314,7 @@ static int compute(struct stage_run *run)
 {
 	size_t n = run->count;
 	struct scoring s = {.cells = mem_zeroed(n, sizeof *s.cells), .requests = mem_zeroed(n, sizeof *s.requests)};
+	stage_phase("load");
 	s.method = job_param_string(run->jobs[0], "autoquant.method");
 	int bad = !s.method || job_param_size(run->jobs[0], "autoquant.batch_size", &s.batch_size) ||
 		loaded_model_open(&s.model, run->jobs[0]);
@@ -323,11 +324,14 @@ static int compute(struct stage_run *run)
 			stage_failed(run, i);
 	}
 	s.loss = mem_zeroed(s.batches.count, sizeof *s.loss);
+	stage_phase("score");
 	if (!bad)
 		bad = score_run(s.model.transformer, s.model.ops, s.model.linears, s.model.linear_count, s.batches.batches,
 			s.batches.count, s.requests, s.request_count, s.loss);
+	stage_phase("divergence");
 	if (!bad && s.request_count && !strcmp(s.method, kl_div))
 		bad = measure_kl(&s, n);
+	stage_phase("commit");
 	if (!bad)
 		bad = lm_weights_check(&s.model.weights);
 	for (size_t i = 0; i < n && !bad; i++)

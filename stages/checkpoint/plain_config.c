@@ -5,7 +5,6 @@
 
 #include "common/error.h"
 #include "common/json.h"
-#include "common/strbuf.h"
 
 enum { CONFIG_BYTES_MAX = 1 << 20 };
 
@@ -72,15 +71,10 @@ static cJSON *make(const struct lm_config *c, enum dtype dtype, const cJSON *sou
 
 char *plain_config_text(const struct lm_config *config, enum dtype dtype, const char *source)
 {
-	struct strbuf text;
 	cJSON *from = json_read(source, CONFIG_BYTES_MAX);
 	if (!from)
 		return NULL;
-	cJSON *to = make(config, dtype, from);
-	strbuf_init(&text);
-	json_pretty(&text, to);
-	strbuf_addc(&text, '\n');
-	cJSON_Delete(to);
+	char *text = json_pretty_text(make(config, dtype, from));
 	cJSON_Delete(from);
-	return text.s;
+	return text;
 }

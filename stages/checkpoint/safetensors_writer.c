@@ -9,12 +9,16 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/memory.h"
+#include "common/pool.h"
 #include "common/strbuf.h"
 
 enum { HEADER_ALIGNMENT = 8 };
 
 /* One write at most: a signal is then answered soon, and progress of other processes is not held up by one call. */
 enum { PIECE_BYTES = 16 << 20 };
+
+/* What one thread makes and writes at a time: still in its cache when the kernel copies it. */
+enum { MADE_BYTES = 512 << 10 };
 
 struct layout {
 	const struct safetensors_source **order;   /* [count] as they stand in the file */
@@ -99,31 +103,121 @@ static int reserve(int fd, uint64_t length)
 	return bad && errno != EOPNOTSUPP && errno != ENOSYS ? -1 : 0;
 }
 
-static int write_layout(int fd, const struct layout *l)
+static int write_given(int fd, const struct layout *l)
 {
-	if (reserve(fd, l->total) || write_all(fd, l->head.s, l->head.length))
-		return -1;
 	for (size_t i = 0; i < l->count; i++)
 		if (write_all(fd, l->order[i]->bytes, l->order[i]->length))
-			return -1;
-	return fsync(fd);
+			return fail("%s", strerror(errno));
+	return 0;
 }
 
-int safetensors_write(const char *path, const struct safetensors_source *tensors, size_t count)
+/* A piece of a tensor that is made while it is written. */
+struct made_piece {
+	size_t index;        /* into the caller's tensors */
+	uint64_t at;         /* in the tensor */
+	size_t length;
+	uint64_t in_file;
+};
+
+struct making {
+	int fd;
+	struct made_piece *pieces;
+	size_t count, capacity;
+	safetensors_make *make;
+	void *context;
+	void *room[POOL_THREADS_MAX];   /* [MADE_BYTES] of each worker, once it has begun */
+};
+
+static int write_at(int fd, const char *from, size_t length, uint64_t at)
+{
+	while (length) {
+		ssize_t n = pwrite(fd, from, length, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail("%s", strerror(errno));
+		from += n;
+		at += (uint64_t)n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+static int make_piece(void *context, size_t index, size_t worker)
+{
+	struct making *m = context;
+	const struct made_piece *p = &m->pieces[index];
+	if (!m->room[worker])
+		m->room[worker] = mem_array(MADE_BYTES, 1);
+	if (m->make(m->context, p->index, p->at, m->room[worker], p->length))
+		return -1;
+	return write_at(m->fd, m->room[worker], p->length, p->in_file);
+}
+
+static void cut_pieces(struct making *m, const struct layout *l, const struct safetensors_source *tensors)
+{
+	uint64_t in_file = l->head.length;
+	for (size_t i = 0; i < l->count; i++) {
+		for (uint64_t at = 0; at < l->order[i]->length; at += MADE_BYTES) {
+			uint64_t rest = l->order[i]->length - at;
+			MEM_GROW(m->pieces, m->count, m->capacity);
+			m->pieces[m->count++] = (struct made_piece){(size_t)(l->order[i] - tensors), at,
+				rest < MADE_BYTES ? (size_t)rest : MADE_BYTES, in_file + at};
+		}
+		in_file += l->order[i]->length;
+	}
+}
+
+static int write_made(int fd, const struct layout *l, const struct safetensors_source *tensors, safetensors_make *make,
+	void *context)
+{
+	struct making m = {.fd = fd, .make = make, .context = context};
+	cut_pieces(&m, l, tensors);
+	int bad = pool_run(m.count, make_piece, &m);
+	for (size_t i = 0; i < POOL_THREADS_MAX; i++)
+		free(m.room[i]);
+	free(m.pieces);
+	return bad;
+}
+
+/* make is NULL when the tensors' bytes are given. */
+static int write_tensors(int fd, const struct layout *l, const struct safetensors_source *tensors,
+	safetensors_make *make, void *context)
+{
+	if (reserve(fd, l->total) || write_all(fd, l->head.s, l->head.length))
+		return fail("%s", strerror(errno));
+	if (make ? write_made(fd, l, tensors, make, context) : write_given(fd, l))
+		return -1;
+	return fsync(fd) ? fail("%s", strerror(errno)) : 0;
+}
+
+int safetensors_write_made(const char *path, const struct safetensors_source *tensors, size_t count,
+	safetensors_make *make, void *context)
 {
 	struct layout l;
 	layout_make(&l, tensors, count);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	int bad = fd < 0 || write_layout(fd, &l);
-	int saved = errno;
-	if (fd >= 0 && close(fd) && !bad) {
-		bad = 1;
-		saved = errno;
-	}
+	int bad = fd < 0 ? fail("%s", strerror(errno)) : write_tensors(fd, &l, tensors, make, context);
+	if (fd >= 0 && close(fd) && !bad)
+		bad = fail("%s", strerror(errno));
 	if (bad)
-		fail("%s: cannot write %llu bytes: %s", path, (unsigned long long)l.total, strerror(saved));
+		fail_context("%s: cannot write %llu bytes", path, (unsigned long long)l.total);
 	layout_release(&l);
-	return bad ? -1 : 0;
+	return bad;
+}
+
+int safetensors_write(const char *path, const struct safetensors_source *tensors, size_t count)
+{
+	return safetensors_write_made(path, tensors, count, NULL, NULL);
+}
+
+uint64_t safetensors_file_bytes(const struct safetensors_source *tensors, size_t count)
+{
+	struct layout l;
+	layout_make(&l, tensors, count);
+	uint64_t total = l.total;
+	layout_release(&l);
+	return total;
 }
 
 static int same_bytes(const struct file_map *map, const struct layout *l)

@@ -445,3 +445,13 @@ void json_pretty(struct strbuf *to, const cJSON *value)
 {
 	pretty(to, value, 0);
 }
+
+char *json_pretty_text(cJSON *value)
+{
+	struct strbuf text;
+	strbuf_init(&text);
+	json_pretty(&text, value);
+	strbuf_addc(&text, '\n');
+	cJSON_Delete(value);
+	return text.s;
+}

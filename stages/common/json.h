@@ -45,4 +45,7 @@ void json_number(struct strbuf *to, double value);
 /* Appends the value with two blanks of indentation a level in insertion order, numbers as json_number() writes them. */
 void json_pretty(struct strbuf *to, const cJSON *value);
 
+/* The same with a newline, as new memory that the caller frees. Deletes value. */
+char *json_pretty_text(cJSON *value);
+
 #endif

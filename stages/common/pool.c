@@ -9,8 +9,6 @@
 #include "common/error.h"
 #include "common/memory.h"
 
-enum { THREADS_MAX = 256 };
-
 size_t pool_threads(void)
 {
 	const char *wish = getenv("QUANTGRID_THREADS");
@@ -18,7 +16,7 @@ size_t pool_threads(void)
 	cpu_set_t set;
 	if (threads < 1)
 		threads = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
-	return (size_t)(threads > THREADS_MAX ? THREADS_MAX : threads);
+	return (size_t)(threads > POOL_THREADS_MAX ? POOL_THREADS_MAX : threads);
 }
 
 struct pool {
@@ -67,7 +65,7 @@ static void *worker_run(void *argument)
 int pool_run(size_t count, pool_work *work, void *context)
 {
 	struct pool p = {.work = work, .context = context, .count = count, .lock = PTHREAD_MUTEX_INITIALIZER};
-	struct worker workers[THREADS_MAX];
+	struct worker workers[POOL_THREADS_MAX];
 	size_t threads = pool_threads(), started = 1;
 	if (threads > count)
 		threads = count;

@@ -8,11 +8,14 @@
 
 #include <stddef.h>
 
+enum { POOL_THREADS_MAX = 256 };
+
 /* Does piece index of the work; worker (0 .. pool_threads()-1) selects scratch memory. Returns 0, or -1 after
  * fail(). */
 typedef int pool_work(void *context, size_t index, size_t worker);
 
-/* Threads pool_run uses: $QUANTGRID_THREADS, else the processors this process may run on. At least 1, at most 256. */
+/* Threads pool_run uses: $QUANTGRID_THREADS, else the processors this process may run on. At least 1, at most
+ * POOL_THREADS_MAX. */
 size_t pool_threads(void);
 
 /* Runs work for index 0 .. count-1, returns when all are done. On failure the pieces not yet begun are left out, and

@@ -157,7 +157,8 @@ static void add_codes(cJSON *view, const cJSON *formats)
 }
 
 /* Takes formats over. */
-static int add_derived(struct cell_view *v, const struct node *c, const char *pair, cJSON *formats)
+static int add_derived(struct cell_view *v, const struct node *c, const char *pair, const char *device,
+	cJSON *formats)
 {
 	int64_t samples = num_samples(c), batch = node_int(c, "autoquant.batch_size");
 	int64_t scored = node_int(c, "autoquant.score_size") / batch * batch, checked = node_int(c, "autoquant.check_size");
@@ -185,7 +186,7 @@ static int add_derived(struct cell_view *v, const struct node *c, const char *pa
 	cJSON *autoquant = cJSON_GetObjectItemCaseSensitive(v->view, "autoquant");
 	cJSON_AddNumberToObject(autoquant, "num_score_samples", (double)scored);
 	cJSON_AddNumberToObject(autoquant, "num_check_samples", (double)(checked < scored ? checked : scored));
-	cJSON_ReplaceItemInObjectCaseSensitive(autoquant, "device", cJSON_CreateString("cpu"));
+	cJSON_ReplaceItemInObjectCaseSensitive(autoquant, "device", cJSON_CreateString(device));
 	cJSON *cell = cJSON_AddObjectToObject(v->view, "cell");
 	cJSON_AddStringToObject(cell, "name", v->name);
 	cJSON_AddStringToObject(cell, "pair", pair);
@@ -202,29 +203,19 @@ static int check_path(const struct node *c, const char *key, const char *path)
 	return 0;
 }
 
-static void check_device(const struct node *c, int *bad)
-{
-	const char *device = node_string(c, "autoquant.device");
-	if (!strcmp(device, "cuda"))
-		*bad = origin_fail(&node_at(c, "autoquant.device")->at,
-			"autoquant.device=cuda: this version computes on the CPU; use auto or cpu");
-}
-
 static int check_cell(const struct cell_view *v, const struct grid *grid, const struct node *c)
 {
-	int bad = 0;
 	if (!node_is_null(c, "runner.output_dir") && grid->cell_count > 1)
 		return origin_fail(&node_at(c, "runner.output_dir")->at,
 			"runner.output_dir is for a single cell, this grid has %zu: their reports would overwrite one another",
 			grid->cell_count);
-	check_device(c, &bad);
-	return bad || check_path(c, "model.path", node_string(c, "model.path")) ||
+	return check_path(c, "model.path", node_string(c, "model.path")) ||
 		check_path(c, "dataset.captions_path", node_string(c, "dataset.captions_path")) ||
 		check_path(c, node_is_null(c, "runner.output_dir") ? "output_layout.root_dir" : "runner.output_dir",
 			v->output_dir) ? -1 : 0;
 }
 
-int cell_view_make(struct cell_view *v, const struct grid *grid, const struct grid_cell *cell)
+int cell_view_make(struct cell_view *v, const struct grid *grid, const struct grid_cell *cell, const char *device)
 {
 	const struct node *c = cell->config;
 	char *name_suffix = suffix(cell), *pair = pair_name(cell);
@@ -234,7 +225,7 @@ int cell_view_make(struct cell_view *v, const struct grid *grid, const struct gr
 	int bad = check_cell(v, grid, c);
 	cJSON *formats = bad ? NULL : make_formats(cell, name_suffix, &v->result);
 	if (formats)
-		bad = add_derived(v, c, pair, formats);
+		bad = add_derived(v, c, pair, device, formats);
 	else if (!bad && v->result == RESOLVE_ERROR)
 		bad = fail_context("%s", v->name);
 	free(name_suffix);

@@ -27,8 +27,8 @@ struct cell_view {
 	enum resolve_result result;   /* RESOLVE_INVALID: error_text() says why, and view is NULL */
 };
 
-/* Makes the view of a cell. -1 after fail(). The caller frees the members it does not
- * pass on. */
-int cell_view_make(struct cell_view *v, const struct grid *grid, const struct grid_cell *cell);
+/* Makes the view of a cell that is computed on the device (device_choice.h). -1 after fail(). The caller frees the
+ * members it does not pass on. */
+int cell_view_make(struct cell_view *v, const struct grid *grid, const struct grid_cell *cell, const char *device);
 
 #endif

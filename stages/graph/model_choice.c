@@ -7,6 +7,7 @@
 #include "common/memory.h"
 
 static const char demo_model[] = "qwen3_vl_demo", demo_dataset[] = "demo_captions";
+static const char *const both[] = {"dataset=demo_captions", "model=qwen3_vl_demo"}; /* the first alone: captions */
 
 static int named(const struct grid *grid, const char *key)
 {
@@ -22,25 +23,35 @@ static int chose(const struct grid *grid, const char *group, const char *option)
 	return choice && !strcmp(choice, option);
 }
 
-int model_choice_load(struct grid *grid, struct composer *composer, struct grid_request *request, int *fell_back)
+/* Anew, with other choices standing in for those of the preset. */
+static int load_again(struct grid *grid, struct composer *composer, struct grid_request *request,
+	const char *const *defaults, size_t count)
 {
-	static const char *const both[] = {"model=qwen3_vl_demo", "dataset=demo_captions"};
+	request->defaults = defaults;
+	request->default_count = count;
+	grid_release(grid);
+	return grid_load(grid, composer, request);
+}
+
+int model_choice_load(struct grid *grid, struct composer *composer, struct grid_request *request,
+	enum model_choice *choice)
+{
 	request->defaults = both;
 	request->default_count = 2;
+	*choice = MODEL_NAMED;
 	if (grid_load(grid, composer, request))
 		return -1;
 	int model = named(grid, "model"), dataset = named(grid, "dataset");
-	*fell_back = !model && !dataset && !named(grid, "model.path");
-	if (*fell_back || (model && dataset))
+	if (!model && !dataset && !named(grid, "model.path"))
+		*choice = MODEL_DEMO;
+	if (*choice == MODEL_DEMO || (model && dataset))
 		return 0;
 	/* What goes with the one that was named; the preset's own choice otherwise. */
 	if (model && chose(grid, "model", demo_model))
 		return 0;
 	if (dataset && chose(grid, "dataset", demo_dataset) && !named(grid, "model.path"))
 		return 0;
-	request->default_count = 0;
-	grid_release(grid);
-	return grid_load(grid, composer, request);
+	return load_again(grid, composer, request, NULL, 0);
 }
 
 /* Where a published checkpoint lies in the hub cache, or NULL. hub is "Qwen/Qwen3-VL-4B-Instruct". */
@@ -83,4 +94,31 @@ void model_choice_find_checkpoints(struct grid *grid)
 		free(path->text);
 		path->text = snapshot;
 	}
+}
+
+/* Whether the first cell's checkpoint is there. */
+static int checkpoint_here(const struct grid *grid)
+{
+	char *config = path_join(node_string(grid->cells[0].config, "model.path"), "config.json");
+	int here = file_exists(config);
+	free(config);
+	return here;
+}
+
+int model_choice_on_gpu(struct grid *grid, struct composer *composer, struct grid_request *request,
+	enum model_choice *choice)
+{
+	if (*choice != MODEL_DEMO)
+		return 0;
+	if (load_again(grid, composer, request, NULL, 0))
+		return -1;
+	model_choice_find_checkpoints(grid);
+	*choice = checkpoint_here(grid) ? MODEL_PRESET : MODEL_DEMO_ABSENT;
+	if (*choice == MODEL_DEMO_ABSENT)
+		return load_again(grid, composer, request, both, 2);
+	if (named(grid, "dataset.captions_path") || named(grid, "dataset.root") ||
+		file_exists(node_string(grid->cells[0].config, "dataset.captions_path")))
+		return 0;
+	*choice = MODEL_PRESET_DEMO_CAPTIONS;
+	return load_again(grid, composer, request, both, 1);
 }

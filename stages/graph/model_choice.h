@@ -1,6 +1,8 @@
 /* Which model and captions a grid runs on when the user did not name both, and where its checkpoint lies.
  *
- *     nothing named             the demo model and its captions: on a CPU the 4B model takes hours
+ *     nothing named             the demo model and its captions: on a CPU the 4B model takes hours. On a GPU the preset's
+ *                               model where its checkpoint is here, with the preset's captions, or where these are
+ *                               missing with those of the demo model
  *     model=M                   M, and the captions that go with it
  *     model.path=FOLDER alone   the preset's model at that place, and the preset's captions
  *     dataset=demo_captions     the demo model
@@ -14,8 +16,21 @@
 
 #include "config/sweep.h"
 
-/* As grid_load (request's defaults are set here). *fell_back tells whether the demo model stands in. */
-int model_choice_load(struct grid *grid, struct composer *composer, struct grid_request *request, int *fell_back);
+enum model_choice {
+	MODEL_NAMED,                /* the user said something about it */
+	MODEL_DEMO,                 /* nothing said: the demo model, on a CPU */
+	MODEL_DEMO_ABSENT,          /* on a GPU, because the preset's checkpoint is not here */
+	MODEL_PRESET,               /* on a GPU: the preset's */
+	MODEL_PRESET_DEMO_CAPTIONS, /* likewise, with the demo model's captions */
+};
+
+/* As grid_load (request's defaults are set here), as on a CPU: which device it is, the config says. */
+int model_choice_load(struct grid *grid, struct composer *composer, struct grid_request *request,
+	enum model_choice *choice);
+
+/* Loads the grid again where a GPU that was chosen makes another choice of *choice. */
+int model_choice_on_gpu(struct grid *grid, struct composer *composer, struct grid_request *request,
+	enum model_choice *choice);
 
 /* Replaces model.path of every cell by the hub's snapshot where that applies. */
 void model_choice_find_checkpoints(struct grid *grid);

@@ -1,5 +1,6 @@
 #include "graph/stage.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,10 +13,11 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "common/strbuf.h"
 #include "graph/fault.h"
 #include "graph/leaf.h"
 
-enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20, STAMP_BYTES_MAX = 4096 };
+enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20, STAMP_BYTES_MAX = 4096, PHASES_MAX = 16 };
 
 struct stage_slot {
 	enum { SLOT_OPEN, SLOT_DONE, SLOT_FAILED } state;
@@ -42,21 +44,73 @@ void stage_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-void stage_trace(const char *stage, const char *cell)
+/* Appends a line to the file that a variable of the environment names, if it does. */
+static void note_line(const char *variable, const char *line)
 {
-	const char *path = getenv("QUANTGRID_TRACE");
+	const char *path = getenv(variable);
 	if (!path)
 		return;
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return;
 	/* One write, so that lines of processes side by side do not mix. */
-	char *line = mem_printf("%s %s\n", stage, cell);
 	if (write(fd, line, strlen(line)) < 0)
-		warn("%s: cannot write the trace", path);
-	free(line);
+		warn("%s: cannot write what $%s asks for", path, variable);
 	close(fd);
 }
+
+void stage_trace(const char *stage, const char *cell)
+{
+	char *line = mem_printf("%s %s\n", stage, cell);
+	note_line("QUANTGRID_TRACE", line);
+	free(line);
+}
+
+/* ---- where the time went ---- */
+
+static struct {
+	struct {
+		const char *name;
+		double seconds;
+	} phases[PHASES_MAX];
+	size_t count, now;      /* phases; the one under way */
+	struct timespec since;  /* when it began */
+} times;
+
+void stage_phase(const char *name)
+{
+	struct timespec now;
+	size_t i = 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (times.count)
+		times.phases[times.now].seconds += (double)(now.tv_sec - times.since.tv_sec) +
+			1e-9 * (double)(now.tv_nsec - times.since.tv_nsec);
+	while (i < times.count && strcmp(times.phases[i].name, name))
+		i++;
+	assert(i < PHASES_MAX);
+	if (i == times.count)
+		times.phases[times.count++].name = name;
+	times.now = i;
+	times.since = now;
+}
+
+static void write_times(const char *stage, const char *what)
+{
+	struct strbuf line;
+	double total = 0;
+	stage_phase(times.phases[times.now].name);
+	for (size_t i = 0; i < times.count; i++)
+		total += times.phases[i].seconds;
+	strbuf_init(&line);
+	strbuf_addf(&line, "%s %s total %.3f", stage, what, total);
+	for (size_t i = 0; i < times.count; i++)
+		strbuf_addf(&line, " %s %.3f", times.phases[i].name, times.phases[i].seconds);
+	strbuf_addc(&line, '\n');
+	note_line("QUANTGRID_TIMES", line.s);
+	strbuf_release(&line);
+}
+
+/* ---- one result ---- */
 
 /* Writes the stamp anew, content and mtime, creating its folder. */
 static int write_stamp(const char *path, const char *text)
@@ -166,6 +220,7 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 	int failed = 0, bad = run.locks < 0 || lock_jobs(&run, jobs, count);
 	for (size_t i = 0; i < run.count && !bad; i++)
 		bad = check_leaves(run.jobs[i]);
+	stage_phase("compute");
 	if (!bad && run.count) {
 		if (stage->compute && stage->compute(&run)) {
 			for (size_t i = 0; i < run.count; i++)
@@ -311,7 +366,8 @@ static int usage(const struct stage *stage, int status)
 		"       %s --group GROUP --stamp FILE\n\n%s\n\n"
 		"JOB and GROUP are files that ./configure wrote below build/jobs/. ninja runs this program; to run it by hand,\n"
 		"take a command from \"ninja -t commands\".\n"
-		"Environment: QUANTGRID_THREADS (default: all processors), QUANTGRID_TRACE, QUANTGRID_FAULT (for tests).\n",
+		"Environment: QUANTGRID_THREADS (default: all processors), QUANTGRID_TIMES=FILE (a line there: where the seconds\n"
+		"went), QUANTGRID_TRACE, QUANTGRID_FAULT (for tests).\n",
 		stage->name, stage->name, stage->about);
 	return status;
 }
@@ -338,5 +394,8 @@ int stage_main(int argc, char **argv, const struct stage *stage)
 	if (!o.job == !o.group || (o.group && !o.stamp))
 		return usage(stage, 2);
 	stage_signals();
-	return o.group ? run_group(stage, o.group, o.stamp) : run_job(stage, o.job, o.stamp);
+	stage_phase("resolve");
+	int status = o.group ? run_group(stage, o.group, o.stamp) : run_job(stage, o.job, o.stamp);
+	write_times(stage->name, o.group ? "group" : "job");
+	return status;
 }

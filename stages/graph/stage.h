@@ -14,7 +14,8 @@
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage, 143 after SIGTERM, SIGINT or SIGHUP (never 130, which Ninja takes for
  * Ctrl-C). When $QUANTGRID_TRACE names a file, each computation appends a line "STAGE CELL" to it: tests compare what
- * ran, not what was said.
+ * ran, not what was said. When $QUANTGRID_TIMES names one, each process appends a line at its end, where its seconds
+ * went: "score-layers group total 9.412 resolve 0.013 load 0.702 score 8.215 commit 0.482".
  */
 #ifndef QG_GRAPH_STAGE_H
 #define QG_GRAPH_STAGE_H
@@ -52,6 +53,9 @@ void stage_failed(struct stage_run *run, size_t index);
 
 /* Appends "STAGE CELL" to the trace file, if one is asked for. */
 void stage_trace(const char *stage, const char *cell);
+
+/* What the process does from here on, for $QUANTGRID_TIMES: a word, static. Of equal ones the seconds are added. */
+void stage_phase(const char *name);
 
 /* SIGPIPE ignored; SIGTERM, SIGINT, SIGHUP remove the half-written object and exit 143. */
 void stage_signals(void);

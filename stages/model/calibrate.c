@@ -7,18 +7,8 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "model/device_room.h"
 #include "model/selection.h"
-
-/* Sums of pieces are added in order: those of quantizer q's to total. */
-static void sums_add(struct quant_sums *total, const struct quant_sums *piece)
-{
-	total->error2 += piece->error2;
-	total->value2 += piece->value2;
-	total->cross += piece->cross;
-	total->quant2 += piece->quant2;
-	total->error_max = piece->error_max > total->error_max ? piece->error_max : total->error_max;
-	total->count += piece->count;
-}
 
 static int sums_check(const struct quant_sums *s, const char *linear, const char *code)
 {
@@ -63,10 +53,36 @@ static void scratch_release(struct scratch *s, const struct ops *ops)
 	free(s->buffer);
 }
 
-/* ---- weights ---- */
+/* Results on the device, and the same on the host: grown when a linear has more. */
+struct results {
+	void *device, *host;
+	size_t bytes;
+};
 
-/* Rows of W quantized at a time. */
-enum { SLICE_ROWS = 1024 };
+static void results_reserve(struct results *r, const struct ops *ops, size_t bytes)
+{
+	if (bytes <= r->bytes)
+		return;
+	if (r->device)
+		ops->release(r->device);
+	r->device = ops->alloc(bytes);
+	r->host = mem_resize(r->host, bytes, 1);
+	r->bytes = bytes;
+}
+
+static void results_release(struct results *r, const struct ops *ops)
+{
+	if (r->device)
+		ops->release(r->device);
+	free(r->host);
+}
+
+static dev_f64 *sums_place(const struct results *r, size_t index)
+{
+	return f64_at(r->device, QUANT_SUMS * index);
+}
+
+/* ---- weights ---- */
 
 struct weights {
 	const struct ops *ops;
@@ -75,7 +91,7 @@ struct weights {
 	struct scratch scratch;
 	const struct linear_site *site;
 	size_t slices;
-	struct quant_sums *sums;  /* [count][slices] of the current linear */
+	struct results sums;      /* [count][slices] of the current linear */
 };
 
 static int weight_amax_piece(void *context, size_t index, size_t worker)
@@ -93,12 +109,12 @@ static int weight_error_piece(void *context, size_t index, size_t worker)
 	const struct weights *c = context;
 	const struct linear_info *linear = c->site->linear;
 	const struct weight_calibration *e = &c->entries[index / c->slices];
-	const size_t row0 = index % c->slices * SLICE_ROWS;
-	const size_t rows = linear->out - row0 < SLICE_ROWS ? linear->out - row0 : SLICE_ROWS;
+	const size_t slice = c->ops->slice_rows, row0 = index % c->slices * slice;
+	const size_t rows = linear->out - row0 < slice ? linear->out - row0 : slice;
 	const dev_weight *W = weight_at_const(c->ops, c->site->W, row0 * linear->in);
 	dev_weight *q = c->scratch.buffer[worker];
 	c->ops->quantize_weight(q, W, row0, rows, linear->in, e->quantizer, e->amax[c->site->index], 0);
-	c->ops->weight_error(&c->sums[index], q, W, rows * linear->in);
+	c->ops->weight_error(sums_place(&c->sums, index), q, W, rows * linear->in);
 	return 0;
 }
 
@@ -107,18 +123,23 @@ static int weight_visit(void *context, const struct linear_site *site)
 	struct weights *c = context;
 	const struct linear_info *linear = site->linear;
 	c->site = site;
-	c->slices = (linear->out + SLICE_ROWS - 1) / SLICE_ROWS;
-	c->sums = mem_zeroed(c->count * c->slices, sizeof *c->sums);
+	const size_t slice = c->ops->slice_rows;
+	c->slices = (linear->out + slice - 1) / slice;
+	const size_t bytes = c->count * c->slices * sizeof(struct quant_sums);
+	results_reserve(&c->sums, c->ops, bytes);
 	scratch_reserve(&c->scratch, c->ops,
-		(linear->out < SLICE_ROWS ? linear->out : SLICE_ROWS) * linear->in * c->ops->weight_bytes);
+		(linear->out < slice ? linear->out : slice) * linear->in * c->ops->weight_bytes);
 	for (size_t e = 0; e < c->count; e++)
 		c->entries[e].amax[site->index] =
 			mem_array(quantizer_amax_count(c->entries[e].quantizer, linear->out, linear->in), sizeof(float));
-	int status = c->ops->for_each(c->count, weight_amax_piece, c)
-		|| c->ops->for_each(c->count * c->slices, weight_error_piece, c) || c->ops->sync();
+	if (c->ops->for_each(c->count, weight_amax_piece, c) ||
+		c->ops->for_each(c->count * c->slices, weight_error_piece, c))
+		return -1;
+	const struct quant_sums *sums = c->sums.host;
+	c->ops->download(c->sums.host, c->sums.device, bytes);
+	int status = c->ops->sync();
 	for (size_t i = 0; i < c->count * c->slices && !status; i++)
-		sums_add(&c->entries[i / c->slices].sums[site->index], &c->sums[i]);
-	free(c->sums);
+		quant_sums_add(&c->entries[i / c->slices].sums[site->index], &sums[i]);
 	for (size_t e = 0; e < c->count && !status; e++) {
 		char code[QUANTIZER_CODE_MAX];
 		quantizer_weight_code(code, c->entries[e].quantizer);
@@ -139,6 +160,7 @@ int calibrate_weights(struct transformer *model, const struct ops *ops, const st
 	scratch_init(&c.scratch, ops);
 	int status = count ? transformer_weights(model, weight_visit, &c) : 0;
 	scratch_release(&c.scratch, ops);
+	results_release(&c.sums, ops);
 	return status;
 }
 
@@ -158,19 +180,21 @@ void weight_calibration_release(struct weight_calibration *entry, size_t linear_
 struct variant {
 	struct quantizer quantizer;
 	float amax;
-	struct quant_sums *sums;  /* [chosen batches] */
 	unsigned char *wanted;    /* [chosen batches] */
 };
 
 struct activations {
 	const struct ops *ops;
+	const struct lm_config *config;
 	const struct linear_info *linears;
+	size_t linear_count;
 	struct activation_calibration *entries;
 	size_t count;
 	struct selection selection;
 	struct scratch scratch;
 	const struct linear_site *site;
-	float *amax;              /* [chosen batches] of the current linear */
+	struct results amax;      /* [chosen batches] of the current linear */
+	struct results sums;      /* [variants][chosen batches], those that are wanted */
 	struct variant *variants; /* room for count */
 	size_t variant_count;
 	size_t *entry_variant;    /* [count] */
@@ -180,7 +204,7 @@ static int amax_piece(void *context, size_t index, size_t worker)
 {
 	const struct activations *c = context;
 	(void)worker;
-	c->amax[index] = c->ops->amax(c->site->x[index], c->site->rows[index] * c->site->linear->in);
+	c->ops->amax(f32_at(c->amax.device, index), c->site->x[index], c->site->rows[index] * c->site->linear->in);
 	return 0;
 }
 
@@ -189,12 +213,13 @@ static int error_piece(void *context, size_t index, size_t worker)
 	const struct activations *c = context;
 	const struct linear_site *site = c->site;
 	const size_t batch = index / c->variant_count, rows = site->rows[batch], in = site->linear->in;
-	const struct variant *v = &c->variants[index % c->variant_count];
+	const size_t variant = index % c->variant_count;
+	const struct variant *v = &c->variants[variant];
 	dev_f32 *q = c->scratch.buffer[worker];
 	if (!v->wanted[batch])
 		return 0;
 	c->ops->quantize(q, site->x[batch], rows, in, v->quantizer, v->amax, 0);
-	c->ops->quant_error(&v->sums[batch], q, site->x[batch], rows * in);
+	c->ops->quant_error(sums_place(&c->sums, variant * c->selection.count + batch), q, site->x[batch], rows * in);
 	return 0;
 }
 
@@ -203,7 +228,7 @@ static float set_amax(const struct activations *c, const struct activation_calib
 {
 	float amax = 0;
 	for (size_t i = 0; i < e->batches; i++) {
-		float a = c->amax[c->selection.place[e->batch[i]]];
+		float a = ((const float *)c->amax.host)[c->selection.place[e->batch[i]]];
 		amax = a <= amax ? amax : a;
 	}
 	return amax;
@@ -218,7 +243,6 @@ static size_t variant_find(struct activations *c, struct quantizer q, float amax
 	c->variants[c->variant_count] = (struct variant){
 		.quantizer = q,
 		.amax = used,
-		.sums = mem_zeroed(c->selection.count, sizeof(struct quant_sums)),
 		.wanted = mem_zeroed(c->selection.count, 1),
 	};
 	return c->variant_count++;
@@ -240,13 +264,10 @@ static void variants_deliver(struct activations *c)
 {
 	for (size_t n = 0; n < c->count; n++) {
 		struct activation_calibration *e = &c->entries[n];
+		const struct quant_sums *sums =
+			(const struct quant_sums *)c->sums.host + c->entry_variant[n] * c->selection.count;
 		for (size_t i = 0; i < e->batches; i++)
-			sums_add(&e->sums[c->site->index],
-				&c->variants[c->entry_variant[n]].sums[c->selection.place[e->batch[i]]]);
-	}
-	for (size_t v = 0; v < c->variant_count; v++) {
-		free(c->variants[v].sums);
-		free(c->variants[v].wanted);
+			quant_sums_add(&e->sums[c->site->index], &sums[c->selection.place[e->batch[i]]]);
 	}
 }
 
@@ -273,10 +294,16 @@ static int activation_visit(void *context, const struct linear_site *site)
 	for (size_t b = 0; b < site->count; b++)
 		rows = site->rows[b] > rows ? site->rows[b] : rows;
 	scratch_reserve(&c->scratch, c->ops, rows * site->linear->in * sizeof(float));
-	if (c->ops->for_each(site->count, amax_piece, c) || c->ops->sync())
+	if (c->ops->for_each(site->count, amax_piece, c))
 		return -1;
+	c->ops->download(c->amax.host, c->amax.device, site->count * sizeof(float));
 	variants_plan(c);
-	int status = c->ops->for_each(c->variant_count * site->count, error_piece, c) || c->ops->sync();
+	int status = c->ops->for_each(c->variant_count * site->count, error_piece, c);
+	c->ops->download(c->sums.host, c->sums.device, c->variant_count * site->count * sizeof(struct quant_sums));
+	for (size_t v = 0; v < c->variant_count; v++)
+		free(c->variants[v].wanted);
+	if (status || c->ops->sync())
+		return -1;
 	variants_deliver(c);
 	for (size_t n = 0; n < c->count && !status; n++) {
 		char code[QUANTIZER_CODE_MAX];
@@ -286,11 +313,26 @@ static int activation_visit(void *context, const struct linear_site *site)
 	return status ? -1 : 0;
 }
 
+static size_t activations_need(const void *context, size_t run_bytes)
+{
+	const struct activations *c = context;
+	const struct selection *s = &c->selection;
+	size_t in = 0, rows = 0;
+	for (size_t i = 0; i < c->linear_count; i++)
+		in = c->linears[i].in > in ? c->linears[i].in : in;
+	for (size_t b = 0; b < s->count; b++)
+		rows = s->batches[b].tokens > rows ? s->batches[b].tokens : rows;
+	return c->ops->workers() * rows * in * sizeof(float) +
+		transformer_pass_bytes(c->ops, c->config, s->batches, s->count, 0, run_bytes);
+}
+
 int calibrate_activations(struct transformer *model, const struct ops *ops, const struct linear_info *linears,
 	size_t linear_count, const struct batch *batches, size_t batch_count, struct activation_calibration *entries,
 	size_t count)
 {
-	struct activations c = {.ops = ops, .linears = linears, .entries = entries, .count = count};
+	struct activations c = {.ops = ops, .config = transformer_config(model), .linears = linears,
+		.linear_count = linear_count, .entries = entries, .count = count};
+	size_t run_bytes = 0;
 	int status = 0;
 	selection_init(&c.selection, batch_count);
 	for (size_t n = 0; n < count; n++) {
@@ -301,14 +343,18 @@ int calibrate_activations(struct transformer *model, const struct ops *ops, cons
 	}
 	selection_finish(&c.selection, batches);
 	scratch_init(&c.scratch, ops);
-	c.amax = mem_array(c.selection.count, sizeof *c.amax);
+	results_reserve(&c.amax, ops, c.selection.count * sizeof(float));
+	results_reserve(&c.sums, ops, count * c.selection.count * sizeof(struct quant_sums));
 	c.variants = mem_array(count, sizeof *c.variants);
 	c.entry_variant = mem_array(count, sizeof *c.entry_variant);
 	if (c.selection.count)
+		status = device_room(ops, c.config, activations_need, &c, &run_bytes, "calibrating activations");
+	if (c.selection.count && !status)
 		status = transformer_forward(model, c.selection.batches, c.selection.count, activation_visit, &c);
 	scratch_release(&c.scratch, ops);
 	selection_release(&c.selection);
-	free(c.amax);
+	results_release(&c.amax, ops);
+	results_release(&c.sums, ops);
 	free(c.variants);
 	free(c.entry_variant);
 	return status;

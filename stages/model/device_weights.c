@@ -77,6 +77,19 @@ void device_weights_release(struct device_weights *w)
 	w->ops->release(w->final_norm);
 }
 
+/* The layer that comes next when layers come one after the other. */
+static void look_ahead(const struct device_weights *w, size_t layer)
+{
+	const int down = w->loaded_layer != no_layer && layer < w->loaded_layer;
+	const size_t next = down ? layer - 1 : layer + 1;
+	if (next >= w->config->layers) /* in front of 0, too */
+		return;
+	for (int kind = 0; kind < LINEARS_PER_LAYER; kind++) {
+		const struct host_tensor *t = &w->tensors->layer[next].linear[kind];
+		w->ops->weight_ahead(t->bytes, t->count * dtype_bits(t->dtype) / 8);
+	}
+}
+
 void device_weights_load_layer(struct device_weights *w, size_t layer)
 {
 	const struct layer_tensors *t = &w->tensors->layer[layer];
@@ -88,6 +101,7 @@ void device_weights_load_layer(struct device_weights *w, size_t layer)
 	load(w, w->layer.post_norm, &t->post_norm, w->config->hidden_size);
 	load(w, w->layer.q_norm, &t->q_norm, w->config->head_dim);
 	load(w, w->layer.k_norm, &t->k_norm, w->config->head_dim);
+	look_ahead(w, layer);
 	w->loaded_layer = layer;
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "model/device_room.h"
 #include "model/kl_state.h"
 #include "model/widen.h"
 
@@ -266,6 +267,22 @@ size_t kl_bytes(const struct ops *ops, const struct lm_config *config, const str
 	return bytes;
 }
 
+/* The arguments of kl_run(), to ask what they take. */
+struct kl_arguments {
+	const struct ops *ops;
+	const struct lm_config *config;
+	const struct batch *batches;
+	size_t batch_count;
+	const struct kl_request *requests;
+	size_t count;
+};
+
+static size_t kl_need(const void *context, size_t run_bytes)
+{
+	const struct kl_arguments *a = context;
+	return kl_bytes(a->ops, a->config, a->batches, a->batch_count, a->requests, a->count, run_bytes);
+}
+
 static int kl_compute(struct kl *k, const struct model_tensors *tensors)
 {
 	struct carve counted = {0};
@@ -290,6 +307,9 @@ int kl_run(const struct ops *ops, const struct lm_config *config, const struct m
 	int status = 0;
 	if (!ops->f64)
 		return fail("the backend %s has no fp64 operations, which kl_div needs; use autoquant.device=cpu", ops->name);
+	const struct kl_arguments arguments = {ops, config, batches, batch_count, requests, count};
+	if (device_room(ops, config, kl_need, &arguments, &run_bytes, "measuring the divergence"))
+		return -1;
 	kl_init(&k, ops, config, batches, batch_count, requests, count, run_bytes);
 	if (k.plan.stream_count)
 		status = kl_compute(&k, tensors);

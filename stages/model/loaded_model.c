@@ -6,6 +6,8 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "checkpoint/lm_layout.h"
+#include "model/device_room.h"
+#include "model/device_weights.h"
 
 static struct host_tensor host_tensor(const struct loaded_model *m, size_t index)
 {
@@ -35,6 +37,13 @@ static void find_tensors(struct loaded_model *m)
 	}
 }
 
+static size_t weights_need(const void *context, size_t run_bytes)
+{
+	const struct loaded_model *m = context;
+	(void)run_bytes;
+	return device_weights_bytes(m->ops, &m->lm.config);
+}
+
 /* From the path of an lm object, a checkpoint folder and a backend. */
 static int open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
 	const struct ops *ops)
@@ -46,15 +55,33 @@ static int open_with(struct loaded_model *m, const char *lm_path, const struct d
 		lm_close(&m->lm);
 		return -1;
 	}
+	for (size_t i = 0; i < m->lm.shard_count; i++)
+		if (m->weights.maps[i].bytes)
+			ops->pin(m->weights.maps[i].bytes, m->weights.maps[i].length);
 	find_tensors(m);
 	m->linear_count = linear_count(&m->lm.config);
 	m->linears = mem_zeroed(m->linear_count, sizeof *m->linears);
 	linear_describe(m->linears, &m->lm.config);
-	m->transformer = transformer_open(ops, &m->lm.config, &m->tensors);
+	size_t run_bytes = 0;
+	if (!device_room(ops, &m->lm.config, weights_need, m, &run_bytes,
+		"loading a layer of the model beside its embeddings"))
+		m->transformer = transformer_open(ops, &m->lm.config, &m->tensors);
 	if (m->transformer)
 		return 0;
 	loaded_model_close(m);
 	return -1;
+}
+
+/* The backend the graph was made for, started. */
+static const struct ops *backend_open(const struct job *job, const char *device)
+{
+	const struct ops *ops = ops_open(device);
+	if (!ops)
+		return fail_null("the graph was made for autoquant.device=%s: %s: run ./configure again", device, error_text());
+	if (!job->numerics || strcmp(job->numerics, ops->numerics))
+		return fail_null("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
+			job->numerics ? job->numerics : "(none)", ops->numerics);
+	return ops->sync() ? NULL : ops;
 }
 
 int loaded_model_open(struct loaded_model *m, const struct job *job)
@@ -66,13 +93,11 @@ int loaded_model_open(struct loaded_model *m, const struct job *job)
 		return -1;
 	if (!input)
 		return fail("%s: there is no input \"lm\"", job->path);
-	if (strcmp(device, "cpu"))
-		return fail("autoquant.device is \"%s\", and this build computes on the CPU: run ./configure again", device);
-	if (!job->numerics || strcmp(job->numerics, ops_cpu()->numerics))
-		return fail("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
-			job->numerics ? job->numerics : "(none)", ops_cpu()->numerics);
+	const struct ops *ops = backend_open(job, device);
+	if (!ops)
+		return -1;
 	char *path = job_input_path(job, input);
-	int bad = open_with(m, path, &input->result.content, dir, ops_cpu());
+	int bad = open_with(m, path, &input->result.content, dir, ops);
 	free(path);
 	return bad;
 }
@@ -102,6 +127,9 @@ int loaded_model_fits(const struct loaded_model *m, const struct calib *calib, c
 void loaded_model_close(struct loaded_model *m)
 {
 	transformer_close(m->transformer);
+	for (size_t i = 0; m->weights.maps && i < m->lm.shard_count; i++)
+		if (m->weights.maps[i].bytes)
+			m->ops->unpin(m->weights.maps[i].bytes);
 	lm_weights_close(&m->weights);
 	lm_close(&m->lm);
 	free(m->tensors.layer);

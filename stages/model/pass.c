@@ -51,7 +51,6 @@ void pass_open(struct pass *p, const struct ops *ops, const struct lm_config *co
 	size_t total = 0;
 	*p = (struct pass){.ops = ops, .config = config, .batches = batches, .count = count, .level_count = levels};
 	p->tokens = mem_array(count, sizeof *p->tokens);
-	p->loss = mem_zeroed(count, sizeof *p->loss);
 	p->frames = mem_zeroed(count, sizeof *p->frames);
 	p->rows = mem_array(count, sizeof *p->rows);
 	p->offset = mem_array(count + 1, sizeof *p->offset);
@@ -73,7 +72,6 @@ void pass_close(struct pass *p)
 	p->ops->release(p->token_memory);
 	p->ops->release(p->levels);
 	free(p->tokens);
-	free(p->loss);
 	free(p->frames);
 	free(p->rows);
 	free(p->offset);

@@ -29,7 +29,6 @@ struct pass {
 	size_t count;
 	size_t longest;          /* tokens of the largest batch */
 	struct tokens *tokens;   /* [count] */
-	double *loss;            /* [count], zeroed */
 	struct frame *frames;    /* [count] of the run at hand */
 	size_t *rows;            /* [count] tokens */
 	dev_i32 *token_memory;

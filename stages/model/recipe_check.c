@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "model/device_room.h"
 #include "model/device_weights.h"
 #include "model/pass.h"
 #include "model/recipe_plan.h"
@@ -413,6 +414,22 @@ size_t recipe_check_bytes(const struct ops *ops, const struct lm_config *config,
 	return bytes;
 }
 
+/* The arguments of recipe_check_run(), to ask what they take. */
+struct check_arguments {
+	const struct ops *ops;
+	const struct lm_config *config;
+	const struct batch *batches;
+	size_t batch_count;
+	struct recipe_request *requests;
+	size_t count;
+};
+
+static size_t check_need(const void *context, size_t run_bytes)
+{
+	const struct check_arguments *a = context;
+	return recipe_check_bytes(a->ops, a->config, a->batches, a->batch_count, a->requests, a->count, run_bytes);
+}
+
 static int check_compute(struct check *c, const struct model_tensors *tensors)
 {
 	struct carve counted = {0};
@@ -440,6 +457,10 @@ int recipe_check_run(const struct ops *ops, const struct lm_config *config, cons
 			ops->name);
 	for (size_t r = 0; r < count; r++)
 		*requests[r].failure = '\0';
+	const struct check_arguments arguments = {ops, config, batches, batch_count, requests, count};
+	if (device_room(ops, config, check_need, &arguments, &run_bytes,
+		"running a recipe, which autoquant.check_recipe=false leaves out,"))
+		return -1;
 	check_init(&c, ops, config, batches, batch_count, requests, count, run_bytes);
 	if (c.plan.stream_count)
 		status = check_compute(&c, tensors);

@@ -8,11 +8,9 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "model/device_room.h"
 #include "model/selection.h"
 #include "model/weight_variants.h"
-
-/* Output rows of W quantized and multiplied at a time. A constant: products of another shape have other bits. */
-enum { SLICE_ROWS = 1024 };
 
 #define NOTHING SIZE_MAX
 
@@ -29,13 +27,16 @@ struct activation_variant {
 struct product {
 	size_t weight;              /* variant; NOTHING: the weight stays as it is */
 	size_t activation;          /* variant */
-	size_t *row;                /* [batches of the visit] the first of its rows among all sums; NOTHING: not wanted */
+	size_t *row;                /* [batches of the visit] the first of its rows among all sums; NOTHING: not made */
+	unsigned char *wanted;      /* [batches of the visit] */
 	struct output_sums *sums;   /* [batches of the visit] */
 };
 
-/* A piece of work: all products of one activation variant on one batch. */
+/* A piece of work: all products of one activation variant on neighbouring batches of a pack, from the first that wants
+ * one to the last. */
 struct piece {
-	size_t batch, activation;
+	size_t first, end, rows;    /* batches of the visit */
+	size_t activation;
 };
 
 /* Buffers of a worker, and what they have room for. */
@@ -47,7 +48,9 @@ struct scratch {
 
 struct scoring {
 	const struct ops *ops;
+	const struct lm_config *config;
 	const struct linear_info *linears;
+	size_t linear_count;
 	struct score_request *requests;
 	size_t count;
 	struct selection selection;
@@ -104,6 +107,7 @@ static size_t product_find(struct scoring *s, size_t weight, size_t activation)
 		.weight = weight,
 		.activation = activation,
 		.row = mem_array(s->site->count, sizeof *p->row),
+		.wanted = mem_zeroed(s->site->count, 1),
 		.sums = mem_zeroed(s->site->count, sizeof *p->sums),
 	};
 	for (size_t b = 0; b < s->site->count; b++)
@@ -129,30 +133,57 @@ static size_t position_of(const struct scoring *s, size_t request, size_t batch)
 	return s->position[request * s->selection.count + s->site->first + batch];
 }
 
-/* Batches come first in the order of pieces: neighbours then share x. */
-static void pieces_list(struct scoring *s)
+static int wants(const struct scoring *s, size_t activation, size_t batch)
 {
-	s->piece_count = 0;
-	for (size_t b = 0; b < s->site->count; b++)
-		for (size_t a = 0; a < s->activation_count; a++) {
-			int wanted = 0;
-			for (size_t p = 0; p < s->product_count; p++)
-				wanted |= s->products[p].activation == a && s->products[p].row[b] != NOTHING;
-			if (wanted)
-				s->pieces[s->piece_count++] = (struct piece){b, a};
-		}
+	for (size_t p = 0; p < s->product_count; p++)
+		if (s->products[p].activation == activation && s->products[p].wanted[batch])
+			return 1;
+	return 0;
 }
 
-/* Gives the batches of products that are wanted their rows among the sums. */
-static void rows_place(struct scoring *s)
+static struct piece piece_cut(const struct scoring *s, size_t pack, size_t activation)
 {
-	s->sum_rows = 0;
-	for (size_t p = 0; p < s->product_count; p++)
-		for (size_t b = 0; b < s->site->count; b++)
-			if (s->products[p].row[b] != NOTHING) {
-				s->products[p].row[b] = s->sum_rows;
-				s->sum_rows += s->site->rows[b];
-			}
+	struct piece piece = {s->site->pack[pack], s->site->pack[pack + 1], 0, activation};
+	while (piece.first < piece.end && !wants(s, activation, piece.first))
+		piece.first++;
+	while (piece.first < piece.end && !wants(s, activation, piece.end - 1))
+		piece.end--;
+	for (size_t b = piece.first; b < piece.end; b++)
+		piece.rows += s->site->rows[b];
+	return piece;
+}
+
+static int product_takes_part(const struct product *p, const struct piece *piece)
+{
+	int wanted = 0;
+	for (size_t b = piece->first; b < piece->end; b++)
+		wanted |= p->wanted[b];
+	return wanted && p->activation == piece->activation;
+}
+
+/* Gives a product its rows among the sums: those of the whole piece, of which some may not be wanted. */
+static void rows_place(struct scoring *s, struct product *p, const struct piece *piece)
+{
+	for (size_t b = piece->first; b < piece->end; b++) {
+		p->row[b] = s->sum_rows;
+		s->sum_rows += s->site->rows[b];
+	}
+}
+
+/* Packs come first in the order of pieces: neighbours then share x. */
+static void pieces_list(struct scoring *s)
+{
+	s->piece_count = s->sum_rows = 0;
+	for (size_t pack = 0; pack < s->site->packs; pack++)
+		for (size_t a = 0; a < s->activation_count; a++) {
+			struct piece piece = piece_cut(s, pack, a);
+			if (piece.first == piece.end)
+				continue;
+			s->pieces[s->piece_count++] = piece;
+			for (size_t p = 0; p < s->product_count; p++)
+				if (product_takes_part(&s->products[p], &piece))
+					rows_place(s, &s->products[p], &piece);
+		}
 }
 
 static void visit_plan(struct scoring *s)
@@ -163,14 +194,53 @@ static void visit_plan(struct scoring *s)
 			size_t p = role_product(s, r, role);
 			s->request_product[ROLES * r + role] = p;
 			for (size_t b = 0; b < s->site->count && p != NOTHING; b++)
-				if (position_of(s, r, b))
-					s->products[p].row[b] = 0;
+				s->products[p].wanted[b] |= position_of(s, r, b) != 0;
 		}
-	rows_place(s);
 	pieces_list(s);
 }
 
 /* ---- memory ---- */
+
+/* Most of what the visits take: that of the linears which have most, and sums of a run that is all batches. */
+static size_t visits_bytes(const struct scoring *s, size_t tokens, size_t rows)
+{
+	size_t in = 0, slice = 0, dW = 0;
+	for (size_t i = 0; i < s->linear_count; i++) {
+		const struct linear_info *linear = &s->linears[i];
+		size_t out = linear->out < s->ops->slice_rows ? linear->out : s->ops->slice_rows;
+		in = linear->in > in ? linear->in : in;
+		slice = out > slice ? out : slice;
+		dW = out * linear->in > dW ? out * linear->in : dW;
+	}
+	return s->ops->workers() * rows * (in + 2 * slice) * sizeof(float) + s->weight_count * dW * s->ops->weight_bytes +
+		ROLES * s->count * tokens * sizeof *s->sums;
+}
+
+static size_t scoring_need(const void *context, size_t run_bytes)
+{
+	const struct scoring *s = context;
+	size_t tokens = 0, rows = 0;
+	for (size_t b = 0; b < s->selection.count; b++) {
+		tokens += s->selection.batches[b].tokens;
+		rows = s->selection.batches[b].tokens > rows ? s->selection.batches[b].tokens : rows;
+	}
+	size_t pack = tokens < s->ops->pack_tokens ? tokens : s->ops->pack_tokens;
+	pack = pack > rows ? pack : rows;
+	/* A GPU also has the gradient of the logits in three bf16 parts. */
+	return visits_bytes(s, tokens, pack) + 6 * pack * s->config->vocab_size +
+		transformer_pass_bytes(s->ops, s->config, s->selection.batches, s->selection.count, 1, run_bytes);
+}
+
+/* Limits the runs where the device has no room for the usual ones. */
+static int scoring_fit(const struct scoring *s, struct transformer *model)
+{
+	size_t run_bytes = 0;
+	if (device_room(s->ops, s->config, scoring_need, s, &run_bytes, "scoring"))
+		return -1;
+	if (run_bytes)
+		transformer_limit_run(model, run_bytes);
+	return 0;
+}
 
 static void *device_grow(const struct ops *ops, void *old, size_t bytes)
 {
@@ -182,7 +252,7 @@ static void *device_grow(const struct ops *ops, void *old, size_t bytes)
 static void scratch_reserve(struct scoring *s, size_t rows)
 {
 	const struct linear_info *linear = s->site->linear;
-	size_t slice = linear->out < SLICE_ROWS ? linear->out : SLICE_ROWS;
+	size_t slice = linear->out < s->ops->slice_rows ? linear->out : s->ops->slice_rows;
 	size_t x = rows * linear->in, d = rows * slice, dW = slice * linear->in;
 	for (size_t w = 0; w < s->ops->workers() && (x > s->x_room || d > s->d_room); w++) {
 		struct scratch *t = &s->scratch[w];
@@ -225,28 +295,29 @@ static int quantize_slice(void *context, size_t index, size_t worker)
 
 /* e = (x^ - x) W^T, then x^ itself, in the worker's buffers. */
 static void activation_prepare(const struct scoring *s, const struct scratch *t, const struct activation_variant *a,
-	size_t batch)
+	const struct piece *piece)
 {
 	const struct linear_site *site = s->site;
-	const size_t in = site->linear->in, rows = site->rows[batch];
+	const dev_f32 *x = site->x[piece->first];
+	const size_t in = site->linear->in;
 	const dev_weight *W = weight_at_const(s->ops, site->W, s->row0 * in);
-	s->ops->quantize(t->x, site->x[batch], rows, in, a->quantizer, a->amax, 1);
-	s->ops->linear(t->e, t->x, W, rows, in, s->rows, 0);
-	s->ops->quantize(t->x, site->x[batch], rows, in, a->quantizer, a->amax, 0);
+	s->ops->quantize(t->x, x, piece->rows, in, a->quantizer, a->amax, 1);
+	s->ops->linear(t->e, t->x, W, piece->rows, in, s->rows, 0);
+	s->ops->quantize(t->x, x, piece->rows, in, a->quantizer, a->amax, 0);
 }
 
 /* The two terms are added after both products are done: the same bits whether e is made for one or for many. */
 static const dev_f32 *product_run(const struct scoring *s, const struct product *product, const struct scratch *t,
-	size_t batch)
+	const struct piece *piece)
 {
 	const struct linear_site *site = s->site;
 	const int quantized = s->activations[product->activation].quantizer.element != ELEMENT_NONE;
-	const size_t rows = site->rows[batch];
+	const dev_f32 *x = quantized ? t->x : site->x[piece->first];
 	if (product->weight == NOTHING)
 		return t->e;
-	s->ops->linear(t->d, quantized ? t->x : site->x[batch], s->dW[product->weight], rows, site->linear->in, s->rows, 0);
+	s->ops->linear(t->d, x, s->dW[product->weight], piece->rows, site->linear->in, s->rows, 0);
 	if (quantized)
-		s->ops->add(t->d, t->d, t->e, rows * s->rows);
+		s->ops->add(t->d, t->d, t->e, piece->rows * s->rows);
 	return t->d;
 }
 
@@ -256,15 +327,15 @@ static int score_piece(void *context, size_t index, size_t worker)
 	const struct linear_site *site = s->site;
 	const struct piece *piece = &s->pieces[index];
 	const struct activation_variant *a = &s->activations[piece->activation];
-	const size_t b = piece->batch;
+	const size_t first = piece->first;
 	if (a->quantizer.element != ELEMENT_NONE)
-		activation_prepare(s, &s->scratch[worker], a, b);
+		activation_prepare(s, &s->scratch[worker], a, piece);
 	for (size_t p = 0; p < s->product_count; p++) {
 		const struct product *product = &s->products[p];
-		if (product->activation != piece->activation || product->row[b] == NOTHING)
+		if (!product_takes_part(product, piece))
 			continue;
-		s->ops->output_error(f64_at(s->row_sums, OUTPUT_SUMS * product->row[b]),
-			product_run(s, product, &s->scratch[worker], b), site->dy[b], site->y[b], site->rows[b], s->rows,
+		s->ops->output_error(f64_at(s->row_sums, OUTPUT_SUMS * product->row[first]),
+			product_run(s, product, &s->scratch[worker], piece), site->dy[first], site->y[first], piece->rows, s->rows,
 			site->linear->out, s->row0);
 	}
 	return 0;
@@ -274,7 +345,7 @@ static int slices_run(struct scoring *s)
 {
 	const size_t out = s->site->linear->out;
 	for (s->row0 = 0; s->row0 < out; s->row0 += s->rows) {
-		s->rows = out - s->row0 < SLICE_ROWS ? out - s->row0 : SLICE_ROWS;
+		s->rows = out - s->row0 < s->ops->slice_rows ? out - s->row0 : s->ops->slice_rows;
 		if (s->ops->for_each(s->weight_count, quantize_slice, s) ||
 			s->ops->for_each(s->piece_count, score_piece, s))
 			return -1;
@@ -291,7 +362,7 @@ static int product_fold(void *context, size_t index, size_t worker)
 	const struct product *p = &s->products[index];
 	(void)worker;
 	for (size_t b = 0; b < s->site->count; b++)
-		for (size_t t = 0; t < s->site->rows[b] && p->row[b] != NOTHING; t++)
+		for (size_t t = 0; t < s->site->rows[b] && p->wanted[b]; t++)
 			output_sums_add(&p->sums[b], &s->sums[p->row[b] + t]);
 	return 0;
 }
@@ -358,15 +429,16 @@ static int score_visit(void *context, const struct linear_site *site)
 	struct scoring *s = context;
 	size_t rows = 0;
 	s->site = site;
-	for (size_t b = 0; b < site->count; b++)
-		rows = site->rows[b] > rows ? site->rows[b] : rows;
 	visit_plan(s);
+	for (size_t p = 0; p < s->piece_count; p++)
+		rows = s->pieces[p].rows > rows ? s->pieces[p].rows : rows;
 	scratch_reserve(s, rows);
 	sums_clear(s);
 	int status = slices_run(s) || sums_deliver(s) ? -1 : 0;
 	for (size_t p = 0; p < s->product_count; p++) {
 		free(s->products[p].sums);
 		free(s->products[p].row);
+		free(s->products[p].wanted);
 	}
 	return status;
 }
@@ -447,11 +519,14 @@ static void scoring_release(struct scoring *s)
 int score_run(struct transformer *model, const struct ops *ops, const struct linear_info *linears, size_t linear_count,
 	const struct batch *batches, size_t batch_count, struct score_request *requests, size_t count, double *loss)
 {
-	struct scoring s = {.ops = ops, .linears = linears, .requests = requests, .count = count};
+	struct scoring s = {.ops = ops, .config = transformer_config(model), .linears = linears, .linear_count = linear_count,
+		.requests = requests, .count = count};
 	int status = 0;
 	scoring_init(&s, linear_count, batches, batch_count);
 	double *chosen_loss = mem_zeroed(s.selection.count, sizeof *chosen_loss);
 	if (s.selection.count)
+		status = scoring_fit(&s, model);
+	if (s.selection.count && !status)
 		status = transformer_backward(model, s.selection.batches, s.selection.count, chosen_loss, score_visit, &s);
 	if (loss && !status) {
 		memset(loss, 0, batch_count * sizeof *loss);

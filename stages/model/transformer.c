@@ -5,9 +5,9 @@
 
 #include "common/memory.h"
 #include "model/device_weights.h"
+#include "model/packs.h"
 #include "model/pass.h"
 
-static const size_t layer_run_bytes = (size_t)2 << 30, head_run_bytes = (size_t)1 << 30;
 static const size_t all_batches = (size_t)-1; /* bytes of a run */
 
 struct transformer {
@@ -21,9 +21,12 @@ struct transformer {
 
 enum direction { FORWARD, BACKWARD };
 
-/* What the pieces of a pass share, and what visitors get. */
+/* What the pieces of a pass share, and what visitors get. The batches of the pass are packs. */
 struct work {
 	struct transformer *model;
+	const struct batch *batches;
+	size_t count;
+	struct packs packs;
 	struct pass pass;
 	struct room room;
 	enum direction direction;
@@ -31,7 +34,12 @@ struct work {
 	size_t layer;
 	linear_visitor *visit;   /* NULL: nothing is shown */
 	void *context;
-	dev_f32 **x, **y, **dy;  /* [batches] */
+	dev_f32 **x, **y, **dy;  /* [count] */
+	size_t *rows;            /* [count] */
+	size_t *pack;            /* [packs + 1] of a visit */
+	dev_f64 *scale;          /* [tokens of all] 1 / targets of the token's batch; 0 when there are none */
+	dev_f64 *token_loss;     /* [tokens of all] */
+	size_t *token;           /* [packs] tokens before a pack */
 };
 
 size_t batch_targets(const struct batch *batch)
@@ -48,8 +56,8 @@ struct transformer *transformer_open(const struct ops *ops, const struct lm_conf
 	m->config = config;
 	m->linear_count = linear_count(config);
 	m->linears = mem_array(m->linear_count, sizeof *m->linears);
-	m->layer_run_bytes = layer_run_bytes;
-	m->head_run_bytes = head_run_bytes;
+	m->layer_run_bytes = TRANSFORMER_LAYER_RUN;
+	m->head_run_bytes = TRANSFORMER_HEAD_RUN;
 	linear_describe(m->linears, config);
 	device_weights_init(&m->weights, ops, config, tensors);
 	return m;
@@ -62,6 +70,11 @@ void transformer_close(struct transformer *m)
 	device_weights_release(&m->weights);
 	free(m->linears);
 	free(m);
+}
+
+const struct lm_config *transformer_config(const struct transformer *m)
+{
+	return m->config;
 }
 
 void transformer_limit_run(struct transformer *m, size_t bytes)
@@ -82,27 +95,42 @@ static const dev_weight *weight_of(struct transformer *m, const struct linear_in
 	return m->weights.layer.linear[linear->kind];
 }
 
+/* Where the batches of a pack have their rows. */
+static void point_batches(const struct work *w, size_t pack, const struct linear_info *linear)
+{
+	const struct frame *frame = &w->pass.frames[pack];
+	const struct linear_slots *slots = &linear_slots[linear->kind];
+	size_t row = 0;
+	for (size_t b = w->packs.first[pack]; b < w->packs.first[pack + 1]; row += w->rows[b++]) {
+		w->x[b] = f32_at(frame->at[slots->x], row * linear->in);
+		if (w->direction == BACKWARD) {
+			w->y[b] = f32_at(frame->at[slots->y], row * linear->out);
+			w->dy[b] = f32_at(frame->at[slots->dy], row * linear->out);
+		}
+	}
+}
+
 static int visit_linear(const struct work *w, size_t index)
 {
 	const struct room *r = &w->room;
 	const struct linear_info *linear = &w->model->linears[index];
-	const struct linear_slots *slots = &linear_slots[linear->kind];
-	for (size_t b = r->first; b < r->first + r->count; b++) {
-		const struct frame *frame = &w->pass.frames[b];
-		w->x[b] = frame->at[slots->x];
-		w->y[b] = frame->at[slots->y];
-		w->dy[b] = frame->at[slots->dy];
-	}
+	size_t first = w->packs.first[r->first];
+	for (size_t p = 0; p < r->count; p++)
+		point_batches(w, r->first + p, linear);
+	for (size_t p = 0; p <= r->count; p++)
+		w->pack[p] = w->packs.first[r->first + p] - first;
 	struct linear_site site = {
 		.linear = linear,
 		.index = index,
 		.W = weight_of(w->model, linear),
-		.first = r->first,
-		.count = r->count,
-		.rows = w->pass.rows + r->first,
-		.x = w->x + r->first,
-		.y = w->direction == BACKWARD ? w->y + r->first : NULL,
-		.dy = w->direction == BACKWARD ? w->dy + r->first : NULL,
+		.first = first,
+		.count = w->pack[r->count],
+		.pack = w->pack,
+		.packs = r->count,
+		.rows = w->rows + first,
+		.x = w->x + first,
+		.y = w->direction == BACKWARD ? w->y + first : NULL,
+		.dy = w->direction == BACKWARD ? w->dy + first : NULL,
 	};
 	return w->visit(w->context, &site);
 }
@@ -216,19 +244,18 @@ static int norm_piece(void *context, size_t index, size_t worker)
 	return 0;
 }
 
-/* Logits, loss and gradient of a batch, down to the stream behind the last layer. */
+/* Logits, losses and gradient of a pack, down to the stream behind the last layer. */
 static int loss_piece(void *context, size_t index, size_t worker)
 {
 	struct work *w = context;
 	struct pass *p = &w->pass;
 	const struct lm_config *c = p->config;
-	size_t b = w->room.first + index, T = p->rows[b], targets = batch_targets(&p->batches[b]);
-	double scale = targets ? 1.0 / (double)targets : 0;
+	size_t b = w->room.first + index, T = p->rows[b];
 	struct frame *f = &p->frames[b];
 	room_scratch(&w->room, b, worker);
 	logits(w, b);
-	p->loss[b] = scale * p->ops->cross_entropy(f->at[SLOT_D_LOGITS], f->at[SLOT_LOGITS], p->tokens[b].label, scale, T,
-		c->vocab_size);
+	p->ops->cross_entropy(f->at[SLOT_D_LOGITS], f64_at(w->token_loss, w->token[b]), f->at[SLOT_LOGITS],
+		p->tokens[b].label, f64_at_const(w->scale, w->token[b]), T, c->vocab_size);
 	p->ops->linear_backward(f->at[SLOT_D_NORM], f->at[SLOT_D_LOGITS], w->model->weights.table, T, c->hidden_size,
 		c->vocab_size, 0);
 	p->ops->rmsnorm_backward(pass_stream(p, b, c->layers + 1), f->at[SLOT_D_NORM], pass_stream(p, b, c->layers),
@@ -260,17 +287,74 @@ static int run_head(struct work *w)
 
 static void work_open(struct work *w, struct transformer *m, const struct batch *batches, size_t count, size_t levels)
 {
-	*w = (struct work){.model = m};
+	*w = (struct work){.model = m, .batches = batches, .count = count};
+	packs_init(&w->packs, batches, count, m->ops->pack_tokens);
 	w->x = mem_array(3 * count, sizeof *w->x);
 	w->y = w->x + count;
 	w->dy = w->y + count;
-	pass_open(&w->pass, m->ops, m->config, batches, count, levels);
+	w->rows = mem_array(count, sizeof *w->rows);
+	w->pack = mem_array(w->packs.count + 1, sizeof *w->pack);
+	for (size_t b = 0; b < count; b++)
+		w->rows[b] = batches[b].tokens;
+	pass_open(&w->pass, m->ops, m->config, w->packs.pack, w->packs.count, levels);
 }
 
 static void work_close(struct work *w)
 {
 	pass_close(&w->pass);
+	packs_release(&w->packs);
 	free(w->x);
+	free(w->rows);
+	free(w->pack);
+}
+
+static double loss_scale(const struct batch *batch)
+{
+	size_t targets = batch_targets(batch);
+	return targets ? 1.0 / (double)targets : 0;
+}
+
+/* What losses need besides: a pack has the gradient of the sum of its batches' losses. */
+static void losses_open(struct work *w)
+{
+	size_t tokens = 0;
+	for (size_t b = 0; b < w->count; b++)
+		tokens += w->rows[b];
+	double *scale = mem_array(tokens, sizeof *scale), *at = scale;
+	for (size_t b = 0; b < w->count; b++)
+		for (size_t t = 0; t < w->rows[b]; t++)
+			*at++ = loss_scale(&w->batches[b]);
+	w->token = mem_array(w->packs.count, sizeof *w->token);
+	for (size_t p = 0, before = 0; p < w->packs.count; before += w->packs.pack[p++].tokens)
+		w->token[p] = before;
+	w->scale = w->model->ops->alloc(tokens * sizeof *scale);
+	w->token_loss = w->model->ops->alloc(tokens * sizeof *scale);
+	w->model->ops->upload(w->scale, scale, tokens * sizeof *scale);
+	free(scale);
+}
+
+static void losses_close(struct work *w)
+{
+	w->model->ops->release(w->scale);
+	w->model->ops->release(w->token_loss);
+	free(w->token);
+}
+
+/* The mean of each batch, its tokens added up in order. */
+static void losses_deliver(const struct work *w, double *loss)
+{
+	size_t tokens = 0;
+	for (size_t b = 0; b < w->count; b++)
+		tokens += w->rows[b];
+	double *token_loss = mem_array(tokens, sizeof *token_loss), *at = token_loss;
+	w->model->ops->download(token_loss, w->token_loss, tokens * sizeof *token_loss);
+	for (size_t b = 0; b < w->count; b++) {
+		double sum = 0;
+		for (size_t t = 0; t < w->rows[b]; t++)
+			sum += *at++;
+		loss[b] = loss_scale(&w->batches[b]) * sum;
+	}
+	free(token_loss);
 }
 
 int transformer_weights(struct transformer *m, linear_visitor *visit, void *context)
@@ -308,13 +392,17 @@ int transformer_backward(struct transformer *m, const struct batch *batches, siz
 		return 0;
 	/* The input of each layer, that of the final norm, and the gradient of the latter. */
 	work_open(&w, m, batches, count, m->config->layers + 2);
+	losses_open(&w);
 	w.direction = BACKWARD;
 	w.visit = visit;
 	w.context = context;
 	if (run_up(&w, 0) || run_head(&w) || run_down(&w) || m->ops->sync())
 		status = -1;
-	for (size_t b = 0; loss && !status && b < count; b++)
-		loss[b] = w.pass.loss[b];
+	if (loss && !status) {
+		losses_deliver(&w, loss);
+		status = m->ops->sync();
+	}
+	losses_close(&w);
 	work_close(&w);
 	return status;
 }

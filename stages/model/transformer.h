@@ -1,7 +1,9 @@
 /* The Qwen3 language model, forward and backward, over a table of operations (ops/ops.h). Text only.
  *
  * Work is a list of batches. A batch is a few whole sequences packed without padding; it is the unit of every product,
- * so that a result depends on its batch alone and not on what else the process computes. The passes go layer by layer,
+ * so that a result depends on its batch alone and not on what else the process computes. A backend whose rows do not
+ * depend on the rows beside them may ask for larger products (ops->pack_tokens): neighbouring batches then go through
+ * the model as one, and have the bits that they have alone. The passes go layer by layer,
  * weights of one layer loaded at a time, all batches through it (in parallel where the backend has threads), and hand
  * each linear to a visitor together with what the batches feed it:
  *
@@ -87,6 +89,23 @@ void transformer_close(struct transformer *model);
  * do not depend on it. The default is 2 GiB for a layer, 1 GiB for logits and their gradient; bytes replaces both. */
 void transformer_limit_run(struct transformer *model, size_t bytes);
 
+#define TRANSFORMER_LAYER_RUN ((size_t)2 << 30)
+#define TRANSFORMER_HEAD_RUN ((size_t)1 << 30)
+
+/* The device memory that a pass takes at most besides the model's weights and the visitor's, in bytes, known before it
+ * starts. run_bytes is transformer_limit_run()'s, 0 the default. With N tokens in all, T those of the largest pack
+ * (ops->pack_tokens) or batch:
+ *
+ *     forward     8 N H for the stream, 4 N (2 H + nh hd + I) for the inputs of a layer's linears, and T of scratch
+ *     backward    4 N (layers + 2) H for the stream at every layer; a run, or more where one pack does not fit:
+ *                 8 T V for logits and their gradient, 4 T (7 H + 6 nh hd + 8 nk hd + 6 I) or so for a layer
+ */
+size_t transformer_pass_bytes(const struct ops *ops, const struct lm_config *config, const struct batch *batches,
+	size_t count, int backward, size_t run_bytes);
+
+/* As transformer_open() was given it. */
+const struct lm_config *transformer_config(const struct transformer *model);
+
 /* One linear with what the batches first .. first+count-1 feed it. Device buffers, borrowed during the visit; arrays
  * are indexed by batch - first. */
 struct linear_site {
@@ -94,6 +113,9 @@ struct linear_site {
 	size_t index;           /* of the linear */
 	const dev_weight *W;    /* [out, in] */
 	size_t first, count;    /* batches of this visit */
+	const size_t *pack;     /* [packs + 1] batches pack[p] .. pack[p+1]-1 lie one behind the other in x, in y and in dy:
+	                         * the rows of one matrix. One batch a pack unless ops->pack_tokens says more */
+	size_t packs;
 	const size_t *rows;     /* [count] tokens */
 	dev_f32 *const *x;      /* [count] [rows, in] */
 	dev_f32 *const *y;      /* [count] [rows, out]; NULL in a forward pass */

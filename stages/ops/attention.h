@@ -18,4 +18,12 @@ void cpu_attention_backward(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, const dev_f32
 void cpu_attention_f64(dev_f64 *o, const dev_f64 *q, const dev_f64 *k, const dev_f64 *v, struct packing packing,
 	size_t nh, size_t nk, size_t hd);
 
+void cuda_attention(dev_f32 *o, dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v,
+	struct packing packing, size_t nh, size_t nk, size_t hd);
+void cuda_attention_backward(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, const dev_f32 *dO, const dev_f32 *o,
+	const dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, struct packing packing, size_t nh,
+	size_t nk, size_t hd);
+void cuda_attention_f64(dev_f64 *o, const dev_f64 *q, const dev_f64 *k, const dev_f64 *v, struct packing packing,
+	size_t nh, size_t nk, size_t hd);
+
 #endif

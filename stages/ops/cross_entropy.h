@@ -5,10 +5,15 @@
 
 #include "ops/ops_f64.h"
 
-double cpu_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T,
-	size_t V);
+void cpu_cross_entropy(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, const dev_i32 *label,
+	const dev_f64 *scale, size_t T, size_t V);
 
 /* That of each row, of fp64 logits (ops_f64.h). */
 void cpu_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V);
+
+void cuda_cross_entropy(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, const dev_i32 *label,
+	const dev_f64 *scale, size_t T, size_t V);
+
+void cuda_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V);
 
 #endif

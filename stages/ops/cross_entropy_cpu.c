@@ -35,20 +35,20 @@ static double row_run(float *d, const float *z, size_t label, double scale, size
 	return loss;
 }
 
-double cpu_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T,
-	size_t V)
+void cpu_cross_entropy(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, const dev_i32 *label,
+	const dev_f64 *scale, size_t T, size_t V)
 {
 	const int32_t *labels = (const int32_t *)label;
-	double loss = 0;
 	for (size_t t = 0; t < T; t++) {
 		float *d = (float *)dlogits + t * V;
+		double *to = (double *)loss + t;
 		assert(labels[t] < 0 || (size_t)labels[t] < V);
+		*to = 0;
 		if (labels[t] < 0)
 			memset(d, 0, V * sizeof *d);
 		else
-			loss += row_run(d, (const float *)logits + t * V, (size_t)labels[t], scale, V);
+			*to = row_run(d, (const float *)logits + t * V, (size_t)labels[t], ((const double *)scale)[t], V);
 	}
-	return loss;
 }
 
 /* Both terms are at least 0: the sum has the 1 of the largest. */

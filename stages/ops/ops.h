@@ -20,6 +20,7 @@
 #ifndef QG_OPS_OPS_H
 #define QG_OPS_OPS_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,9 +45,10 @@ struct output_sums {
 
 enum { OUTPUT_SUMS = 5 };
 
-_Static_assert(sizeof(struct output_sums) == OUTPUT_SUMS * sizeof(double), "sums are five doubles");
+static_assert(sizeof(struct output_sums) == OUTPUT_SUMS * sizeof(double), "sums are five doubles");
 
-/* Sums over a tensor x and its de-quantized form q: how good a quantizer is on its own. */
+/* Sums over a tensor x and its de-quantized form q: how good a quantizer is on its own. Laid out like an array of
+ * QUANT_SUMS doubles. */
 struct quant_sums {
 	double error2;    /* sum of (q - x)^2 */
 	double value2;    /* sum of x^2 */
@@ -55,6 +57,10 @@ struct quant_sums {
 	double error_max; /* max |q - x| */
 	double count;     /* elements */
 };
+
+enum { QUANT_SUMS = 6 };
+
+static_assert(sizeof(struct quant_sums) == QUANT_SUMS * sizeof(double), "sums are six doubles");
 
 /* How the tokens of a packed batch are cut into sequences: s has rows start[s] .. start[s+1]-1. Host memory. */
 struct packing {
@@ -68,19 +74,32 @@ struct ops {
 	const char *name;     /* "cpu" */
 	const char *numerics; /* class of equal results, part of action keys: "cpu-ref-openblas0.3.21-haswell" */
 	size_t weight_bytes;  /* bytes of one dev_weight element */
+	size_t slice_rows;    /* rows of a weight worth taking at a time; a constant: products of another shape have other
+	                       * bits */
+	size_t pack_tokens;   /* tokens that a product should have: batches are put together up to so many. Only for a
+	                       * backend that gives a row of a product the same bits whatever rows are beside it; 0: every
+	                       * batch by itself */
 
 	/* Memory. alloc returns device memory of at least bytes (never NULL: out of memory ends the program). */
 	void *(*alloc)(size_t bytes);
 	void (*release)(void *device);
+	/* Bytes of device memory that are free; 0: not known, as much as there is. */
+	size_t (*memory_free)(void);
 	void (*upload)(void *device, const void *host, size_t bytes);
 	void (*download)(void *host, const void *device, size_t bytes);
+	/* A hint: weights will be loaded from these pages of host memory, which stay as they are until unpin(). May lock
+	 * them, so that loading is faster; where that cannot be, nothing happens. */
+	void (*pin)(const void *host, size_t bytes);
+	void (*unpin)(const void *host);
+	/* A hint: these bytes are among the next that weight_load() will get. */
+	void (*weight_ahead)(const void *host, size_t bytes);
 	/* Weight elements from a checkpoint: count elements of the given dtype at host (any alignment), kept exactly. */
 	void (*weight_load)(dev_weight *to, const void *host, enum dtype dtype, size_t count);
 
 	/* Work. Pieces must be independent; see pool.h. workers() bounds the worker argument. */
 	int (*for_each)(size_t count, pool_work *work, void *context);
 	size_t (*workers)(void);
-	/* Waits for what was started; -1 after fail() when the device failed. */
+	/* Waits for what was started (at first it starts the device); -1 after fail() when the device failed. */
 	int (*sync)(void);
 
 	/* out[T,H] = table[ids[t]]; ids are below the table's rows (checked by the caller on the host). */
@@ -121,13 +140,13 @@ struct ops {
 	/* y = a + b over n; y may be a or b. */
 	void (*add)(dev_f32 *y, const dev_f32 *a, const dev_f32 *b, size_t n);
 
-	/* Cross-entropy of logits[T,V] against label[t] (< 0: no target). dlogits (may be logits) = scale (softmax -
-	 * onehot), 0 in rows without a target. Returns the sum over targets of -log softmax(logits)[label], unscaled. */
-	double (*cross_entropy)(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale, size_t T,
-		size_t V);
+	/* Cross-entropy of logits[T,V] against label[t] (< 0: no target): loss[t] = -log softmax(logits[t])[label[t]], 0
+	 * without a target. dlogits (may be logits) = scale[t] (softmax - onehot), 0 in rows without a target. */
+	void (*cross_entropy)(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, const dev_i32 *label,
+		const dev_f64 *scale, size_t T, size_t V);
 
-	/* Largest |x| of count elements. */
-	float (*amax)(const dev_f32 *x, size_t count);
+	/* *amax = the largest |x| of count elements; a NaN anywhere makes it NaN. */
+	void (*amax)(dev_f32 *amax, const dev_f32 *x, size_t count);
 	/* Largest |W| a tensor, row, column or block of W[out,in], as granularity and block say (fake_quant.h gives the
 	 * layout of amax). amax is host memory. */
 	void (*weight_amax)(float *amax, const dev_weight *W, size_t out, size_t in, struct quantizer quantizer);
@@ -141,10 +160,10 @@ struct ops {
 	void (*quantize_weight)(dev_weight *to, const dev_weight *W, size_t row0, size_t rows, size_t in,
 		struct quantizer quantizer, const float *amax, int difference);
 
-	/* Adds the sums over x[count] and its quantized form q to *sums. */
-	void (*quant_error)(struct quant_sums *sums, const dev_f32 *q, const dev_f32 *x, size_t count);
+	/* sums[QUANT_SUMS], a struct quant_sums, = those over x[count] and its quantized form q. */
+	void (*quant_error)(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count);
 	/* The same for weights. */
-	void (*weight_error)(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count);
+	void (*weight_error)(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count);
 
 	/* Adds to sums[T,OUTPUT_SUMS], a struct output_sums a row (of error_max the larger stays), the sums over each row
 	 * of d[T,cols] (rows dense), with the gradient g and the output y taken at columns col0 .. col0+cols-1 of
@@ -158,6 +177,15 @@ struct ops {
 
 /* The CPU instance. Plain memory, OpenBLAS, threads by pool.h. */
 const struct ops *ops_cpu(void);
+
+/* The CUDA instance, for ops_open(): only builds with CUDA have it, and it may be called only where cuda_device_find()
+ * is not NULL. The GPU is not touched before the first alloc() or sync(), which start it. All work is one stream, fed
+ * by one thread of the host: for_each() runs its pieces in order. After a failure results are void, and sync() says
+ * why. */
+const struct ops *ops_cuda(void);
+
+/* The instance for a device, "cpu" or "cuda"; NULL after fail() when there is no such device here (cuda_device.h). */
+const struct ops *ops_open(const char *device);
 
 /* Element number n of a buffer. */
 static inline dev_f32 *f32_at(dev_f32 *p, size_t n)
@@ -197,7 +225,7 @@ static inline const dev_weight *weight_at_const(const struct ops *ops, const dev
 
 static inline dev_f32 *f32_alloc(const struct ops *ops, size_t count)
 {
-	return ops->alloc(count * sizeof(float));
+	return (dev_f32 *)ops->alloc(count * sizeof(float));
 }
 
 /* Adds the sums over further rows or columns. */
@@ -208,6 +236,16 @@ static inline void output_sums_add(struct output_sums *to, const struct output_s
 	to->output2 += more->output2;
 	to->cross += more->cross;
 	to->error_max = more->error_max > to->error_max ? more->error_max : to->error_max;
+}
+
+static inline void quant_sums_add(struct quant_sums *to, const struct quant_sums *more)
+{
+	to->error2 += more->error2;
+	to->value2 += more->value2;
+	to->cross += more->cross;
+	to->quant2 += more->quant2;
+	to->error_max = more->error_max > to->error_max ? more->error_max : to->error_max;
+	to->count += more->count;
 }
 
 #endif

@@ -39,6 +39,22 @@ static void cpu_copy(void *to, const void *from, size_t bytes)
 		memcpy(to, from, bytes);
 }
 
+static size_t cpu_memory_free(void)
+{
+	return 0;
+}
+
+/* Hints that are of no use here. */
+static void cpu_pin(const void *host, size_t bytes)
+{
+	(void)host, (void)bytes;
+}
+
+static void cpu_unpin(const void *host)
+{
+	(void)host;
+}
+
 static void cpu_weight_load(dev_weight *to, const void *host, enum dtype dtype, size_t count)
 {
 	dtype_widen(dtype, host, count, (float *)to);
@@ -71,10 +87,15 @@ static const struct ops table = {
 	.name = "cpu",
 	.numerics = numerics,
 	.weight_bytes = sizeof(float),
+	.slice_rows = 1024,
 	.alloc = cpu_alloc,
 	.release = cpu_release,
+	.memory_free = cpu_memory_free,
 	.upload = cpu_copy,
 	.download = cpu_copy,
+	.pin = cpu_pin,
+	.unpin = cpu_unpin,
+	.weight_ahead = cpu_pin,
 	.weight_load = cpu_weight_load,
 	.for_each = pool_run,
 	.workers = pool_threads,

@@ -6,9 +6,9 @@
 
 #include "ops/lanes.h"
 
-float cpu_amax(const dev_f32 *x, size_t count)
+void cpu_amax(dev_f32 *amax, const dev_f32 *x, size_t count)
 {
-	return fake_quant_amax((const float *)x, count);
+	*(float *)amax = fake_quant_amax((const float *)x, count);
 }
 
 static void column_amax(float *restrict amax, const float *restrict W, size_t out, size_t in)
@@ -133,10 +133,12 @@ static inline void quant_add(struct quant_lanes *s, size_t k, float q, float x)
 	s->error_max[k] = larger(absolute(q - x), s->error_max[k]);
 }
 
-static void quant_error(struct quant_sums *sums, const float *q, const float *x, size_t count)
+static void quant_error(dev_f64 *to, const float *q, const float *x, size_t count)
 {
 	struct quant_lanes s = {0};
+	struct quant_sums *sums = (struct quant_sums *)to;
 	size_t i = 0;
+	*sums = (struct quant_sums){0};
 	for (; i + LANES <= count; i += LANES)
 		for (size_t k = 0; k < LANES; k++)
 			quant_add(&s, k, q[i + k], x[i + k]);
@@ -151,12 +153,12 @@ static void quant_error(struct quant_sums *sums, const float *q, const float *x,
 	sums->count += (double)count;
 }
 
-void cpu_quant_error(struct quant_sums *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
+void cpu_quant_error(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
 {
 	quant_error(sums, (const float *)q, (const float *)x, count);
 }
 
-void cpu_weight_error(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count)
+void cpu_weight_error(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count)
 {
 	quant_error(sums, (const float *)q, (const float *)W, count);
 }

@@ -10,4 +10,9 @@ void cpu_rmsnorm_backward(dev_f32 *dx, const dev_f32 *dy, const dev_f32 *x, cons
 	size_t rows, size_t n, float beta);
 void cpu_rmsnorm_f64(dev_f64 *y, const dev_f64 *x, const dev_weight *w, double eps, size_t rows, size_t n);
 
+void cuda_rmsnorm(dev_f32 *y, const dev_f32 *x, const dev_weight *w, double eps, size_t rows, size_t n);
+void cuda_rmsnorm_backward(dev_f32 *dx, const dev_f32 *dy, const dev_f32 *x, const dev_weight *w, double eps,
+	size_t rows, size_t n, float beta);
+void cuda_rmsnorm_f64(dev_f64 *y, const dev_f64 *x, const dev_weight *w, double eps, size_t rows, size_t n);
+
 #endif

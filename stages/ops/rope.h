@@ -8,4 +8,7 @@
 void cpu_rope(dev_f32 *x, const dev_i32 *position, double theta, size_t T, size_t heads, size_t hd, int direction);
 void cpu_rope_f64(dev_f64 *x, const dev_i32 *position, double theta, size_t T, size_t heads, size_t hd);
 
+void cuda_rope(dev_f32 *x, const dev_i32 *position, double theta, size_t T, size_t heads, size_t hd, int direction);
+void cuda_rope_f64(dev_f64 *x, const dev_i32 *position, double theta, size_t T, size_t heads, size_t hd);
+
 #endif

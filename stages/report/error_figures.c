@@ -32,16 +32,6 @@ struct error_figures error_figures_tensor(const struct quant_sums *s)
 	return make(s->error2, s->value2, s->quant2, s->cross, s->error_max, s->count);
 }
 
-void quant_sums_add(struct quant_sums *to, const struct quant_sums *more)
-{
-	to->error2 += more->error2;
-	to->value2 += more->value2;
-	to->cross += more->cross;
-	to->quant2 += more->quant2;
-	to->error_max = fmax(to->error_max, more->error_max);
-	to->count += more->count;
-}
-
 static void add_number(cJSON *to, const char *name, double value, int known)
 {
 	if (known && isfinite(value))

@@ -20,8 +20,6 @@ struct error_figures {
 struct error_figures error_figures_output(const struct output_sums *sums, double count);
 struct error_figures error_figures_tensor(const struct quant_sums *sums);
 
-void quant_sums_add(struct quant_sums *to, const struct quant_sums *more);
-
 /* {"mse", "relative_error", "sqnr_db", "cosine", "max_abs_error"}; what is infinite or undefined is null. */
 cJSON *error_figures_json(const struct error_figures *figures);
 

@@ -24,6 +24,7 @@
 #include "common/spell.h"
 #include "config/sweep.h"
 #include "graph/cell_view.h"
+#include "graph/device_choice.h"
 #include "graph/job.h"
 #include "graph/model_choice.h"
 #include "graph/ninja.h"
@@ -34,7 +35,6 @@
 #include "model/lm_folder.h"
 #include "model/search_ahead.h"
 #include "tokenizer/tokenizer.h"
-#include "ops/ops.h"
 #include "report/cell.h"
 
 enum { ARGS_BYTES_MAX = 1 << 20, ARGS_MAX = 10000, STATUS_ENVIRONMENT = 1, STATUS_CONFIG = 2 };
@@ -62,13 +62,14 @@ struct generator {
 	struct composer *composer;
 	struct grid grid;
 	struct rules rules;
+	struct device_choice device;
 	struct plan plan;
 	struct search_ahead ahead;
 	int readable;                   /* a checkpoint of the grid can be opened */
 	struct invalid_cell *invalid;
 	size_t invalid_count;
 	char *overview[2];              /* JSON, Markdown */
-	int fell_back;                  /* the demo model stands in for the 4B checkpoint */
+	enum model_choice choice;
 };
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -138,7 +139,9 @@ static int load_grid(struct generator *g)
 	g->composer = composer_new("conf");
 	if (r->grid && !file_exists(r->grid))
 		return no_grid_file(r->grid);
-	if (model_choice_load(&g->grid, g->composer, &request, &g->fell_back))
+	if (model_choice_load(&g->grid, g->composer, &request, &g->choice) || device_choose(&g->device, &g->grid))
+		return -1;
+	if (!strcmp(g->device.device, "cuda") && model_choice_on_gpu(&g->grid, g->composer, &request, &g->choice))
 		return -1;
 	model_choice_find_checkpoints(&g->grid);
 	return 0;
@@ -197,7 +200,7 @@ static int leave_out(struct generator *g, const char *name)
 static int add_cell(struct generator *g, struct grid_cell *cell)
 {
 	struct cell_view v;
-	int bad = cell_view_make(&v, &g->grid, cell), impossible = !bad && v.result == RESOLVE_INVALID;
+	int bad = cell_view_make(&v, &g->grid, cell, g->device.device), impossible = !bad && v.result == RESOLVE_INVALID;
 	if (!bad && !impossible) {
 		enum search_ahead_result ahead = search_ahead_check(&g->ahead, v.view);
 		bad = ahead == SEARCH_AHEAD_ERROR ? fail_context("%s", v.name) : 0;
@@ -292,7 +295,7 @@ static int make_plan(struct generator *g)
 	g->invalid = mem_zeroed(g->grid.cell_count, sizeof *g->invalid);
 	if (check_report_only(&g->grid))
 		return -1;
-	plan_init(&g->plan, &g->rules, g->request.dry_run ? dry_dir : build_dir, cache_dir, ops_cpu()->numerics, find_lister);
+	plan_init(&g->plan, &g->rules, g->request.dry_run ? dry_dir : build_dir, cache_dir, g->device.numerics, find_lister);
 	for (size_t i = 0; i < g->grid.cell_count; i++)
 		if (add_cell(g, &g->grid.cells[i]))
 			return -1;
@@ -635,6 +638,23 @@ static void print_estimate(const struct generator *g, size_t formats)
 	free(path);
 }
 
+/* Why it is this model, where the user did not say. */
+static void print_choice(enum model_choice choice)
+{
+	static const char *const why[] = {
+		[MODEL_DEMO] = "the demo model: no model was named, and on a CPU the 4B checkpoint takes hours.",
+		[MODEL_DEMO_ABSENT] = "the demo model: no model was named, and the 4B checkpoint is neither in models/ nor in the hub cache.",
+		[MODEL_PRESET] = "no model was named: on a GPU the 4B checkpoint that is here.",
+		[MODEL_PRESET_DEMO_CAPTIONS] = "no model was named: on a GPU the 4B checkpoint that is here.",
+	};
+	if (choice == MODEL_NAMED)
+		return;
+	printf("  %-10s %s\n", "", why[choice]);
+	if (choice == MODEL_DEMO || choice == MODEL_DEMO_ABSENT)
+		printf("  %-10s %s\n", "",
+			"Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
+}
+
 static void print_summary(const struct generator *g)
 {
 	const struct plan *plan = &g->plan;
@@ -646,15 +666,16 @@ static void print_summary(const struct generator *g)
 	print_found();
 	puts("\nrun");
 	printf("  %-10s %s (%s)\n", "model", node_string(first, "model.name"), node_string(first, "model.path"));
-	if (g->fell_back)
-		printf("  %-10s %s\n", "", "the demo model: no model was named, and on a CPU the 4B checkpoint takes hours.\n"
-			"             Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
+	print_choice(g->choice);
 	printf("  %-10s %s\n", "captions", node_string(first, "dataset.captions_path"));
-	printf("  %-10s cpu, %zu threads\n", "device", pool_threads());
+	if (g->choice == MODEL_PRESET_DEMO_CAPTIONS)
+		printf("  %-10s %s\n", "", "of the demo model: the preset's are not here. Your own: dataset.captions_path=FILE");
+	printf("  %-10s %s\n", "device", g->device.words);
 	printf("  %-10s %s: %zu cell%s, %zu distinct computation%s: %zu already cached, %zu to compute\n", "grid",
 		g->grid.name, plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct, distinct == 1 ? "" : "s", cached,
 		distinct - cached);
-	print_estimate(g, distinct - cached);
+	if (!strcmp(g->device.device, "cpu"))
+		print_estimate(g, distinct - cached);
 	print_twins(plan);
 	if (g->invalid_count) {
 		printf("  %-10s %zu cell%s that cannot exist %s left out:\n", "", g->invalid_count,

@@ -34,7 +34,7 @@ refused 'wrong word' 2 'dataset.size' 'smal' -- dataset.size=smal
 refused 'method' 2 'gradent' 'gradient' -- autoquant.method=gradent
 refused 'coverage' 2 'lm_only' -- quant_pair.coverage_mode=full
 refused 'family' 2 'qwen' -- model.family=llama
-refused 'cuda' 2 'CPU' -- autoquant.device=cuda
+CUDA_VISIBLE_DEVICES='' refused 'cuda' 2 'use auto or cpu' -- autoquant.device=cuda
 refused 'no checkpoint' 2 'model.path' '/nowhere/at/all' -- model.path=/nowhere/at/all
 refused 'no captions' 2 'dataset.captions_path' 'no_such_file.txt' -- dataset.captions_path=no_such_file.txt
 refused 'no grid file' 2 'conf/sweeps/pair_x_sizes.yaml' 'did you mean conf/sweeps/pairs_x_sizes.yaml' -- \

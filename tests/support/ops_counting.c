@@ -4,7 +4,7 @@
 
 enum { HEADER = 64 };
 
-static size_t live, most;
+static size_t live, most, limit;
 
 static void *counting_alloc(size_t bytes)
 {
@@ -23,14 +23,25 @@ static void counting_release(void *p)
 	ops_cpu()->release((char *)p - HEADER);
 }
 
+static size_t counting_memory_free(void)
+{
+	return limit > live ? limit - live : !!limit;
+}
+
 const struct ops *ops_counting(void)
 {
 	static struct ops table;
 	table = *ops_cpu();
 	table.alloc = counting_alloc;
 	table.release = counting_release;
-	live = most = 0;
+	table.memory_free = counting_memory_free;
+	live = most = limit = 0;
 	return &table;
+}
+
+void ops_counting_limit(size_t bytes)
+{
+	limit = bytes;
 }
 
 size_t ops_counting_live(void)

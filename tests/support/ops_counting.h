@@ -7,6 +7,9 @@
 /* Starts counting anew. Borrowed, static. */
 const struct ops *ops_counting(void);
 
+/* So much memory the device is said to have; 0: it does not say. Nothing is refused. */
+void ops_counting_limit(size_t bytes);
+
 /* Bytes held now, and at most at a time since the start. */
 size_t ops_counting_live(void);
 size_t ops_counting_most(void);

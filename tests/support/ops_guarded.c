@@ -107,6 +107,17 @@ static void guarded_download(void *to, const void *from, size_t bytes)
 	leave();
 }
 
+static void guarded_pin(const void *memory, size_t bytes)
+{
+	(void)bytes;
+	host(memory);
+}
+
+static void guarded_unpin(const void *memory)
+{
+	host(memory);
+}
+
 static void guarded_weight_load(dev_weight *to, const void *from, enum dtype dtype, size_t count)
 {
 	device(to);
@@ -231,23 +242,21 @@ static void guarded_add(dev_f32 *y, const dev_f32 *a, const dev_f32 *b, size_t n
 	leave();
 }
 
-static double guarded_cross_entropy(dev_f32 *dlogits, const dev_f32 *logits, const dev_i32 *label, double scale,
-	size_t T, size_t V)
+static void guarded_cross_entropy(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, const dev_i32 *label,
+	const dev_f64 *scale, size_t T, size_t V)
 {
-	device(dlogits), device(logits), device(label);
+	device(dlogits), device(loss), device(logits), device(label), device(scale);
 	enter();
-	double loss = ops_cpu()->cross_entropy(dlogits, logits, label, scale, T, V);
+	ops_cpu()->cross_entropy(dlogits, loss, logits, label, scale, T, V);
 	leave();
-	return loss;
 }
 
-static float guarded_amax(const dev_f32 *x, size_t count)
+static void guarded_amax(dev_f32 *amax, const dev_f32 *x, size_t count)
 {
-	device(x);
+	device(amax), device(x);
 	enter();
-	float amax = ops_cpu()->amax(x, count);
+	ops_cpu()->amax(amax, x, count);
 	leave();
-	return amax;
 }
 
 static void guarded_weight_amax(float *amax, const dev_weight *W, size_t out, size_t in, struct quantizer quantizer)
@@ -276,17 +285,17 @@ static void guarded_quantize_weight(dev_weight *to, const dev_weight *W, size_t 
 	leave();
 }
 
-static void guarded_quant_error(struct quant_sums *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
+static void guarded_quant_error(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
 {
-	host(sums), device(q), device(x);
+	device(sums), device(q), device(x);
 	enter();
 	ops_cpu()->quant_error(sums, q, x, count);
 	leave();
 }
 
-static void guarded_weight_error(struct quant_sums *sums, const dev_weight *q, const dev_weight *W, size_t count)
+static void guarded_weight_error(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count)
 {
-	host(sums), device(q), device(W);
+	device(sums), device(q), device(W);
 	enter();
 	ops_cpu()->weight_error(sums, q, W, count);
 	leave();
@@ -400,6 +409,11 @@ static void guarded_divergence(dev_f64 *kl, const dev_f64 *p, const dev_f64 *z, 
 	leave();
 }
 
+static size_t guarded_memory_free(void)
+{
+	return 0;
+}
+
 const struct ops *ops_guarded(void)
 {
 	static const struct ops_f64 table_f64 = {
@@ -420,10 +434,15 @@ const struct ops *ops_guarded(void)
 		.name = "guarded",
 		.numerics = "cpu-ref",
 		.weight_bytes = sizeof(float),
+		.slice_rows = 1024,
 		.alloc = guarded_alloc,
 		.release = guarded_release,
+		.memory_free = guarded_memory_free,
 		.upload = guarded_upload,
 		.download = guarded_download,
+		.pin = guarded_pin,
+		.unpin = guarded_unpin,
+		.weight_ahead = guarded_pin,
 		.weight_load = guarded_weight_load,
 		.for_each = guarded_for_each,
 		.workers = guarded_workers,

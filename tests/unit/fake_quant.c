@@ -464,8 +464,12 @@ static void test_sums(void)
 	CHECK_CLOSE(found.output2, expected.output2, 1e-14);
 	CHECK_CLOSE(found.cross, expected.cross, 1e-14);
 	CHECK(found.error_max == expected.error_max, "%g", found.error_max);
-	for (size_t t = 0; t < T; t++)
-		cpu_quant_error(&q, (const dev_f32 *)(y + t * STRIDE + COL0), (const dev_f32 *)(d + t * COLS), COLS);
+	for (size_t t = 0; t < T; t++) {
+		struct quant_sums row;
+		cpu_quant_error((dev_f64 *)&row, (const dev_f32 *)(y + t * STRIDE + COL0), (const dev_f32 *)(d + t * COLS),
+			COLS);
+		quant_sums_add(&q, &row);
+	}
 	CHECK_CLOSE(q.error2, plain.error2, 1e-14);
 	CHECK_CLOSE(q.value2, plain.value2, 1e-14);
 	CHECK_CLOSE(q.quant2, plain.quant2, 1e-14);

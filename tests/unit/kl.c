@@ -453,30 +453,48 @@ static double demo_worst(const struct demo *d, size_t pair)
 	return worst;
 }
 
-static void test_golden(void)
+static void golden_on(const struct ops *ops)
 {
 	struct demo *d = mem_zeroed(1, sizeof *d);
 	demo_open(d);
 	const struct lm_config *config = &d->files.checkpoint.config;
 	CHECK(d->golden.batches[0].tokens + d->golden.batches[1].tokens ==
 		(size_t)cJSON_GetObjectItem(d->golden.json, "kl_positions")->valuedouble, "positions");
-	CHECK(!kl_run(ops_cpu(), config, &d->files.tensors, d->golden.batches, GOLDEN_BATCHES, d->requests, d->count, 0),
+	CHECK(!kl_run(ops, config, &d->files.tensors, d->golden.batches, GOLDEN_BATCHES, d->requests, d->count, 0),
 		"%s", error_text());
 	for (size_t i = 0; i < d->count; i++) {
 		const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(d->expected[i], "pair"));
 		double limit = d->requests[i].pair.activation.element == ELEMENT_NONE ? golden_weight_only : golden_joint;
 		double worst = demo_worst(d, i);
-		fprintf(stderr, "%-12s worst %.1e\n", name, worst);
+		fprintf(stderr, "%-4s %-12s worst %.1e\n", ops->name, name, worst);
 		CHECK(worst <= limit, "%s: worst %g", name, worst);
 	}
 	demo_close(d);
 	free(d);
 }
 
+static void test_golden(void)
+{
+	golden_on(ops_cpu());
+}
+
+static void test_golden_gpu(void)
+{
+	const struct ops *gpu = ops_open("cuda");
+	char why[600];
+	if (gpu) {
+		golden_on(gpu);
+		return;
+	}
+	snprintf(why, sizeof why, "the divergences on a GPU: %s", error_text());
+	check_skip(why);
+}
+
 int main(void)
 {
 	subject_open(&small, "small", &subject_spec, BATCHES);
 	TEST(test_golden);
+	TEST(test_golden_gpu);
 	TEST(test_against_plain_loops);
 	TEST(test_logits_in_parts);
 	TEST(test_identity);

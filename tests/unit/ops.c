@@ -591,6 +591,24 @@ static double entropy_scalar(const void *context)
 	return c->scale * plain_cross_entropy(c->logits, c->label, c->T, c->V);
 }
 
+/* Runs it with the same scale for every row, and returns the sum of the losses. */
+static double entropy_run(dev_f32 *d, const dev_f32 *z, const dev_i32 *label, double scale, size_t T, size_t V)
+{
+	double *host = mem_array(T, sizeof *host), sum = 0;
+	dev_f64 *scales = ops->alloc(T * sizeof *host), *loss = ops->alloc(T * sizeof *host);
+	for (size_t t = 0; t < T; t++)
+		host[t] = scale;
+	ops->upload(scales, host, T * sizeof *host);
+	ops->cross_entropy(d, loss, z, label, scales, T, V);
+	ops->download(host, loss, T * sizeof *host);
+	for (size_t t = 0; t < T; t++)
+		sum += host[t];
+	ops->release(scales);
+	ops->release(loss);
+	free(host);
+	return sum;
+}
+
 static void entropy_case(size_t T, size_t V, double spread)
 {
 	struct array z = array_random(T * V, spread), d = array_empty(T * V);
@@ -599,7 +617,7 @@ static void entropy_case(size_t T, size_t V, double spread)
 	for (size_t t = 0; t < T; t++)
 		label[t] = t % 4 == 3 ? -1 : (int32_t)(noise_bits() % V);
 	dev_i32 *device = integers(label, T);
-	double loss = ops->cross_entropy(d.at, z.at, device, c.scale, T, V);
+	double loss = entropy_run(d.at, z.at, device, c.scale, T, V);
 	CHECK(fabs(c.scale * loss - entropy_scalar(&c)) <= 1e-12 * spread * (double)T,
 		"loss of [%zu, %zu] is %.15g, expected %.15g", T, V, c.scale * loss, entropy_scalar(&c));
 	gradient_check(&d, entropy_scalar, &c, z.value, T * V, 1e-6, "cross_entropy");
@@ -608,7 +626,7 @@ static void entropy_case(size_t T, size_t V, double spread)
 			CHECK(d.host[EDGE + t * V + i] == 0, "gradient without a target at row %zu", t);
 	for (size_t i = 0; i < T * V; i++)
 		d.value[i] = d.host[EDGE + i];
-	double again = ops->cross_entropy(z.at, z.at, device, c.scale, T, V);
+	double again = entropy_run(z.at, z.at, device, c.scale, T, V);
 	CHECK(again == loss, "in place the loss is %.17g, not %.17g", again, loss);
 	array_check(&z, d.value, 0, "cross_entropy in place");
 	ops->release(device);
@@ -633,7 +651,7 @@ static void test_cross_entropy_nan(void)
 	dev_i32 *device = integers(label, 3);
 	z.host[EDGE + 20] = NAN;
 	array_upload(&z);
-	double loss = ops->cross_entropy(z.at, z.at, device, 1, 3, 13);
+	double loss = entropy_run(z.at, z.at, device, 1, 3, 13);
 	CHECK(isnan(loss), "NaN among the logits gives a loss of %g", loss);
 	ops->release(device);
 	array_free(&z);
@@ -782,6 +800,19 @@ static void test_threads(void)
 	weight_free(&W);
 }
 
+static void test_no_gpu(void)
+{
+	char why[600];
+	snprintf(why, sizeof why, "the CUDA instance: %s", error_text());
+	check_skip(why);
+}
+
+/* A kernel that failed would show in what it did not write, but its message is here. */
+static void test_sync(void)
+{
+	CHECK(!ops->sync(), "%s", error_text());
+}
+
 static void test_nothing_held(void)
 {
 	CHECK(!ops_guarded_live(), "%zu buffers were not released", ops_guarded_live());
@@ -792,10 +823,14 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		seed = strtoull(argv[1], NULL, 10);
 	printf("seed %llu\n", (unsigned long long)seed);
-	const struct ops *instances[] = {ops_cpu(), ops_guarded()};
+	const struct ops *instances[] = {ops_cpu(), ops_guarded(), ops_open("cuda")};
 	TEST(test_exp);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		ops = instances[i];
+		if (!ops) {
+			TEST(test_no_gpu);
+			continue;
+		}
 		TEST(test_weight_load);
 		TEST(test_embed);
 		TEST(test_linear);
@@ -812,6 +847,7 @@ int main(int argc, char **argv)
 		TEST(test_output_error);
 		TEST(test_output_error_nan);
 		TEST(test_threads);
+		TEST(test_sync);
 	}
 	TEST(test_nothing_held);
 	return check_done();

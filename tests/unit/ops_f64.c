@@ -11,6 +11,7 @@
 #include "../check.h"
 #include "../support/ops_guarded.h"
 #include "../support/plain_ops.h"
+#include "common/error.h"
 #include "common/memory.h"
 #include "ops/exp.h"
 
@@ -415,6 +416,18 @@ static void test_exp_excess(void)
 	CHECK_CLOSE(exp_excess(-1e4), 9999.0, 1e-14);
 }
 
+static void test_no_gpu(void)
+{
+	char why[600];
+	snprintf(why, sizeof why, "the CUDA instance: %s", error_text());
+	check_skip(why);
+}
+
+static void test_sync(void)
+{
+	CHECK(!ops->sync(), "%s", error_text());
+}
+
 static void test_nothing_held(void)
 {
 	CHECK(!ops_guarded_live(), "%zu buffers were not released", ops_guarded_live());
@@ -425,10 +438,14 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		seed = strtoull(argv[1], NULL, 10);
 	printf("seed %llu\n", (unsigned long long)seed);
-	const struct ops *instances[] = {ops_cpu(), ops_guarded()};
+	const struct ops *instances[] = {ops_cpu(), ops_guarded(), ops_open("cuda")};
 	TEST(test_exp_excess);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		ops = instances[i];
+		if (!ops) {
+			TEST(test_no_gpu);
+			continue;
+		}
 		TEST(test_convert);
 		TEST(test_linear);
 		TEST(test_rmsnorm);
@@ -440,6 +457,7 @@ int main(int argc, char **argv)
 		TEST(test_divergence);
 		TEST(test_divergence_known);
 		TEST(test_divergence_nan);
+		TEST(test_sync);
 	}
 	TEST(test_nothing_held);
 	return check_done();

@@ -40,6 +40,7 @@ enum {
 static const size_t *const all_batches = subject_all_batches;
 
 static struct subject small;
+static const struct ops *ops; /* the instance under test */
 static uint64_t seed = 20250311;
 
 /* Below limit; always the same for n and i. */
@@ -132,12 +133,12 @@ static void recipes_free(struct recipe **recipes, size_t count)
 }
 
 /* Runs them together and takes the results over. */
-static int run(const struct subject *s, const struct ops *ops, struct recipe **recipes, size_t count, size_t run_bytes)
+static int run(const struct subject *s, const struct ops *on, struct recipe **recipes, size_t count, size_t run_bytes)
 {
 	struct recipe_request *requests = mem_array(count, sizeof *requests);
 	for (size_t i = 0; i < count; i++)
 		requests[i] = recipes[i]->request;
-	int bad = recipe_check_run(ops, s->config, &s->files.tensors, s->batches, s->batch_count, requests, count,
+	int bad = recipe_check_run(on, s->config, &s->files.tensors, s->batches, s->batch_count, requests, count,
 		run_bytes);
 	for (size_t i = 0; i < count; i++)
 		recipes[i]->request = requests[i];
@@ -145,10 +146,10 @@ static int run(const struct subject *s, const struct ops *ops, struct recipe **r
 	return bad;
 }
 
-static void run_well(const struct subject *s, const struct ops *ops, struct recipe **recipes, size_t count,
+static void run_well(const struct subject *s, const struct ops *on, struct recipe **recipes, size_t count,
 	size_t run_bytes)
 {
-	CHECK(run(s, ops, recipes, count, run_bytes) == 0, "%s", error_text());
+	CHECK(run(s, on, recipes, count, run_bytes) == 0, "%s", error_text());
 	for (size_t i = 0; i < count; i++)
 		CHECK(!*recipes[i]->request.failure, "recipe %zu: %s", i, recipes[i]->request.failure);
 }
@@ -208,7 +209,7 @@ static void test_against_plain_loops(void)
 	struct plain_model *model = plain_model_new(small.config, &small.files.tensors);
 	struct recipe *recipes[MIXES];
 	mixes_make(recipes, all_batches, BATCHES);
-	run_well(&small, ops_cpu(), recipes, MIXES, 0);
+	run_well(&small, ops, recipes, MIXES, 0);
 	for (size_t n = 0; n < MIXES; n++)
 		check_oracle(recipes[n], model);
 	plain_model_free(model);
@@ -221,7 +222,7 @@ static void test_logits_in_parts(void)
 	subject_open(wide, "wide", &wide_spec, 1);
 	struct recipe *r = recipe_mix(wide, 2, all_batches, 1);
 	struct plain_model *model = plain_model_new(wide->config, &wide->files.tensors);
-	run_well(wide, ops_cpu(), &r, 1, 0);
+	run_well(wide, ops, &r, 1, 0);
 	check_oracle(r, model);
 	plain_model_free(model);
 	recipe_free(r);
@@ -268,9 +269,9 @@ static void check_groups(size_t format)
 		for (size_t i = 0; i < small.linear_count; i++)
 			recipe_set(recipes[g], i, small.linears[i].group == g ? format : NONE);
 	}
-	CHECK(!kl_run(ops_cpu(), small.config, &small.files.tensors, small.batches, BATCHES, &kl, 1, 0), "%s",
+	CHECK(!kl_run(ops, small.config, &small.files.tensors, small.batches, BATCHES, &kl, 1, 0), "%s",
 		error_text());
-	run_well(&small, ops_cpu(), recipes, small.groups, 0);
+	run_well(&small, ops, recipes, small.groups, 0);
 	for (size_t g = 0; g < small.groups; g++)
 		check_group(recipes[g], kl.positions + g * all, g);
 	recipes_free(recipes, small.groups);
@@ -295,9 +296,9 @@ static int look_away(void *context, const struct linear_site *site)
 static void test_nothing_quantized(void)
 {
 	struct recipe *r = recipe_mix(&small, 0, all_batches, BATCHES);
-	struct transformer *model = transformer_open(ops_cpu(), small.config, &small.files.tensors);
+	struct transformer *model = transformer_open(ops, small.config, &small.files.tensors);
 	double loss[BATCHES];
-	run_well(&small, ops_cpu(), &r, 1, 0);
+	run_well(&small, ops, &r, 1, 0);
 	CHECK(!transformer_backward(model, small.batches, BATCHES, loss, look_away, NULL), "%s", error_text());
 	for (size_t b = 0, s = 0; b < BATCHES; b++) {
 		double sum = 0;
@@ -317,7 +318,7 @@ static void test_nothing_quantized(void)
 static void test_one_token(void)
 {
 	struct recipe *r = recipe_mix(&small, 3, all_batches, BATCHES);
-	run_well(&small, ops_cpu(), &r, 1, 0);
+	run_well(&small, ops, &r, 1, 0);
 	for (size_t s = 0; s < r->sequences; s += s ? 7 : 1) {
 		int single = s == 1 || s == 8;
 		CHECK((r->request.loss_before[s] == 0) == single && (r->request.loss_after[s] == 0) == single,
@@ -341,8 +342,8 @@ static void test_order_of_captions(void)
 	}
 	turned.batches[0].ids = ids;
 	turned.batches[0].start = start;
-	run_well(&small, ops_cpu(), &a, 1, 0);
-	run_well(&turned, ops_cpu(), &b, 1, 0);
+	run_well(&small, ops, &a, 1, 0);
+	run_well(&turned, ops, &b, 1, 0);
 	for (size_t s = 0; s < 4; s++) {
 		CHECK_CLOSE(b->request.loss_before[s], a->request.loss_before[order[s]], 1e-9);
 		CHECK_CLOSE(b->request.loss_after[s], a->request.loss_after[order[s]], 1e-9);
@@ -363,11 +364,11 @@ static void check_same(const char *what, size_t n, const struct recipe *a, const
 }
 
 /* All mixes again, with that memory, against those that were run before. */
-static void check_again(const char *what, const struct ops *ops, size_t run_bytes, struct recipe **before)
+static void check_again(const char *what, const struct ops *on, size_t run_bytes, struct recipe **before)
 {
 	struct recipe *recipes[MIXES];
 	mixes_make(recipes, all_batches, BATCHES);
-	run_well(&small, ops, recipes, MIXES, run_bytes);
+	run_well(&small, on, recipes, MIXES, run_bytes);
 	for (size_t n = 0; n < MIXES; n++)
 		check_same(what, n, recipes[n], before[n]);
 	recipes_free(recipes, MIXES);
@@ -377,10 +378,10 @@ static void test_alone_and_together(void)
 {
 	struct recipe *together[MIXES];
 	mixes_make(together, all_batches, BATCHES);
-	run_well(&small, ops_cpu(), together, MIXES, 0);
+	run_well(&small, ops, together, MIXES, 0);
 	for (size_t n = 0; n < MIXES; n++) {
 		struct recipe *alone = recipe_mix(&small, n, all_batches, BATCHES);
-		run_well(&small, ops_cpu(), &alone, 1, 0);
+		run_well(&small, ops, &alone, 1, 0);
 		check_same("alone", n, alone, together[n]);
 		recipe_free(alone);
 	}
@@ -424,8 +425,8 @@ static void test_sets_of_batches(void)
 		recipe_mix(&small, 1, all_batches, 1), recipe_mix(&small, 1, all_batches, 1),
 	};
 	some[4]->activation_amax[3] *= 0.7f;
-	run_well(&small, ops_cpu(), &whole, 1, 0);
-	run_well(&small, ops_cpu(), some, 5, 0);
+	run_well(&small, ops, &whole, 1, 0);
+	run_well(&small, ops, some, 5, 0);
 	for (size_t s = 0; s < 4; s++) {
 		CHECK(some[0]->request.kl[2 + s] == whole->request.kl[s] && some[1]->request.kl[s] == whole->request.kl[s],
 			"sequence %zu", s);
@@ -447,11 +448,11 @@ static void test_memory_is_said(void)
 	struct recipe_request requests[MIXES];
 	mixes_make(recipes, all_batches, BATCHES);
 	for (size_t i = 0; i < 3; i++) {
-		const struct ops *ops = ops_counting();
+		const struct ops *counting = ops_counting();
 		for (size_t n = 0; n < MIXES; n++)
 			requests[n] = recipes[n]->request;
-		size_t said = recipe_check_bytes(ops, small.config, small.batches, BATCHES, requests, MIXES, limits[i]);
-		run_well(&small, ops, recipes, MIXES, limits[i]);
+		size_t said = recipe_check_bytes(counting, small.config, small.batches, BATCHES, requests, MIXES, limits[i]);
+		run_well(&small, counting, recipes, MIXES, limits[i]);
 		size_t most = ops_counting_most();
 		CHECK(most <= said && most + 1000 >= said && !ops_counting_live(), "said %zu bytes, took %zu, left %zu", said,
 			most, ops_counting_live());
@@ -518,22 +519,37 @@ static void test_no_fp64(void)
 	recipe_free(r);
 }
 
+static void test_no_gpu(void)
+{
+	char why[600];
+	snprintf(why, sizeof why, "the CUDA instance: %s", error_text());
+	check_skip(why);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
 		seed = strtoull(argv[1], NULL, 10);
 	fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
+	const struct ops *instances[] = {ops_cpu(), ops_open("cuda")};
 	subject_open(&small, "small", &subject_spec, BATCHES);
-	TEST(test_against_plain_loops);
-	TEST(test_logits_in_parts);
-	TEST(test_one_group);
-	TEST(test_nothing_quantized);
-	TEST(test_one_token);
-	TEST(test_order_of_captions);
-	TEST(test_alone_and_together);
+	for (size_t i = 0; i < 2; i++) {
+		ops = instances[i];
+		if (!ops) {
+			TEST(test_no_gpu);
+			continue;
+		}
+		TEST(test_against_plain_loops);
+		TEST(test_logits_in_parts);
+		TEST(test_one_group);
+		TEST(test_nothing_quantized);
+		TEST(test_one_token);
+		TEST(test_order_of_captions);
+		TEST(test_alone_and_together);
+		TEST(test_sets_of_batches);
+	}
 	TEST(test_threads_and_memory);
 	TEST(test_unreadable_memory);
-	TEST(test_sets_of_batches);
 	TEST(test_memory_is_said);
 	TEST(test_not_finite);
 	TEST(test_model_not_finite);

@@ -40,6 +40,7 @@ static const int32_t starts[BATCHES][5] = {{0, 7, 8, 20}, {0, 11}, {0, 1}, {0, 3
 static const size_t sequences[BATCHES] = {3, 1, 1, 4};
 static const size_t all_batches[BATCHES] = {0, 1, 2, 3};
 
+static const struct ops *instance; /* under test; maxima are always those of the CPU */
 static int32_t ids[BATCHES][TOKENS];
 static struct batch batches[BATCHES];
 static struct model_files files;
@@ -323,10 +324,10 @@ static void score_all(struct score_request *requests, const struct ops *ops)
 static void test_alone_and_together(void)
 {
 	struct score_request together[FORMATS];
-	score_all(together, ops_cpu());
+	score_all(together, instance);
 	for (size_t n = 0; n < FORMATS; n++) {
 		struct score_request alone = request(n, all_batches, BATCHES);
-		CHECK(score(ops_cpu(), &alone, 1, NULL) == 0, "%s", error_text());
+		CHECK(score(instance, &alone, 1, NULL) == 0, "%s", error_text());
 		check_same("alone", n, &alone, &together[n]);
 		requests_free(&alone, 1);
 	}
@@ -338,7 +339,7 @@ static void test_halves(void)
 {
 	struct score_request all[FORMATS];
 	const size_t bytes = linear_total * BATCHES * sizeof *all->sums;
-	score_all(all, ops_cpu());
+	score_all(all, instance);
 	for (size_t n = 0; n < FORMATS; n++) {
 		size_t w = n / ACTIVATIONS, a = n % ACTIVATIONS;
 		if (!w || !a)
@@ -410,7 +411,7 @@ static void test_sets_of_batches(void)
 	for (size_t i = 0; i < linear_total; i++)
 		halved[i] = activations[1].amax[i] * (i % 2 ? 0.5f : 1);
 	mixed[2].activation_amax = halved;
-	CHECK(score(ops_cpu(), &full, 1, loss) == 0 && score(ops_cpu(), mixed, 4, some_loss) == 0, "%s", error_text());
+	CHECK(score(instance, &full, 1, loss) == 0 && score(instance, mixed, 4, some_loss) == 0, "%s", error_text());
 	for (size_t i = 0; i < linear_total; i++) {
 		const struct output_sums *s = &full.sums[i * BATCHES];
 		const struct output_sums *two = &mixed[0].sums[2 * i], *half = &mixed[2].sums[2 * i];
@@ -433,6 +434,35 @@ static void test_sets_of_batches(void)
 	free(halved);
 	requests_free(&full, 1);
 	requests_free(mixed, 4);
+}
+
+/* Batches in packs, of which requests want some: near what they have alone, where another shape of a product may round
+ * otherwise. */
+static void test_packs(void)
+{
+	static const size_t tokens[] = {1, 16, 30, 1000}, outer[] = {3, 0};
+	enum { F8T = 5 * ACTIVATIONS + 1 };
+	struct score_request full = request(F8T, all_batches, BATCHES);
+	double loss[BATCHES], packed_loss[BATCHES];
+	CHECK(score(ops_cpu(), &full, 1, loss) == 0, "%s", error_text());
+	for (size_t n = 0; n < sizeof tokens / sizeof *tokens; n++) {
+		struct ops packing = *ops_cpu();
+		struct score_request packed[] = {request(F8T, all_batches, BATCHES), request(F8T, outer, 2)};
+		packing.pack_tokens = tokens[n];
+		CHECK(score(&packing, packed, 2, packed_loss) == 0, "%s", error_text());
+		for (size_t b = 0; b < BATCHES; b++)
+			CHECK_CLOSE(packed_loss[b], loss[b], 1e-6);
+		for (size_t i = 0; i < linear_total; i++) {
+			/* A sum of few tokens: an input that rounds to the other side of a tie shows. */
+			for (size_t b = 0; b < BATCHES; b++)
+				CHECK_CLOSE(packed[0].sums[i * BATCHES + b].score, full.sums[i * BATCHES + b].score, 1e-3);
+			for (size_t b = 0; b < 2; b++)
+				CHECK(!memcmp(&packed[1].sums[2 * i + b], &packed[0].sums[i * BATCHES + outer[b]],
+					sizeof *full.sums), "linear %zu, batch %zu of some", i, outer[b]);
+		}
+		requests_free(packed, 2);
+	}
+	requests_free(&full, 1);
 }
 
 /* Gradients by finite differences, errors from inputs in double: the scores of tokens of o in the last layer, some of
@@ -490,9 +520,9 @@ static void test_permuted(void)
 	}
 	for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
 		struct score_request a = request(cases[n].format, first, 1), b = request(cases[n].format, first, 1);
-		CHECK(score(ops_cpu(), &a, 1, NULL) == 0, "%s", error_text());
+		CHECK(score(instance, &a, 1, NULL) == 0, "%s", error_text());
 		batches[0] = (struct batch){moved, start, CAPTIONS, T};
-		CHECK(score(ops_cpu(), &b, 1, NULL) == 0, "%s", error_text());
+		CHECK(score(instance, &b, 1, NULL) == 0, "%s", error_text());
 		batches[0] = saved;
 		for (size_t i = 0; i < linear_total; i++)
 			CHECK_CLOSE(b.sums[i].score, a.sums[i].score, cases[n].tolerance);
@@ -773,7 +803,7 @@ static void test_not_finite(void)
 	struct score_request r[] = {request(0, all_batches, BATCHES), request(F8R, all_batches + 1, 1)};
 	float saved = weights[6].amax[BAD][3];
 	weights[6].amax[BAD][3] = NAN;
-	CHECK(score(ops_cpu(), r, 2, NULL) == 0, "%s", error_text());
+	CHECK(score(instance, r, 2, NULL) == 0, "%s", error_text());
 	CHECK(strstr(r[1].failure, linears[BAD].name) && strstr(r[1].failure, "F8r/-") && strstr(r[1].failure, "batch 1"),
 		"message \"%s\"", r[1].failure);
 	CHECK(!*r[0].failure, "another format fails too: %s", r[0].failure);
@@ -782,8 +812,30 @@ static void test_not_finite(void)
 	requests_free(r, 2);
 }
 
+static void test_no_gpu(void)
+{
+	char why[600];
+	snprintf(why, sizeof why, "scores on a GPU: %s", error_text());
+	check_skip(why);
+}
+
+/* The bits of a GPU do not depend on what is computed together either. */
+static void run_on_gpu(void)
+{
+	instance = ops_open("cuda");
+	if (!instance) {
+		TEST(test_no_gpu);
+		return;
+	}
+	TEST(test_alone_and_together);
+	TEST(test_halves);
+	TEST(test_sets_of_batches);
+	TEST(test_not_finite);
+}
+
 int main(void)
 {
+	instance = ops_cpu();
 	model_make();
 	calibrate(ops_cpu(), weights, activations);
 	TEST(test_calibrate_weights);
@@ -802,6 +854,8 @@ int main(void)
 	TEST(test_short_of_memory);
 	TEST(test_unreadable_memory);
 	TEST(test_not_finite);
+	TEST(test_packs);
+	run_on_gpu();
 	calibration_free(weights, activations);
 	model_files_close(&files);
 	return check_done();

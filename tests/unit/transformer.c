@@ -83,6 +83,9 @@ static struct batches batches_random(const size_t *lengths, size_t sequences, si
 
 static cJSON *golden;
 
+/* What the model runs on. */
+static const struct ops *instance;
+
 static struct batches batches_golden(void)
 {
 	size_t lengths[64], sequences = 0, total = 0;
@@ -226,7 +229,7 @@ static void test_linears(void)
 static void test_golden_loss(void)
 {
 	struct batches b = batches_golden();
-	struct record r = run_backward(ops_cpu(), &demo, b.batch, b.count, 0, 0);
+	struct record r = run_backward(instance, &demo, b.batch, b.count, 0, 0);
 	const cJSON *expected = cJSON_GetObjectItem(golden, "loss_per_batch");
 	const cJSON *targets = cJSON_GetObjectItem(golden, "targets_per_batch");
 	CHECK(b.count == 2, "%zu batches", b.count);
@@ -247,7 +250,7 @@ static void test_golden_logits(void)
 	struct batches b = batches_golden();
 	size_t V = demo.checkpoint.config.vocab_size;
 	float *logits = mem_array(b.batch[0].tokens * V, sizeof *logits);
-	struct transformer *m = transformer_open(ops_cpu(), &demo.checkpoint.config, &demo.tensors);
+	struct transformer *m = transformer_open(instance, &demo.checkpoint.config, &demo.tensors);
 	CHECK(!transformer_logits(m, &b.batch[0], logits), "%s", error_text());
 	const cJSON *sequence;
 	cJSON_ArrayForEach(sequence, cJSON_GetObjectItem(golden, "top_logits_last_position")) {
@@ -275,12 +278,12 @@ static void test_golden_logits(void)
 static void test_golden_amax(void)
 {
 	struct batches b = batches_golden();
-	struct record forward = record_new(ops_cpu(), 29, b.count, 1);
-	struct transformer *m = transformer_open(ops_cpu(), &demo.checkpoint.config, &demo.tensors);
+	struct record forward = record_new(instance, 29, b.count, 1);
+	struct transformer *m = transformer_open(instance, &demo.checkpoint.config, &demo.tensors);
 	CHECK(!transformer_forward(m, b.batch, b.count, record_visit, &forward), "%s", error_text());
 	struct linear_info linears[29];
 	linear_describe(linears, &demo.checkpoint.config);
-	struct record back = run_backward(ops_cpu(), &demo, b.batch, b.count, 0, 0);
+	struct record back = run_backward(instance, &demo, b.batch, b.count, 0, 0);
 	for (size_t i = 0; i < 29; i++) {
 		const cJSON *entry = cJSON_GetObjectItem(cJSON_GetObjectItem(golden, "amax"), linears[i].name);
 		double amax = 0;
@@ -338,7 +341,7 @@ static void check_plain(const struct model_files *files, const struct batches *b
 {
 	const struct lm_config *config = &files->checkpoint.config;
 	size_t count = linear_count(config);
-	struct record r = run_backward(ops_cpu(), files, b->batch, b->count, 0, 1);
+	struct record r = run_backward(instance, files, b->batch, b->count, 0, 1);
 	struct plain_model *plain = plain_model_new(config, &files->tensors);
 	struct linear_info *linears = mem_array(count, sizeof *linears);
 	linear_describe(linears, config);
@@ -377,21 +380,24 @@ static const struct checkpoint_spec other_spec = {
 	.rope = ROPE_V4, .dtype = DTYPE_BF16, .seed = 7,
 };
 
-static void open_other(struct model_files *files)
+static void open_other(struct model_files *files, enum dtype dtype)
 {
-	char *dir = scratch_path("other");
-	if (make_checkpoint(dir, &other_spec))
+	struct checkpoint_spec spec = other_spec;
+	char *name = mem_printf("other_%s_%s", dtype_name(dtype), instance->name), *dir = scratch_path(name);
+	spec.dtype = dtype;
+	if (make_checkpoint(dir, &spec))
 		exit(error_report(1));
+	free(name);
 	model_files_open(files, dir);
 	free(dir);
 }
 
 /* The last batch is not full, and one caption is a single token. */
-static void test_plain_other(void)
+static void plain_other(enum dtype dtype)
 {
 	static const size_t lengths[] = {5, 1, 4, 3};
 	struct model_files files;
-	open_other(&files);
+	open_other(&files, dtype);
 	CHECK(!files.checkpoint.config.tied && files.checkpoint.config.head_dim == 128, "not the model that was asked for");
 	struct batches b = batches_random(lengths, 4, 3, 61);
 	check_plain(&files, &b, 20);
@@ -399,12 +405,24 @@ static void test_plain_other(void)
 	model_files_close(&files);
 }
 
+static void test_plain_other(void)
+{
+	plain_other(DTYPE_BF16);
+}
+
+/* Checkpoints of the other types, whose values bf16 does not hold. */
+static void test_plain_types(void)
+{
+	plain_other(DTYPE_F16);
+	plain_other(DTYPE_F32);
+}
+
 /* Nothing to predict: loss and gradients are 0, inputs and outputs as ever. */
 static void test_no_target(void)
 {
 	static const size_t lengths[] = {1, 1, 1};
 	struct batches b = batches_random(lengths, 3, 3, demo.checkpoint.config.vocab_size);
-	struct record r = run_backward(ops_cpu(), &demo, b.batch, b.count, 0, 1);
+	struct record r = run_backward(instance, &demo, b.batch, b.count, 0, 1);
 	CHECK(r.loss[0] == 0, "loss is %g", r.loss[0]);
 	for (size_t i = 0; i < 29; i++)
 		for (size_t k = 0; k < 3 * 128; k++)
@@ -425,7 +443,7 @@ static struct batches batches_mixed(size_t vocab)
 static void test_order(void)
 {
 	struct batches b = batches_mixed(1024);
-	struct record r = run_backward(ops_cpu(), &demo, b.batch, b.count, 0, 0);
+	struct record r = run_backward(instance, &demo, b.batch, b.count, 0, 0);
 	CHECK(r.visits == 29 && r.order[0] == 28, "%zu visits, first of linear %zu", r.visits, r.order[0]);
 	for (size_t i = 1; i < r.visits; i++) {
 		size_t layer = 3 - (i - 1) / 7;
@@ -438,7 +456,7 @@ static void test_order(void)
 static void test_guarded(void)
 {
 	struct batches b = batches_mixed(1024);
-	struct record cpu = run_backward(ops_cpu(), &demo, b.batch, b.count, 0, 0);
+	struct record cpu = run_backward(instance, &demo, b.batch, b.count, 0, 0);
 	struct record guarded = run_backward(ops_guarded(), &demo, b.batch, b.count, 0, 0);
 	check_equal(&cpu, &guarded, 0, "guarded memory");
 	CHECK(!ops_guarded_live(), "%zu buffers were not released", ops_guarded_live());
@@ -469,9 +487,9 @@ static void test_guard_bites(void)
 static void test_alone(void)
 {
 	struct batches b = batches_mixed(1024);
-	struct record all = run_backward(ops_cpu(), &demo, b.batch, b.count, 0, 0);
+	struct record all = run_backward(instance, &demo, b.batch, b.count, 0, 0);
 	for (size_t j = 0; j < b.count; j++) {
-		struct record one = run_backward(ops_cpu(), &demo, &b.batch[j], 1, 0, 0);
+		struct record one = run_backward(instance, &demo, &b.batch[j], 1, 0, 0);
 		check_equal(&all, &one, j, "a batch alone");
 		record_free(&one);
 	}
@@ -484,11 +502,13 @@ static void test_threads_and_runs(void)
 	static const char *const threads[] = {"1", "4", "3"};
 	static const size_t limits[] = {0, 0, 1, 3000000};
 	struct batches b = batches_mixed(1024);
-	struct record reference = run_backward(ops_cpu(), &demo, b.batch, b.count, 0, 0);
+	struct record reference = run_backward(instance, &demo, b.batch, b.count, 0, 0);
+	struct ops unpacked = *instance;
+	unpacked.pack_tokens = 0;
 	for (size_t i = 0; i < 3; i++)
 		for (size_t j = 1; j < 4; j++) {
 			setenv("QUANTGRID_THREADS", threads[i], 1);
-			struct record r = run_backward(ops_cpu(), &demo, b.batch, b.count, limits[j], 0);
+			struct record r = run_backward(&unpacked, &demo, b.batch, b.count, limits[j], 0);
 			check_equal(&reference, &r, 0, threads[i]);
 			CHECK(limits[j] != 1 || r.visits == 29 * b.count, "%zu visits in runs of one batch", r.visits);
 			CHECK(limits[j] != 3000000 || (r.visits > 29 && r.visits < 29 * b.count), "%zu visits", r.visits);
@@ -509,8 +529,8 @@ static void test_tied(void)
 	memcpy(copy, demo.tensors.embed.bytes, bytes);
 	CHECK(demo.tensors.embed.bytes == demo.tensors.lm_head.bytes, "the demo model is tied");
 	untied.tensors.lm_head.bytes = copy;
-	struct record r = run_backward(ops_cpu(), &demo, b.batch, b.count, 0, 0);
-	struct record s = run_backward(ops_cpu(), &untied, b.batch, b.count, 0, 0);
+	struct record r = run_backward(instance, &demo, b.batch, b.count, 0, 0);
+	struct record s = run_backward(instance, &untied, b.batch, b.count, 0, 0);
 	check_equal(&r, &s, 0, "untied");
 	record_free(&r);
 	record_free(&s);
@@ -522,9 +542,9 @@ static void test_tied(void)
 static void test_again(void)
 {
 	struct batches b = batches_mixed(1024);
-	struct record first = run_backward(ops_cpu(), &demo, b.batch, b.count, 0, 0);
-	struct record last = record_new(ops_cpu(), 29, b.count, 0), forward = record_new(ops_cpu(), 29, b.count, 0);
-	struct transformer *m = transformer_open(ops_cpu(), &demo.checkpoint.config, &demo.tensors);
+	struct record first = run_backward(instance, &demo, b.batch, b.count, 0, 0);
+	struct record last = record_new(instance, 29, b.count, 0), forward = record_new(instance, 29, b.count, 0);
+	struct transformer *m = transformer_open(instance, &demo.checkpoint.config, &demo.tensors);
 	CHECK(!transformer_forward(m, b.batch, b.count, record_visit, &forward), "%s", error_text());
 	CHECK(!transformer_backward(m, b.batch, b.count, last.loss, record_visit, &last), "%s", error_text());
 	check_equal(&first, &last, 0, "after a forward pass");
@@ -592,8 +612,8 @@ static void test_failing_visit(void)
 
 static void test_no_batches(void)
 {
-	struct record r = record_new(ops_cpu(), 29, 1, 0);
-	struct transformer *m = transformer_open(ops_cpu(), &demo.checkpoint.config, &demo.tensors);
+	struct record r = record_new(instance, 29, 1, 0);
+	struct transformer *m = transformer_open(instance, &demo.checkpoint.config, &demo.tensors);
 	CHECK(!transformer_forward(m, NULL, 0, record_visit, &r), "%s", error_text());
 	CHECK(!transformer_backward(m, NULL, 0, NULL, record_visit, &r), "%s", error_text());
 	CHECK(!r.visits, "%zu visits", r.visits);
@@ -601,8 +621,38 @@ static void test_no_batches(void)
 	record_free(&r);
 }
 
+static void test_no_gpu(void)
+{
+	char why[600];
+	snprintf(why, sizeof why, "the model on a GPU: %s", error_text());
+	check_skip(why);
+}
+
+/* The same model over the other table. */
+static void run_on_gpu(void)
+{
+	instance = ops_open("cuda");
+	if (!instance) {
+		TEST(test_no_gpu);
+		return;
+	}
+	TEST(test_golden_loss);
+	TEST(test_golden_logits);
+	TEST(test_golden_amax);
+	TEST(test_plain_demo);
+	TEST(test_plain_other);
+	TEST(test_plain_types);
+	TEST(test_no_target);
+	TEST(test_order);
+	TEST(test_alone);
+	TEST(test_threads_and_runs);
+	TEST(test_tied);
+	TEST(test_again);
+}
+
 int main(void)
 {
+	instance = ops_cpu();
 	golden = json_read(golden_path, (size_t)16 << 20);
 	if (!golden)
 		return error_report(1);
@@ -613,6 +663,7 @@ int main(void)
 	TEST(test_golden_amax);
 	TEST(test_plain_demo);
 	TEST(test_plain_other);
+	TEST(test_plain_types);
 	TEST(test_no_target);
 	TEST(test_order);
 	TEST(test_guarded);
@@ -624,6 +675,7 @@ int main(void)
 	TEST(test_weights);
 	TEST(test_failing_visit);
 	TEST(test_no_batches);
+	run_on_gpu();
 	model_files_close(&demo);
 	cJSON_Delete(golden);
 	return check_done();

@@ -1,0 +1,20 @@
+/* Where a grid is computed: what autoquant.device asks for and what is here, settled when the graph is made.
+ *
+ * auto becomes cuda where the build has CUDA code and a GPU is there, else cpu. The class of equal results of what was
+ * chosen (ops/ops.h) goes into the keys, so results of other machines are never taken for this one's. */
+#ifndef QG_GRAPH_DEVICE_CHOICE_H
+#define QG_GRAPH_DEVICE_CHOICE_H
+
+#include "config/sweep.h"
+
+struct device_choice {
+	const char *device;     /* "cpu" or "cuda" */
+	const char *numerics;
+	char words[256];        /* for the summary: "cuda, NVIDIA H100 80GB HBM3" */
+};
+
+/* -1 after fail(): a GPU is asked for and cannot be used, or cells of the grid want different devices. All strings are
+ * static or inside. */
+int device_choose(struct device_choice *choice, const struct grid *grid);
+
+#endif

@@ -1,0 +1,25 @@
+/* Which GPU is here, asked of the driver without the CUDA runtime: plain C that the generator links too, whose build
+ * must not wait for kernels. Nothing is taken on the GPU.
+ *
+ * Driver and cuBLASLt are opened when first wanted (dlopen): programs start where there is neither. */
+#ifndef QG_OPS_CUDA_DEVICE_H
+#define QG_OPS_CUDA_DEVICE_H
+
+#include <stddef.h>
+
+struct cuda_device {
+	int major, minor;     /* compute capability */
+	int processors;       /* multiprocessors */
+	void *cublaslt;       /* the library, for dlsym() */
+	size_t version;       /* of cuBLASLt: 130100 is 13.1.0 */
+	/* Class of equal results: "cuda-sm90x132-cublaslt13.1.0". Architecture, number of multiprocessors and library
+	 * decide which kernels cuBLASLt runs. */
+	char numerics[96];
+	char name[96];        /* "NVIDIA H100 80GB HBM3" */
+};
+
+/* The first GPU that $CUDA_VISIBLE_DEVICES leaves. Looked for once a process; NULL after fail(): this build has no CUDA
+ * code, there is no driver or too old a one, no GPU or too old a one, no cuBLASLt. Borrowed, static. */
+const struct cuda_device *cuda_device_find(void);
+
+#endif
