@@ -156,17 +156,14 @@ static int read_tokens(struct checking *c, struct cell *cell, const struct job *
 	struct tokens tokens;
 	if (!input)
 		return -1;
-	char *path = job_input_path(job, input);
-	int bad = tokens_open(&tokens, path, &input->result.content);
-	free(path);
-	if (bad)
-		return job_input_discard(job, input);
+	if (tokens_open_input(&tokens, job, input))
+		return -1;
 	cell->sequences = tokens.sequences;
 	cell->tokens = mem_array(tokens.sequences, sizeof *cell->tokens);
 	cell->sums = mem_zeroed(3 * tokens.sequences, sizeof *cell->sums);
 	for (size_t s = 0; s < tokens.sequences; s++)
 		cell->tokens[s] = (size_t)(tokens.start[s + 1] - tokens.start[s]);
-	bad = batch_set_add(&c->batches, &tokens, CALIBRATE_BATCH, &c->model.lm.config, &cell->list);
+	int bad = batch_set_add(&c->batches, &tokens, CALIBRATE_BATCH, &c->model.lm.config, &cell->list);
 	tokens_close(&tokens);
 	return bad;
 }

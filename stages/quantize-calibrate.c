@@ -70,14 +70,11 @@ static int token_set_index(struct calibration *c, const struct job *job, size_t 
 	for (*index = 0; *index < c->set_count; ++*index)
 		if (digest_equal(&c->sets[*index].identity, &input->result.identity))
 			return 0;
-	char *path = job_input_path(job, input);
-	int bad = tokens_open(&tokens, path, &input->result.content);
-	free(path);
-	if (bad)
-		return job_input_discard(job, input);
+	if (tokens_open_input(&tokens, job, input))
+		return -1;
 	struct token_set *set = &c->sets[*index];
 	*set = (struct token_set){.identity = input->result.identity, .sequences = tokens.sequences, .tokens = tokens.count};
-	bad = batch_set_add(&c->batches, &tokens, CALIBRATE_BATCH, &c->model.lm.config, &set->list);
+	int bad = batch_set_add(&c->batches, &tokens, CALIBRATE_BATCH, &c->model.lm.config, &set->list);
 	tokens_close(&tokens);
 	c->set_count += !bad;
 	return bad;

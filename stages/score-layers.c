@@ -63,12 +63,9 @@ static int read_tokens(struct scoring *s, struct cell *cell, const struct job *j
 	struct tokens tokens;
 	if (!input)
 		return -1;
-	char *path = job_input_path(job, input);
-	int bad = tokens_open(&tokens, path, &input->result.content);
-	free(path);
-	if (bad)
-		return job_input_discard(job, input);
-	bad = batch_set_add(&s->batches, &tokens, s->batch_size, &s->model.lm.config, &cell->list);
+	if (tokens_open_input(&tokens, job, input))
+		return -1;
+	int bad = batch_set_add(&s->batches, &tokens, s->batch_size, &s->model.lm.config, &cell->list);
 	tokens_close(&tokens);
 	return bad;
 }

@@ -77,6 +77,14 @@ static size_t intern(struct batch_set *set, struct batch *b, const struct batch_
 	return set->count++;
 }
 
+int tokens_open_input(struct tokens *tokens, const struct job *job, const struct job_input *input)
+{
+	char *path = job_input_path(job, input);
+	int bad = tokens_open(tokens, path, &input->result.content);
+	free(path);
+	return bad ? job_input_discard(job, input) : 0;
+}
+
 int batch_set_add(struct batch_set *set, const struct tokens *tokens, size_t batch_size, const struct lm_config *config,
 	struct batch_list *list)
 {

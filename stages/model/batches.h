@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "formats/tokens.h"
+#include "graph/job.h"
 #include "model/transformer.h"
 
 struct batch_set {
@@ -23,6 +24,9 @@ struct batch_list {
 	size_t *index;            /* [count] */
 	size_t count;
 };
+
+/* Opens the tokens that an input of a job names; one that is damaged is discarded (job_input_discard()). -1 after fail(). */
+int tokens_open_input(struct tokens *tokens, const struct job *job, const struct job_input *input);
 
 /* Cuts tokens into batches of batch_size sequences (the last may have fewer) and adds those the set lacks. Fails when
  * an id is not below vocab_size or a sequence is longer than sequence_max. list_release frees. */
