@@ -16,9 +16,10 @@
  *     SCALE_TENSOR   all                                         [1]
  *     SCALE_ROW      an output channel, one row of W             [out]
  *     SCALE_COLUMN   an input channel, one column of W           [in]
- *     SCALE_BLOCK    block consecutive elements of a row; the    [out][ceil(in/block)]
- *                    last of a row may be short. For FP4 the block scale is found on the fly, and amax holds the one
- *                    maximum of the whole tensor:                [1]
+ *     SCALE_BLOCK    block consecutive elements of a row, the    none; FP4: [1], of the whole tensor
+ *                    last of a row maybe short; found on the
+ *                    fly: of a 4B model in blocks of 128 they
+ *                    are 126 MB, and faster made than read
  *     SCALE_TOKEN    a row of an activation, found on the fly    none
  */
 #ifndef QG_OPS_FAKE_QUANT_H

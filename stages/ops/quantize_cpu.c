@@ -26,13 +26,6 @@ static void column_amax(float *restrict amax, const float *restrict W, size_t ou
 		}
 }
 
-static void block_amax(float *amax, const float *W, size_t out, size_t in, size_t block)
-{
-	for (size_t r = 0; r < out; r++, W += in)
-		for (size_t c = 0; c < in; c += block)
-			*amax++ = fake_quant_amax(W + c, in - c < block ? in - c : block);
-}
-
 void cpu_weight_amax(float *amax, const dev_weight *W, size_t out, size_t in, struct quantizer quantizer)
 {
 	const float *w = (const float *)W;
@@ -41,13 +34,12 @@ void cpu_weight_amax(float *amax, const dev_weight *W, size_t out, size_t in, st
 	if (quantizer.scale == SCALE_TENSOR || quantizer.element == ELEMENT_FP4)
 		amax[0] = fake_quant_amax(w, out * in);
 	else if (quantizer.scale == SCALE_ROW)
-		block_amax(amax, w, out, in, in);
+		for (size_t r = 0; r < out; r++)
+			amax[r] = fake_quant_amax(w + r * in, in);
 	else if (quantizer.scale == SCALE_COLUMN)
 		column_amax(amax, w, out, in);
-	else if (quantizer.scale == SCALE_BLOCK)
-		block_amax(amax, w, out, in, quantizer.block);
 	else
-		assert(!"weights have no tokens");
+		assert(quantizer.scale == SCALE_BLOCK); /* weights have no tokens */
 }
 
 static void subtract(float *restrict to, const float *restrict x, size_t count)
@@ -70,11 +62,11 @@ void cpu_quantize(dev_f32 *to, const dev_f32 *x, size_t rows, size_t cols, struc
 	}
 }
 
-static void quantize_blocks(float *to, const float *x, size_t count, struct quantizer quantizer, const float *amax)
+static void quantize_blocks(float *to, const float *x, size_t count, struct quantizer quantizer)
 {
 	for (size_t i = 0; i < count; i += quantizer.block) {
 		size_t n = count - i < quantizer.block ? count - i : quantizer.block;
-		fake_quant_run(to + i, x + i, n, quantizer.element, *amax++);
+		fake_quant_run(to + i, x + i, n, quantizer.element, fake_quant_amax(x + i, n));
 	}
 }
 
@@ -89,7 +81,7 @@ static void quantize_row(float *to, const float *x, size_t row, size_t in, struc
 	else if (quantizer.scale == SCALE_COLUMN)
 		fake_quant_each(to, x, in, quantizer.element, amax);
 	else if (quantizer.scale == SCALE_BLOCK)
-		quantize_blocks(to, x, in, quantizer, amax + row * ((in + quantizer.block - 1) / quantizer.block));
+		quantize_blocks(to, x, in, quantizer);
 	else
 		fake_quant_run(to, x, in, quantizer.element, amax[quantizer.scale == SCALE_ROW ? row : 0]);
 }

@@ -131,20 +131,19 @@ __global__ static void amax_kernel(int *amax, const float *x, size_t count)
 		atomicMax(amax, top);
 }
 
-/* Of each block of n elements in a row of cols, the last of a row maybe shorter. A warp a block. */
-__global__ static void block_amax_kernel(int *amax, const float *x, size_t rows, size_t cols, size_t n)
+/* Of each row. A warp a row. */
+__global__ static void row_amax_kernel(int *amax, const float *x, size_t rows, size_t cols)
 {
-	const size_t blocks = (cols + n - 1) / n, at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) / 32;
-	if (at >= rows * blocks)
+	const size_t row = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) / 32;
+	if (row >= rows)
 		return;
-	const size_t first = at % blocks * n, end = first + n < cols ? first + n : cols;
-	const float *row = x + at / blocks * cols;
+	x += row * cols;
 	int top = 0;
-	for (size_t i = first + threadIdx.x % 32; i < end; i += 32)
-		top = larger_of(top, magnitude_bits(row[i]));
+	for (size_t i = threadIdx.x % 32; i < cols; i += 32)
+		top = larger_of(top, magnitude_bits(x[i]));
 	top = __reduce_max_sync(~0u, top);
 	if (threadIdx.x % 32 == 0)
-		amax[at] = top;
+		amax[row] = top;
 }
 
 enum { COLUMN_ROWS = 256 };
@@ -188,19 +187,9 @@ __global__ static void quantize_columns_kernel(float *to, const float *x, size_t
 		to[i] = result(quantized_each(x[i], element, amax[i]), x[i], difference);
 }
 
-/* amax[rows][ceil(cols / n)]. */
-__global__ static void quantize_blocks_kernel(float *to, const float *x, size_t cols, size_t n, int element,
-	const float *amax, int difference)
-{
-	const size_t blocks = (cols + n - 1) / n;
-	to += blockIdx.x * cols, x += blockIdx.x * cols, amax += blockIdx.x * blocks;
-	for (size_t i = threadIdx.x; i < cols; i += blockDim.x)
-		to[i] = result(quantized(x[i], scaling_of(element, amax[i / n])), x[i], difference);
-}
-
-/* WIDTH threads a block of n elements; A is the tensor's maximum. */
-template <int WIDTH> __global__ static void quantize_fp4_kernel(float *to, const float *x, size_t rows, size_t cols,
-	size_t n, const float *A, int difference)
+/* WIDTH threads a block of n elements; A is the tensor's maximum for FP4, else NULL. */
+template <int WIDTH> __global__ static void quantize_blocks_kernel(float *to, const float *x, size_t rows, size_t cols,
+	size_t n, int element, const float *A, int difference)
 {
 	const size_t blocks = (cols + n - 1) / n, at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) / WIDTH;
 	const int live = at < rows * blocks;
@@ -211,9 +200,10 @@ template <int WIDTH> __global__ static void quantize_fp4_kernel(float *to, const
 		top = larger_of(top, magnitude_bits(x[row + i]));
 	for (int step = WIDTH / 2; step; step /= 2)
 		top = larger_of(top, __shfl_xor_sync(~0u, top, step));
-	const float S = fp4_block_scale(__int_as_float(top), __fmul_rn(*A, FP4_GLOBAL));
+	const float B = __int_as_float(top), S = A ? fp4_block_scale(B, __fmul_rn(*A, FP4_GLOBAL)) : 0;
+	const struct scaling q = scaling_of(element, B);
 	for (size_t i = first + threadIdx.x % WIDTH; i < end; i += WIDTH)
-		to[row + i] = result(fp4_element(x[row + i], S), x[row + i], difference);
+		to[row + i] = result(A ? fp4_element(x[row + i], S) : quantized(x[row + i], q), x[row + i], difference);
 }
 
 /* ---- kernels: sums ---- */
@@ -330,9 +320,9 @@ extern "C" void cuda_amax(dev_f32 *amax, const dev_f32 *x, size_t count)
 extern "C" void cuda_weight_amax(float *amax, const dev_weight *W, size_t out, size_t in, struct quantizer quantizer)
 {
 	const size_t count = quantizer_amax_count(quantizer, out, in);
-	if (quantizer.element == ELEMENT_NONE)
+	assert(quantizer.scale != SCALE_TOKEN || quantizer.element == ELEMENT_NONE);
+	if (!count)
 		return;
-	assert(quantizer.scale != SCALE_TOKEN);
 	int *device = amax_memory(count);
 	if (quantizer.scale == SCALE_TENSOR || quantizer.element == ELEMENT_FP4) {
 		amax_of_all(device, f32(W), out * in);
@@ -340,8 +330,7 @@ extern "C" void cuda_weight_amax(float *amax, const dev_weight *W, size_t out, s
 		const dim3 grid(cuda_blocks(in, THREADS), cuda_blocks(out, COLUMN_ROWS));
 		CUDA_LAUNCH(column_amax_kernel, grid, THREADS, 0, device, f32(W), out, in);
 	} else {
-		const size_t n = quantizer.scale == SCALE_ROW ? in : quantizer.block;
-		CUDA_LAUNCH(block_amax_kernel, cuda_blocks(count * 32, THREADS), THREADS, 0, device, f32(W), out, in, n);
+		CUDA_LAUNCH(row_amax_kernel, cuda_blocks(out * 32, THREADS), THREADS, 0, device, f32(W), out, in);
 	}
 	cuda_get(amax, device, count * sizeof *amax);
 }
@@ -362,28 +351,27 @@ extern "C" void cuda_quantize(dev_f32 *to, const dev_f32 *x, size_t rows, size_t
 static const float *upload_amax(struct quantizer q, const float *amax, size_t row0, size_t rows, size_t in)
 {
 	size_t first = 0, count = 1;
-	if (q.element == ELEMENT_NONE)
+	if (!quantizer_amax_count(q, 1, 1))
 		return NULL;
 	if (q.element != ELEMENT_FP4 && q.scale == SCALE_ROW)
 		first = row0, count = rows;
 	else if (q.element != ELEMENT_FP4 && q.scale == SCALE_COLUMN)
 		count = in;
-	else if (q.element != ELEMENT_FP4 && q.scale == SCALE_BLOCK)
-		count = (in + q.block - 1) / q.block, first = row0 * count, count *= rows;
 	void *device = cuda_workspace(CUDA_AMAX, count * sizeof *amax);
 	cuda_put(device, amax + first, count * sizeof *amax);
 	return (const float *)device;
 }
 
-static void quantize_fp4(float *to, const float *x, size_t rows, size_t in, size_t n, const float *A, int difference)
+static void quantize_blocks(float *to, const float *x, size_t rows, size_t in, struct quantizer q, const float *A,
+	int difference)
 {
-	const size_t blocks = rows * ((in + n - 1) / n);
+	const size_t n = q.block, blocks = rows * ((in + n - 1) / n);
 	if (n <= 16)
-		CUDA_LAUNCH(quantize_fp4_kernel<16>, cuda_blocks(blocks * 16, THREADS), THREADS, 0, to, x, rows, in, n, A,
-			difference);
+		CUDA_LAUNCH(quantize_blocks_kernel<16>, cuda_blocks(blocks * 16, THREADS), THREADS, 0, to, x, rows, in, n,
+			(int)q.element, A, difference);
 	else
-		CUDA_LAUNCH(quantize_fp4_kernel<32>, cuda_blocks(blocks * 32, THREADS), THREADS, 0, to, x, rows, in, n, A,
-			difference);
+		CUDA_LAUNCH(quantize_blocks_kernel<32>, cuda_blocks(blocks * 32, THREADS), THREADS, 0, to, x, rows, in, n,
+			(int)q.element, A, difference);
 }
 
 extern "C" void cuda_quantize_weight(dev_weight *to, const dev_weight *W, size_t row0, size_t rows, size_t in,
@@ -395,14 +383,11 @@ extern "C" void cuda_quantize_weight(dev_weight *to, const dev_weight *W, size_t
 		return;
 	const float *device = upload_amax(quantizer, amax, row0, rows, in);
 	const unsigned threads = cuda_row_threads(in);
-	if (quantizer.element == ELEMENT_FP4)
-		quantize_fp4(f32(to), f32(W), rows, in, quantizer.block, device, difference);
+	if (quantizer.element != ELEMENT_NONE && quantizer.scale == SCALE_BLOCK)
+		quantize_blocks(f32(to), f32(W), rows, in, quantizer, device, difference);
 	else if (quantizer.scale == SCALE_COLUMN)
 		CUDA_LAUNCH(quantize_columns_kernel, (unsigned)rows, threads, 0, f32(to), f32(W), in, element, device,
 			difference);
-	else if (quantizer.scale == SCALE_BLOCK)
-		CUDA_LAUNCH(quantize_blocks_kernel, (unsigned)rows, threads, 0, f32(to), f32(W), in, quantizer.block, element,
-			device, difference);
 	else
 		CUDA_LAUNCH(quantize_rows_kernel, (unsigned)rows, threads, 0, f32(to), f32(W), in, element, device, 0.0f,
 			quantizer.scale == SCALE_ROW, 0, difference);
