@@ -16,6 +16,9 @@
 #include "graph/stage.h"
 #include "model/search_options.h"
 
+/* At once: a hard search takes some hundred megabytes (model/search.h). */
+enum { SEARCHES = 8 };
+
 enum { PAIR_CODE_MAX = 2 * QUANTIZER_CODE_MAX };
 
 /* What one job asks for, and what it is answered. */
@@ -204,6 +207,7 @@ int main(int argc, char **argv)
 		.about = "Reads the scores of each format that competes, writes the format that the budget search chooses for\n"
 			"every linear.",
 		.compute_each = compute_each,
+		.side_by_side = SEARCHES,
 	};
 	return stage_main(argc, argv, &stage);
 }

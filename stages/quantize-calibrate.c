@@ -114,8 +114,9 @@ static int calibrate(struct calibration *c)
 		c->batches.batches, c->batches.count, c->activations, c->activation_count) : 0;
 }
 
-static int commit(const struct calibration *c, struct stage_run *run, size_t index)
+static int commit(void *context, struct stage_run *run, size_t index)
 {
+	const struct calibration *c = context;
 	const struct wish *wish = &c->wishes[index];
 	const struct weight_calibration *weight = &c->weights[wish->weight];
 	const struct activation_calibration *activation =
@@ -178,9 +179,8 @@ static int compute(struct stage_run *run)
 	if (!bad)
 		bad = calibrate(&c) || lm_weights_check(&c.model.weights);
 	stage_phase("commit");
-	for (size_t i = 0; i < n && !bad; i++)
-		if (!c.wishes[i].left_out && commit(&c, run, i))
-			stage_failed(run, i);
+	if (!bad)
+		stage_each(run, commit, &c);
 	release(&c);
 	return bad;
 }

@@ -8,6 +8,8 @@
  * JOB is a job file (graph/job.h); GRID is build/grid.json, written by the generator. Unlike the other stages this one
  * publishes files with names that people know, so it has no object in the cache; equal files are left alone.
  */
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "common/pool.h"
 #include "formats/lm.h"
 #include "formats/tokens.h"
 #include "graph/job.h"
@@ -24,6 +27,9 @@
 #include "report/overview.h"
 
 enum { GRID_BYTES_MAX = 256 << 20, CELLS_MAX = 1 << 20, FORMATS_MAX = 1000 };
+
+/* Scores of captions that an overview keeps in memory; those of further cells are read again where they are needed. */
+#define CAPTIONS_BYTES_MAX ((size_t)256 << 20)
 
 /* One format of the cell, open. */
 struct format_inputs {
@@ -93,7 +99,7 @@ static int open_format_objects(struct format_inputs *to, const struct job *job, 
 	char *calib_name = mem_printf("calib.%zu", index), *scores_name = mem_printf("scores.%zu", index);
 	char *calib_path = input_path(job, calib_name, &calib_content);
 	char *scores_path = calib_path ? input_path(job, scores_name, &scores_content) : NULL;
-	int bad = !scores_path || calib_open(&to->calib, calib_path, calib_content) ||
+	int bad = !scores_path || calib_open_errors(&to->calib, calib_path, calib_content) ||
 		scores_open(&to->scores, scores_path, scores_content);
 	free(calib_name);
 	free(scores_name);
@@ -184,8 +190,10 @@ static int inputs_open(struct inputs *in, const struct job *job)
 static int write_cell(const struct job *job)
 {
 	struct inputs in;
+	stage_phase("load");
 	if (inputs_open(&in, job))
 		return -1;
+	stage_phase("report");
 	int bad = report_write(&in.cell, in.folder, NULL);
 	if (!bad)
 		stage_trace("render-report", job->cell);
@@ -209,6 +217,7 @@ static int run_job(const char *path)
 
 struct grid_cell {
 	struct overview_cell shown;
+	const char *report;          /* its job */
 	struct digest scores;        /* content of the scores; of a cell with a result */
 	const char **formats;        /* names of the pairs */
 	char *reason;
@@ -220,6 +229,7 @@ struct grid_file {
 	const cJSON *list;
 	struct grid_cell *cells;     /* [count] */
 	size_t count;
+	atomic_size_t captions_bytes; /* that cells keep */
 	struct overview_invalid *invalid;
 	size_t invalid_count;
 };
@@ -318,6 +328,7 @@ static int read_cell(struct grid_cell *cell, const cJSON *item, const char *sour
 	const char *report = json_string(item, "report", source), *manifest = json_string(item, "manifest", source);
 	if (!report || !manifest || read_names(cell, item, source) || job_open(&job, report))
 		return -1;
+	cell->report = report;
 	int found = job_resolve(&job);
 	if (found > 0 && summarize_cell(cell, &job, write)) {
 		cell->shown.status = OVERVIEW_FAILED;
@@ -359,18 +370,73 @@ static int read_invalid(struct grid_file *grid)
 	return 0;
 }
 
-static int grid_read(struct grid_file *grid, const char *path, int write)
+/* Which cells keep their captions depends on which are read first; what comes of them does not. */
+static void bound_captions(struct grid_file *grid, struct overview_cell *cell)
+{
+	const size_t bytes = cell->group_count * cell->unit_count * sizeof *cell->captions;
+	if (!cell->captions || atomic_fetch_add(&grid->captions_bytes, bytes) + bytes <= CAPTIONS_BYTES_MAX)
+		return;
+	free(cell->captions);
+	cell->captions = NULL;
+}
+
+/* Of a cell of one format, for struct overview. */
+static int bring_captions(void *context, size_t index, double *captions)
+{
+	const struct grid_cell *cell = &((const struct grid_file *)context)->cells[index];
+	struct format_inputs f = {.summary = NULL};
+	struct job job;
+	if (job_open(&job, cell->report))
+		return -1;
+	int bad = job_resolve(&job) <= 0 || open_format_objects(&f, &job, 0);
+	if (!bad)
+		overview_captions(captions, cell->shown.unit_count, &f.scores);
+	scores_close(&f.scores);
+	calib_close(&f.calib);
+	job_close(&job);
+	return bad ? -1 : 0;
+}
+
+/* The cells of a grid, read side by side. */
+struct reading {
+	struct grid_file *grid;
+	const cJSON **items;         /* [grid->count] */
+	int write;
+};
+
+static int read_one(void *context, size_t index, size_t worker)
+{
+	const struct reading *r = context;
+	(void)worker;
+	if (read_cell(&r->grid->cells[index], r->items[index], r->grid->path, r->write))
+		return -1;
+	bound_captions(r->grid, &r->grid->cells[index].shown);
+	return 0;
+}
+
+/* Cells are independent of one another, and each takes some milliseconds. */
+static int read_cells(struct grid_file *grid, int write)
 {
 	const cJSON *item;
+	struct reading r = {.grid = grid, .items = mem_array((size_t)cJSON_GetArraySize(grid->list), sizeof *r.items),
+		.write = write};
+	cJSON_ArrayForEach(item, grid->list)
+		r.items[grid->count++] = item;
+	int bad = pool_run(grid->count, read_one, &r);
+	free(r.items);
+	return bad;
+}
+
+static int grid_read(struct grid_file *grid, const char *path, int write)
+{
 	*grid = (struct grid_file){.path = path, .root = json_read(path, GRID_BYTES_MAX)};
 	if (!grid->root || !(grid->list = json_member(grid->root, "cells", path)))
 		return -1;
 	if (cJSON_GetArraySize(grid->list) > CELLS_MAX)
 		return fail("%s: more than %d cells", path, CELLS_MAX);
 	grid->cells = mem_zeroed((size_t)cJSON_GetArraySize(grid->list), sizeof *grid->cells);
-	cJSON_ArrayForEach(item, grid->list)
-		if (read_cell(&grid->cells[grid->count++], item, path, write))
-			return -1;
+	if (read_cells(grid, write))
+		return -1;
 	find_twins(grid);
 	return read_invalid(grid);
 }
@@ -401,7 +467,7 @@ static int write_overview(const struct grid_file *grid)
 	for (size_t i = 0; i < grid->count; i++)
 		cells[i] = grid->cells[i].shown;
 	struct overview overview = {.grid = name, .cells = cells, .count = grid->count, .invalid = grid->invalid,
-		.invalid_count = grid->invalid_count};
+		.invalid_count = grid->invalid_count, .captions = bring_captions, .context = (void *)(uintptr_t)grid};
 	int bad = overview_write(&overview, folder, NULL);
 	free(cells);
 	free(folder);
@@ -423,7 +489,10 @@ static void list_missing(const struct grid_file *grid)
 static int run_grid(const char *path, int present)
 {
 	struct grid_file grid;
-	int bad = grid_read(&grid, path, present) || write_overview(&grid);
+	stage_phase("load");
+	int bad = grid_read(&grid, path, present);
+	stage_phase("report");
+	bad = bad || write_overview(&grid);
 	if (!bad && present)
 		list_missing(&grid);
 	grid_release(&grid);
@@ -443,15 +512,16 @@ static int usage(int status)
 
 int main(int argc, char **argv)
 {
+	const char *what = argc == 3 ? argv[1] : "";
+	const int job = argc == 2 && argv[1][0] != '-', present = !strcmp(what, "--present");
 	program_name_set("render-report");
 	if (argc == 2 && !strcmp(argv[1], "--help"))
 		return usage(0);
+	if (!job && !present && strcmp(what, "--overview"))
+		return usage(2);
 	stage_signals();
-	if (argc == 2 && argv[1][0] != '-')
-		return run_job(argv[1]);
-	if (argc == 3 && !strcmp(argv[1], "--overview"))
-		return run_grid(argv[2], 0);
-	if (argc == 3 && !strcmp(argv[1], "--present"))
-		return run_grid(argv[2], 1);
-	return usage(2);
+	stage_phase("resolve");
+	int status = job ? run_job(argv[1]) : run_grid(argv[2], present);
+	stage_times("render-report", job ? "job" : what + strlen("--"));
+	return status;
 }

@@ -270,8 +270,9 @@ static void result_release(struct result *r)
 	free(r->first_score);
 }
 
-static int commit(const struct scoring *s, struct stage_run *run, size_t index)
+static int commit(void *context, struct stage_run *run, size_t index)
 {
+	const struct scoring *s = context;
 	const struct cell *cell = &s->cells[index];
 	const char *failure = s->requests[cell->request].failure;
 	struct result result = {0};
@@ -331,9 +332,8 @@ static int compute(struct stage_run *run)
 	stage_phase("commit");
 	if (!bad)
 		bad = lm_weights_check(&s.model.weights);
-	for (size_t i = 0; i < n && !bad; i++)
-		if (!s.cells[i].left_out && commit(&s, run, i))
-			stage_failed(run, i);
+	if (!bad)
+		stage_each(run, commit, &s);
 	release(&s, n);
 	return bad;
 }

@@ -1,5 +1,6 @@
 /* tokenize-calib: captions + tokenizer files -> tokens. See rules/tokenize-calib.yaml. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/error.h"
 #include "common/memory.h"
@@ -14,13 +15,44 @@ static const char *input_path(const struct job *job, const char *input, const ch
 	return file ? file->path : NULL;
 }
 
-static struct tokenizer *open_tokenizer(const struct job *job)
+/* The tokenizer of the job before, which is nearly always that of this one: reading one of 150 thousand words takes longer
+ * than the captions of all sizes. */
+struct kept {
+	struct digest files;
+	struct tokenizer *tokenizer;
+};
+
+static struct digest digest_of_files(const struct job_input *input)
 {
-	return tokenizer_open_files(input_path(job, "tokenizer", "tokenizer.json"), input_path(job, "tokenizer", "vocab.json"),
-		input_path(job, "tokenizer", "merges.txt"), input_path(job, "tokenizer", "tokenizer_config.json"));
+	struct hasher *h = hasher_new();
+	for (size_t i = 0; i < input->file_count; i++) {
+		hasher_update(h, input->files[i].name, strlen(input->files[i].name) + 1);
+		hasher_update(h, input->files[i].path, strlen(input->files[i].path) + 1);
+		hasher_update(h, input->files[i].digest.hex, DIGEST_HEX);
+	}
+	struct digest d = hasher_digest(h);
+	hasher_free(h);
+	return d;
 }
 
-static int tokenize(const struct job *job, struct calib_tokens *tokens, size_t *asked)
+/* Borrowed from kept. */
+static const struct tokenizer *find_tokenizer(struct kept *kept, const struct job *job)
+{
+	const struct job_input *input = job_input_need(job, "tokenizer");
+	if (!input)
+		return NULL;
+	struct digest files = digest_of_files(input);
+	if (kept->tokenizer && digest_equal(&files, &kept->files))
+		return kept->tokenizer;
+	tokenizer_close(kept->tokenizer);
+	kept->files = files;
+	kept->tokenizer = tokenizer_open_files(input_path(job, "tokenizer", "tokenizer.json"),
+		input_path(job, "tokenizer", "vocab.json"), input_path(job, "tokenizer", "merges.txt"),
+		input_path(job, "tokenizer", "tokenizer_config.json"));
+	return kept->tokenizer;
+}
+
+static int tokenize(struct kept *kept, const struct job *job, struct calib_tokens *tokens, size_t *asked)
 {
 	size_t length_max;
 	struct captions captions;
@@ -29,24 +61,20 @@ static int tokenize(const struct job *job, struct calib_tokens *tokens, size_t *
 		return fail("%s: no captions file among the inputs", job->path);
 	if (job_param_size(job, "dataset.num_samples", asked) || job_param_size(job, "dataset.calib_seq_len", &length_max))
 		return -1;
-	struct tokenizer *tokenizer = open_tokenizer(job);
-	if (!tokenizer)
+	const struct tokenizer *tokenizer = find_tokenizer(kept, job);
+	if (!tokenizer || captions_read(&captions, path, *asked))
 		return -1;
-	int bad = captions_read(&captions, path, *asked);
-	if (!bad) {
-		bad = calib_tokens_encode(tokens, tokenizer, &captions, path, length_max);
-		captions_release(&captions);
-	}
-	tokenizer_close(tokenizer);
+	int bad = calib_tokens_encode(tokens, tokenizer, &captions, path, length_max);
+	captions_release(&captions);
 	return bad;
 }
 
-static int compute_each(struct stage_run *run, size_t index)
+static int make_tokens(struct stage_run *run, size_t index, struct kept *kept)
 {
 	struct calib_tokens made;
 	struct object_writer w;
 	size_t asked;
-	if (tokenize(run->jobs[index], &made, &asked))
+	if (tokenize(kept, run->jobs[index], &made, &asked))
 		return -1;
 	struct tokens tokens = {
 		.ids = made.ids,
@@ -65,12 +93,22 @@ static int compute_each(struct stage_run *run, size_t index)
 	return bad;
 }
 
+static int compute(struct stage_run *run)
+{
+	struct kept kept = {.tokenizer = NULL};
+	for (size_t i = 0; i < run->count; i++)
+		if (make_tokens(run, i, &kept))
+			stage_failed(run, i);
+	tokenizer_close(kept.tokenizer);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct stage stage = {
 		.name = "tokenize-calib",
 		.about = "Reads captions (one a line) and the tokenizer of a checkpoint, writes token ids without padding.",
-		.compute_each = compute_each,
+		.compute = compute,
 	};
 	return stage_main(argc, argv, &stage);
 }

@@ -7,6 +7,9 @@
 
 #include "common/memory.h"
 
+/* Most of what is formatted is shorter: then it is formatted once, in place. */
+enum { ADDF_GUESS = 64 };
+
 void strbuf_init(struct strbuf *b)
 {
 	b->capacity = 64;
@@ -59,16 +62,20 @@ void strbuf_addc(struct strbuf *b, char c)
 void strbuf_addf(struct strbuf *b, const char *format, ...)
 {
 	va_list arguments;
+	reserve(b, ADDF_GUESS);
+	size_t room = b->capacity - b->length;
 	va_start(arguments, format);
-	int length = vsnprintf(NULL, 0, format, arguments);
+	int length = vsnprintf(b->s + b->length, room, format, arguments);
 	va_end(arguments);
-	if (length <= 0)
-		return;
-	reserve(b, (size_t)length);
-	va_start(arguments, format);
-	vsnprintf(b->s + b->length, (size_t)length + 1, format, arguments);
-	va_end(arguments);
-	b->length += (size_t)length;
+	if (length > 0 && (size_t)length >= room) {
+		reserve(b, (size_t)length);
+		va_start(arguments, format);
+		vsnprintf(b->s + b->length, (size_t)length + 1, format, arguments);
+		va_end(arguments);
+	}
+	if (length > 0)
+		b->length += (size_t)length;
+	b->s[b->length] = '\0';
 }
 
 char *strbuf_take(struct strbuf *b)

@@ -25,7 +25,7 @@ struct lm_tensor {
 	size_t shard;            /* index into shards */
 	uint64_t offset;         /* bytes from the start of the shard; any alignment */
 	uint64_t bytes;
-	struct digest digest;    /* XXH3-128 of these bytes */
+	struct digest digest;    /* of these bytes, see model/lm_pieces.h */
 };
 
 /* A layer of the vision tower with a weight matrix: listed in manifests, not searched. */

@@ -12,6 +12,7 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "common/pool.h"
 
 static const char magic[8] = {'Q', 'G', 'O', 'B', 'J', 'E', 'C', 'T'};
 static const char no_identity[DIGEST_HEX + 1] = "00000000000000000000000000000000";
@@ -25,6 +26,9 @@ enum {
 	AT_IDENTITY = 48,
 	AT_HASH = 120,
 };
+
+/* Starting threads takes as long as hashing a chunk or two. */
+enum { CHUNKS_FOR_THREADS = 4 };
 
 static const struct {
 	const char *name;
@@ -167,7 +171,7 @@ static void fill_header(const struct object_writer *w, unsigned char *header, si
 
 static int finish(FILE *file, const char *path)
 {
-	int bad = fflush(file) || ferror(file) || fchmod(fileno(file), 0444) || fsync(fileno(file));
+	int bad = fflush(file) || ferror(file) || fchmod(fileno(file), 0444);
 	int saved = errno;
 	if (fclose(file) && !bad)
 		bad = 1;
@@ -250,17 +254,36 @@ static int check_header(struct object *o, const char *kind, size_t *payload, siz
 	return 0;
 }
 
-static int check_chunks(const struct object *o, size_t payload)
+struct chunks {
+	const struct object *o;
+	size_t payload;
+};
+
+static int check_chunk(void *context, size_t index, size_t worker)
 {
-	const unsigned char *table = o->map.bytes + OBJECT_HEADER_BYTES + payload;
-	for (size_t at = 0; at < payload; at += OBJECT_CHUNK_BYTES) {
-		size_t n = payload - at < OBJECT_CHUNK_BYTES ? payload - at : OBJECT_CHUNK_BYTES;
-		uint64_t expected = get(table + 8 * (at / OBJECT_CHUNK_BYTES), 8);
-		if (hash_chunk(o->map.bytes + OBJECT_HEADER_BYTES + at, n) != expected)
-			return fail("%s: byte %zu: %zu bytes are damaged (their hash does not match)", o->path,
-				OBJECT_HEADER_BYTES + at, n);
-	}
-	return 0;
+	const struct chunks *c = context;
+	const struct object *o = c->o;
+	size_t at = index * OBJECT_CHUNK_BYTES, left = c->payload - at;
+	size_t n = left < OBJECT_CHUNK_BYTES ? left : OBJECT_CHUNK_BYTES;
+	uint64_t expected = get(o->map.bytes + OBJECT_HEADER_BYTES + c->payload + 8 * index, 8);
+	(void)worker;
+	if (hash_chunk(o->map.bytes + OBJECT_HEADER_BYTES + at, n) == expected)
+		return 0;
+	return fail("%s: byte %zu: %zu bytes are damaged (their hash does not match)", o->path, OBJECT_HEADER_BYTES + at,
+		n);
+}
+
+/* The chunks that hold the first read bytes of the payload; many of them by all threads. */
+static int check_chunks(const struct object *o, size_t payload, size_t read)
+{
+	struct chunks c = {o, payload};
+	const size_t count = read / OBJECT_CHUNK_BYTES + !!(read % OBJECT_CHUNK_BYTES);
+	int bad = 0;
+	if (count >= CHUNKS_FOR_THREADS)
+		return pool_run(count, check_chunk, &c);
+	for (size_t i = 0; i < count && !bad; i++)
+		bad = check_chunk(&c, i, 0);
+	return bad;
 }
 
 static int check_identity(struct object *o, const struct digest *expected, size_t payload)
@@ -279,44 +302,62 @@ static int check_identity(struct object *o, const struct digest *expected, size_
 	return 0;
 }
 
-static int check_arrays(struct object *o, size_t payload, size_t description)
+static int find_type(const char *name, enum object_type *type)
 {
-	const cJSON *entry;
-	o->arrays = json_member(o->envelope, "arrays", o->path);
-	o->description = cJSON_GetObjectItemCaseSensitive(o->envelope, "kind");
-	if (!o->arrays || !cJSON_IsArray(o->arrays) || !cJSON_IsObject(o->description))
-		return fail("%s: description lacks \"arrays\" or \"kind\"", o->path);
-	o->data_offset = OBJECT_HEADER_BYTES + aligned(description);
-	size_t room = payload - (aligned(description) < payload ? aligned(description) : payload);
-	cJSON_ArrayForEach(entry, o->arrays) {
-		uint64_t offset, count;
-		const char *type = json_string(entry, "type", o->path);
-		if (!type || !json_string(entry, "name", o->path) || json_u64(entry, "offset", o->path, &offset) ||
-			json_u64(entry, "count", o->path, &count))
-			return -1;
-		size_t bytes = 0;
-		for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-			bytes = strcmp(type, types[i].name) ? bytes : types[i].bytes;
-		if (!bytes)
-			return fail("%s: array type \"%s\" is unknown", o->path, type);
-		if (offset % OBJECT_ALIGN || offset > room || count > (room - offset) / bytes)
-			return fail("%s: array \"%s\" lies outside the file", o->path, json_string(entry, "name", o->path));
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+		if (strcmp(name, types[i].name))
+			continue;
+		*type = (enum object_type)i;
+		return 0;
 	}
+	return -1;
+}
+
+static int read_array(struct object *o, const cJSON *entry, size_t room)
+{
+	struct object_array_place *a = &o->arrays[o->array_count++];
+	uint64_t offset, count;
+	const char *type = json_string(entry, "type", o->path);
+	if (!type || !(a->name = json_string(entry, "name", o->path)) || json_u64(entry, "offset", o->path, &offset) ||
+		json_u64(entry, "count", o->path, &count))
+		return -1;
+	if (find_type(type, &a->type))
+		return fail("%s: array type \"%s\" is unknown", o->path, type);
+	if (offset % OBJECT_ALIGN || offset > room || count > (room - offset) / types[a->type].bytes)
+		return fail("%s: array \"%s\" lies outside the file", o->path, a->name);
+	a->offset = (size_t)offset;
+	a->count = (size_t)count;
 	return 0;
 }
 
-int object_open(struct object *o, const char *path, const char *kind, const struct digest *expected)
+static int read_arrays(struct object *o, size_t payload, size_t description)
+{
+	const cJSON *entry, *arrays = json_member(o->envelope, "arrays", o->path);
+	o->description = cJSON_GetObjectItemCaseSensitive(o->envelope, "kind");
+	if (!arrays || !cJSON_IsArray(arrays) || !cJSON_IsObject(o->description))
+		return fail("%s: description lacks \"arrays\" or \"kind\"", o->path);
+	o->data_offset = OBJECT_HEADER_BYTES + aligned(description);
+	size_t room = payload - (aligned(description) < payload ? aligned(description) : payload);
+	o->arrays = mem_zeroed((size_t)cJSON_GetArraySize(arrays), sizeof *o->arrays);
+	cJSON_ArrayForEach(entry, arrays)
+		if (read_array(o, entry, room))
+			return -1;
+	return 0;
+}
+
+static int open_object(struct object *o, const char *path, const char *kind, const struct digest *expected,
+	int described_only)
 {
 	size_t payload = 0, description = 0;
-	*o = (struct object){0};
+	*o = (struct object){.described_only = described_only};
 	if (file_map_open(&o->map, path))
 		return -1;
 	o->path = mem_strdup(path);
-	if (check_header(o, kind, &payload, &description) || check_chunks(o, payload) ||
+	if (check_header(o, kind, &payload, &description) || check_chunks(o, payload, described_only ? description : payload) ||
 		check_identity(o, expected, payload))
 		goto bad;
 	o->envelope = json_parse((const char *)o->map.bytes + OBJECT_HEADER_BYTES, description, path, NULL);
-	if (!o->envelope || check_arrays(o, payload, description))
+	if (!o->envelope || read_arrays(o, payload, description))
 		goto bad;
 	return 0;
 bad:
@@ -324,8 +365,19 @@ bad:
 	return -1;
 }
 
+int object_open(struct object *o, const char *path, const char *kind, const struct digest *expected)
+{
+	return open_object(o, path, kind, expected, 0);
+}
+
+int object_open_description(struct object *o, const char *path, const char *kind, const struct digest *expected)
+{
+	return open_object(o, path, kind, expected, 1);
+}
+
 void object_close(struct object *o)
 {
+	free(o->arrays);
 	cJSON_Delete(o->envelope);
 	file_map_close(&o->map);
 	free(o->path);
@@ -334,23 +386,23 @@ void object_close(struct object *o)
 
 const void *object_array(const struct object *o, const char *name, enum object_type type, size_t *count)
 {
-	const cJSON *entry;
-	cJSON_ArrayForEach(entry, o->arrays) {
-		if (strcmp(cJSON_GetObjectItemCaseSensitive(entry, "name")->valuestring, name))
+	assert(!o->described_only);
+	for (size_t i = 0; i < o->array_count; i++) {
+		const struct object_array_place *a = &o->arrays[i];
+		if (strcmp(a->name, name))
 			continue;
-		const char *found = cJSON_GetObjectItemCaseSensitive(entry, "type")->valuestring;
-		if (strcmp(found, types[type].name))
-			return fail_null("%s: array \"%s\" has type %s, expected %s", o->path, name, found, types[type].name);
-		*count = (size_t)cJSON_GetObjectItemCaseSensitive(entry, "count")->valuedouble;
-		size_t offset = (size_t)cJSON_GetObjectItemCaseSensitive(entry, "offset")->valuedouble;
-		return o->map.bytes + o->data_offset + offset;
+		if (a->type != type)
+			return fail_null("%s: array \"%s\" has type %s, expected %s", o->path, name, types[a->type].name,
+				types[type].name);
+		*count = a->count;
+		return o->map.bytes + o->data_offset + a->offset;
 	}
 	return fail_null("%s: array \"%s\" is missing", o->path, name);
 }
 
 const void *object_array_exact(const struct object *o, const char *name, enum object_type type, size_t count)
 {
-	size_t found;
+	size_t found = 0;
 	const void *data = object_array(o, name, type, &found);
 	if (data && found != count)
 		return fail_null("%s: array \"%s\" has %zu elements, expected %zu", o->path, name, found, count);

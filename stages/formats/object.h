@@ -61,22 +61,37 @@ void object_writer_array(struct object_writer *w, const char *name, enum object_
 	size_t count);
 void object_writer_identity(struct object_writer *w, const struct digest *identity);
 
-/* Writes the object to path (created or truncated, flushed to disk) and tells its digests and size. -1 after fail(). */
+/* Writes the object to path (created or truncated) and tells its digests and size. -1 after fail(). Not flushed to disk,
+ * which for an object of a hundred megabytes takes longer than computing it: what a power cut spoils is found when the
+ * object is opened. */
 int object_write(const struct object_writer *w, const char *path, struct digest *content, struct digest *identity,
 	size_t *size);
+
+struct object_array_place {
+	const char *name;                 /* in the envelope */
+	enum object_type type;
+	size_t offset, count;             /* bytes from data_offset; elements */
+};
 
 struct object {
 	char *path;
 	struct file_map map;
 	cJSON *description;
 	struct digest content, identity;
-	const cJSON *arrays;              /* in description's envelope */
+	struct object_array_place *arrays; /* [array_count] */
+	size_t array_count;
 	cJSON *envelope;
 	size_t data_offset;               /* arrays' offsets count from here */
+	int described_only;               /* arrays were not checked, and may not be read */
 };
 
 /* expected may be NULL: any content. -1 after fail() naming the path and what is damaged. */
 int object_open(struct object *o, const char *path, const char *kind, const struct digest *expected);
+
+/* The same for who reads the description alone: the bytes of arrays are not read, and object_array() is not to be called
+ * (asserted). The content is still that of the whole file: it covers the hashes of all chunks, of which those that hold
+ * the description are compared. */
+int object_open_description(struct object *o, const char *path, const char *kind, const struct digest *expected);
 void object_close(struct object *o);
 
 /* A named array, aligned to 64 bytes; NULL after fail() when it is missing or of another type. An empty array gives a

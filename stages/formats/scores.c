@@ -311,32 +311,58 @@ struct output_sums scores_linear(const struct scores *s, size_t linear)
 	return all;
 }
 
-double scores_group_batch(const struct scores *s, size_t group, size_t batch)
+/* The linears of a group, which stand together. */
+struct members {
+	size_t from, to;
+};
+
+static struct members members_of(const struct scores *s, size_t group)
+{
+	struct members m = {0, s->linear_count};
+	while (m.from < m.to) {
+		size_t middle = m.from + (m.to - m.from) / 2;
+		if (s->linears[middle].group < group)
+			m.from = middle + 1;
+		else
+			m.to = middle;
+	}
+	while (m.to < s->linear_count && s->linears[m.to].group == group)
+		m.to++;
+	return m;
+}
+
+static double batch_score(const struct scores *s, struct members members, size_t group, size_t batch)
 {
 	double sum = 0;
 	if (s->kl)
 		return s->kl[group * s->batch_count + batch];
-	for (size_t i = 0; i < s->linear_count; i++)
-		if (s->linears[i].group == group)
-			sum += s->sums[i * s->batch_count + batch].score;
+	for (size_t i = members.from; i < members.to; i++)
+		sum += s->sums[i * s->batch_count + batch].score;
 	return sum;
+}
+
+double scores_group_batch(const struct scores *s, size_t group, size_t batch)
+{
+	return batch_score(s, members_of(s, group), group, batch);
 }
 
 double scores_group(const struct scores *s, size_t group)
 {
+	const struct members members = members_of(s, group);
 	double sum = 0;
 	for (size_t b = 0; b < s->batch_count; b++)
-		sum += scores_group_batch(s, group, b);
+		sum += batch_score(s, members, group, b);
 	return sum;
 }
 
 double scores_group_normalised(const struct scores *s, size_t group)
 {
+	const struct members members = members_of(s, group);
 	double sum = 0, count = 0;
 	for (size_t b = 0; b < s->batch_count; b++) {
 		double n = (double)(s->kl ? s->batch_tokens[b] : s->batch_targets[b]);
 		count += n;
-		sum += (s->kl ? 1 : n * n) * scores_group_batch(s, group, b);
+		sum += (s->kl ? 1 : n * n) * batch_score(s, members, group, b);
 	}
 	return count ? sum / count : 0;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "common/pool.h"
 #include "graph/fault.h"
 
 enum { ENTRY_BYTES_MAX = 16 << 20, FAILURE_BYTES_MAX = 1 << 20 };
@@ -104,36 +106,60 @@ int cache_find(const char *root, const struct digest *action, const char *ingred
 	return found;
 }
 
-/* The object being written, for cache_interrupt(): a handler can do no more than unlink a name it finds ready. */
-static char being_written[4096];
+/* The objects being written, by several threads at once, for cache_interrupt(): a handler can do no more than unlink
+ * names it finds ready. */
+static struct writing {
+	atomic_flag taken;
+	char path[4096];
+} writing[POOL_THREADS_MAX];
 
 void cache_interrupt(void)
 {
-	if (being_written[0])
-		unlink(being_written);
+	for (size_t i = 0; i < sizeof writing / sizeof *writing; i++)
+		if (writing[i].path[0])
+			unlink(writing[i].path);
+}
+
+static struct writing *writing_begin(const char *root, const struct cache_result *result)
+{
+	for (size_t i = 0; i < sizeof writing / sizeof *writing; i++) {
+		struct writing *w = &writing[i];
+		if (atomic_flag_test_and_set(&w->taken))
+			continue;
+		if (snprintf(w->path, sizeof w->path, "%s/tmp/%s.%ld", root, result->action.hex, (long)getpid()) <
+			(int)sizeof w->path)
+			return w;
+		w->path[0] = '\0';
+		atomic_flag_clear(&w->taken);
+		return fail_null("%s: path is too long", root);
+	}
+	return fail_null("%s: more than %d objects are being written at once", root, POOL_THREADS_MAX);
+}
+
+static void writing_end(struct writing *w)
+{
+	w->path[0] = '\0';
+	atomic_flag_clear(&w->taken);
 }
 
 static int put_object(const char *root, const struct object_writer *w, struct cache_result *result)
 {
-	int bad = snprintf(being_written, sizeof being_written, "%s/tmp/%s.%ld", root, result->action.hex, (long)getpid()) >=
-		(int)sizeof being_written;
-	if (bad) {
-		being_written[0] = '\0';
-		return fail("%s: path is too long", root);
-	}
+	struct writing *aside = writing_begin(root, result);
+	if (!aside)
+		return -1;
 	snprintf(result->kind, sizeof result->kind, "%s", w->kind);
-	bad = object_write(w, being_written, &result->content, &result->identity, &result->size);
+	int bad = object_write(w, aside->path, &result->content, &result->identity, &result->size);
 	if (!bad) {
 		char *path = cache_object_path(root, result);
 		fault_point("before-cas");
 		bad = dir_make_parents(path);
-		if (!bad && rename(being_written, path))
-			bad = fail("%s: cannot rename %s: %s", path, being_written, strerror(errno));
+		if (!bad && rename(aside->path, path))
+			bad = fail("%s: cannot rename %s: %s", path, aside->path, strerror(errno));
 		free(path);
 	}
 	if (bad)
-		unlink(being_written);
-	being_written[0] = '\0';
+		unlink(aside->path);
+	writing_end(aside);
 	return bad;
 }
 
@@ -155,7 +181,7 @@ static int put_entry(const char *root, const char *ingredients, const cJSON *pro
 	json_pretty(&text, entry);
 	strbuf_addc(&text, '\n');
 	char *path = entry_path(root, &result->action, "json");
-	int bad = dir_make_parents(path) || file_write_durable(path, text.s, text.length);
+	int bad = dir_make_parents(path) || file_write(path, text.s, text.length);
 	free(path);
 	strbuf_release(&text);
 	cJSON_Delete(entry);
@@ -192,15 +218,14 @@ void cache_locks_close(int locks)
 		close(locks);
 }
 
-/* The byte of an action: the first digits of its key, so that offsets are in the order of the keys. Two actions on one
- * byte would only wait for one another. */
-static int set_lock(int locks, const struct digest *action, short type)
+enum { LOCK_DIGITS = 15 };
+
+/* Behind the bytes of all actions. */
+static const off_t turn_byte = (off_t)1 << 4 * LOCK_DIGITS;
+
+static int set_lock(int locks, off_t byte, short type)
 {
-	enum { DIGITS = 15 };
-	char first[DIGITS + 1];
-	memcpy(first, action->hex, DIGITS);
-	first[DIGITS] = '\0';
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)strtoull(first, NULL, 16), .l_len = 1};
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 	int bad;
 	do
 		bad = fcntl(locks, F_OFD_SETLKW, &lock);
@@ -208,14 +233,31 @@ static int set_lock(int locks, const struct digest *action, short type)
 	return bad;
 }
 
+/* The byte of an action: the first digits of its key, so that offsets are in the order of the keys. Two actions on one
+ * byte would only wait for one another. */
+static off_t lock_byte(const struct digest *action)
+{
+	char first[LOCK_DIGITS + 1];
+	memcpy(first, action->hex, LOCK_DIGITS);
+	first[LOCK_DIGITS] = '\0';
+	return (off_t)strtoull(first, NULL, 16);
+}
+
 int cache_lock(int locks, const struct digest *action)
 {
-	return set_lock(locks, action, F_WRLCK) ? fail("cannot lock the action %s: %s", action->hex, strerror(errno)) : 0;
+	if (!set_lock(locks, lock_byte(action), F_WRLCK))
+		return 0;
+	return fail("cannot lock the action %s: %s", action->hex, strerror(errno));
 }
 
 void cache_unlock(int locks, const struct digest *action)
 {
-	(void)set_lock(locks, action, F_UNLCK);
+	(void)set_lock(locks, lock_byte(action), F_UNLCK);
+}
+
+int cache_lock_turn(int locks)
+{
+	return set_lock(locks, turn_byte, F_WRLCK) ? fail("cannot wait for a turn to compute: %s", strerror(errno)) : 0;
 }
 
 int cache_failure_note(const char *root, const struct digest *action, const struct digest *run, const char *text)

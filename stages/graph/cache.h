@@ -10,8 +10,9 @@
  *                           another cache are found out by it (stages/tools/leaves.c)
  *
  * A result appears in the order object, then action entry, then (graph/stage.h) reference file, each by rename. A crash
- * leaves orphans, never half a result. The entry holds the exact ingredients, compared on every hit, so that not even a
- * hash collision is served.
+ * leaves orphans, never half a result. Nothing is flushed to disk: after a power cut an object may be short or wrong,
+ * which its size and hashes give away, or its entry unreadable, and then it is computed anew. The entry holds the exact
+ * ingredients, compared on every hit, so that not even a hash collision is served.
  */
 #ifndef QG_GRAPH_CACHE_H
 #define QG_GRAPH_CACHE_H
@@ -38,7 +39,8 @@ char *cache_id(const char *root);
  * that cannot be read counts as absent: it will be written anew. */
 int cache_find(const char *root, const struct digest *action, const char *ingredients, struct cache_result *result);
 
-/* Writes the object and the action entry. provenance (may be NULL) is kept for people: times, versions, log. */
+/* Writes the object and the action entry; several threads may, for actions of their own. provenance (may be NULL) is
+ * kept for people: times, versions, log. */
 int cache_store(const char *root, const struct digest *action, const char *ingredients, const struct object_writer *w,
 	const cJSON *provenance, struct cache_result *result);
 
@@ -54,6 +56,10 @@ void cache_locks_close(int locks);
 int cache_lock(int locks, const struct digest *action);
 void cache_unlock(int locks, const struct digest *action);
 
+/* Waits for, and then holds until locks are closed, a right that one process has at a time, and that no action comes
+ * with. -1 after fail(). */
+int cache_lock_turn(int locks);
+
 /* Failure of the last attempt, with the run (any 32 digits of the caller's) that made it: noted by the process that
  * computed, found (1, *text for the caller to free) or not (0) by the cell's own edge and the overview, and forgotten
  * with the next success. run may be NULL when finding. */
@@ -61,7 +67,7 @@ int cache_failure_note(const char *root, const struct digest *action, const stru
 int cache_failure_find(const char *root, const struct digest *action, struct digest *run, char **text);
 void cache_failure_forget(const char *root, const struct digest *action);
 
-/* Removes the object being written, if any: for signal handlers. */
+/* Removes the objects being written, if any: for signal handlers. */
 void cache_interrupt(void);
 
 #endif

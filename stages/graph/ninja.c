@@ -47,7 +47,8 @@ static void write_stage_rule(struct strbuf *to, const struct rule *rule)
 	strbuf_adds(to, "  description = $words\n  restat = 1\n");
 	if (!rule->publish)
 		strbuf_adds(to, "  generator = 1\n");
-	if (rule->pool)
+	/* Jobs of a group find their result; one that does not waits for its turn by itself (graph/stage.c). */
+	if (rule->pool && !rule->grouped)
 		strbuf_addf(to, "  pool = %s\n", rule->pool);
 	if (rule->grouped) {
 		strbuf_adds(to, "\nrule group_");
@@ -296,6 +297,8 @@ int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const st
 			write_job(&text, plan, &plan->jobs[i]);
 	for (size_t g = 0; g < plan->group_count && !grid->report_only; g++)
 		write_group(&text, plan, &plan->groups[g]);
+	/* Before the reports: ready edges start in the order of the file, and this one takes longest. */
+	write_overview(&text, plan, grid);
 	for (size_t c = 0; c < plan->cell_count && !bad; c++) {
 		bad = write_report(&text, &made, plan, &plan->cells[c], grid->report_only, files);
 		if (!bad && !grid->report_only)
@@ -304,7 +307,6 @@ int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const st
 	free(needed);
 	if (!bad && !grid->report_only)
 		bad = write_beside(&text, &made, plan, files);
-	write_overview(&text, plan, grid);
 	strbuf_addf(&text, "\nbuild grid: phony%s", made.s);
 	for (size_t i = 0; i < grid->overview_count; i++) {
 		strbuf_addc(&text, ' ');

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,12 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "common/pool.h"
 #include "common/strbuf.h"
 #include "graph/fault.h"
 #include "graph/leaf.h"
 
-enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20, STAMP_BYTES_MAX = 4096, PHASES_MAX = 16 };
+enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20, STAMP_BYTES_MAX = 4096, PHASES_MAX = 32 };
 
 struct stage_slot {
 	enum { SLOT_OPEN, SLOT_DONE, SLOT_FAILED } state;
@@ -77,27 +79,50 @@ static struct {
 	struct timespec since;  /* when it began */
 } times;
 
-void stage_phase(const char *name)
+static double seconds_of(struct timespec t)
 {
-	struct timespec now;
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static size_t find_phase(const char *name)
+{
 	size_t i = 0;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (times.count)
-		times.phases[times.now].seconds += (double)(now.tv_sec - times.since.tv_sec) +
-			1e-9 * (double)(now.tv_nsec - times.since.tv_nsec);
 	while (i < times.count && strcmp(times.phases[i].name, name))
 		i++;
 	assert(i < PHASES_MAX);
 	if (i == times.count)
 		times.phases[times.count++].name = name;
-	times.now = i;
-	times.since = now;
+	return i;
 }
 
-static void write_times(const char *stage, const char *what)
+/* What came before main(): finding and mapping libraries, which is all processor time. */
+static void book_start(void)
+{
+	struct timespec used;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	times.phases[find_phase("start")].seconds = seconds_of(used);
+}
+
+const char *stage_phase(const char *name)
+{
+	struct timespec now;
+	const char *before = times.count ? times.phases[times.now].name : NULL;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (before)
+		times.phases[times.now].seconds += seconds_of(now) - seconds_of(times.since);
+	else
+		book_start();
+	times.now = find_phase(name);
+	times.since = now;
+	return before;
+}
+
+void stage_times(const char *stage, const char *what)
 {
 	struct strbuf line;
 	double total = 0;
+	if (!times.count || !getenv("QUANTGRID_TIMES"))
+		return;
 	stage_phase(times.phases[times.now].name);
 	for (size_t i = 0; i < times.count; i++)
 		total += times.phases[i].seconds;
@@ -146,7 +171,7 @@ static cJSON *provenance(const struct job *job, const struct stage_slot *slot)
 	struct timespec now;
 	cJSON *p = cJSON_CreateObject();
 	clock_gettime(CLOCK_REALTIME, &now);
-	double seconds = (double)(now.tv_sec - slot->started.tv_sec) + 1e-9 * (double)(now.tv_nsec - slot->started.tv_nsec);
+	double seconds = seconds_of(now) - seconds_of(slot->started);
 	cJSON_AddStringToObject(p, "cell", job->cell);
 	cJSON_AddStringToObject(p, "key", job->key);
 	cJSON_AddNumberToObject(p, "finished_unix", (double)now.tv_sec);
@@ -181,6 +206,40 @@ void stage_failed(struct stage_run *run, size_t index)
 		warn("%s", error_text());
 	fail("%s", reason);
 	free(reason);
+}
+
+struct each {
+	struct stage_run *run;
+	stage_work *work;
+	void *context;
+	size_t width;   /* jobs at once */
+};
+
+static int each_row(void *context, size_t row, size_t worker)
+{
+	const struct each *e = context;
+	(void)worker;
+	for (size_t i = row; i < e->run->count; i += e->width)
+		if (e->run->slots[i].state == SLOT_OPEN && e->work(e->context, e->run, i))
+			stage_failed(e->run, i);
+	return 0;
+}
+
+static void run_each(struct stage_run *run, stage_work *work, void *context, size_t width)
+{
+	struct each e = {run, work, context, width < run->count ? width : run->count};
+	(void)pool_run(e.width, each_row, &e);
+}
+
+void stage_each(struct stage_run *run, stage_work *work, void *context)
+{
+	run_each(run, work, context, run->count);
+}
+
+static int work_of_stage(void *context, struct stage_run *run, size_t index)
+{
+	const struct stage *stage = context;
+	return stage->compute_each(run, index);
 }
 
 /* A name that no other run has. */
@@ -227,9 +286,9 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 				if (run.slots[i].state == SLOT_OPEN)
 					stage_failed(&run, i);
 		}
-		for (size_t i = 0; i < run.count && stage->compute_each; i++)
-			if (stage->compute_each(&run, i))
-				stage_failed(&run, i);
+		if (stage->compute_each)
+			run_each(&run, work_of_stage, (void *)(uintptr_t)stage,
+				stage->side_by_side > 1 ? (size_t)stage->side_by_side : 1);
 	}
 	for (size_t i = 0; i < run.count; i++)
 		failed += run.slots[i].state != SLOT_DONE;
@@ -333,10 +392,20 @@ static int failed_in_group(const struct job *job, const char *stamp)
 	return current;
 }
 
+/* The edges of jobs of a group are in no pool, because nearly all find their result: a hundred of them, one by one,
+ * would hold the next group up. Those that compute after all take turns. */
+static int compute_alone(const struct stage *stage, struct job *job)
+{
+	struct digest id = new_run();
+	int turn = cache_locks_open(job->cache);
+	int bad = turn < 0 || cache_lock_turn(turn) || compute(stage, &id, &job, 1);
+	cache_locks_close(turn);
+	return bad ? -1 : 0;
+}
+
 static int run_job(const struct stage *stage, const char *path, const char *stamp)
 {
 	struct job job;
-	struct job *one = &job;
 	struct cache_result result;
 	if (job_open(&job, path))
 		return error_report(1);
@@ -349,8 +418,7 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 		unlink(stamp);
 		found = -1;
 	} else if (found == 0) {
-		struct digest id = new_run();
-		found = compute(stage, &id, &one, 1) ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
+		found = compute_alone(stage, &job) ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
 		if (found == 0)
 			found = fail("%s: computed, but not found in the cache", job.cell);
 	}
@@ -396,6 +464,6 @@ int stage_main(int argc, char **argv, const struct stage *stage)
 	stage_signals();
 	stage_phase("resolve");
 	int status = o.group ? run_group(stage, o.group, o.stamp) : run_job(stage, o.job, o.stamp);
-	write_times(stage->name, o.group ? "group" : "job");
+	stage_times(stage->name, o.group ? "group" : "job");
 	return status;
 }

@@ -5,13 +5,14 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "model/lm_pieces.h"
 
-/* Hash and search go together over pieces that stay in the processor's cache, so memory is read once. */
-enum { PIECE_BYTES = 256 << 10 };
+/* Hash and search go together over parts that stay in the processor's cache, so memory is read once. */
+enum { PART_BYTES = 256 << 10 };
 
 struct extraction {
-	struct lm *lm;
 	const struct checkpoint *checkpoint;
+	struct lm_pieces pieces;
 };
 
 static int not_finite(const struct checkpoint *c, const struct checkpoint_tensor *t, uint64_t element)
@@ -25,24 +26,36 @@ static int not_finite(const struct checkpoint *c, const struct checkpoint_tensor
 		isnan(value) ? "NaN" : value < 0 ? "-infinity" : "infinity");
 }
 
-static int read_tensor(void *context, size_t index, size_t worker)
+static int read_piece(void *context, size_t index, size_t worker)
 {
 	struct extraction *e = context;
-	const struct checkpoint_tensor *t = &e->checkpoint->tensors[index];
-	const unsigned char *bytes = checkpoint_bytes(e->checkpoint, t);
+	struct lm_piece *piece = &e->pieces.pieces[index];
+	const struct checkpoint_tensor *t = &e->checkpoint->tensors[piece->tensor];
+	const unsigned char *bytes = checkpoint_bytes(e->checkpoint, t) + piece->at;
 	const unsigned element = dtype_bits(t->dtype) / 8;
 	struct hasher *h = hasher_new();
 	int bad = 0;
 	(void)worker;
-	for (uint64_t at = 0; at < t->bytes && !bad; at += PIECE_BYTES) {
-		uint64_t n = t->bytes - at < PIECE_BYTES ? t->bytes - at : PIECE_BYTES;
+	for (uint64_t at = 0; at < piece->bytes && !bad; at += PART_BYTES) {
+		uint64_t n = piece->bytes - at < PART_BYTES ? piece->bytes - at : PART_BYTES;
 		size_t found = dtype_find_nonfinite(t->dtype, bytes + at, (size_t)n / element);
 		if (found != n / element)
-			bad = not_finite(e->checkpoint, t, at / element + found);
+			bad = not_finite(e->checkpoint, t, (piece->at + at) / element + found);
 		hasher_update(h, bytes + at, (size_t)n);
 	}
-	e->lm->tensors[index].digest = hasher_digest(h);
+	piece->digest = hasher_digest(h);
 	hasher_free(h);
+	return bad;
+}
+
+static int read_tensors(struct lm *lm, const struct checkpoint *checkpoint)
+{
+	struct extraction e = {.checkpoint = checkpoint};
+	lm_pieces_make(&e.pieces, lm->tensors, lm->tensor_count);
+	int bad = pool_run(e.pieces.count, read_piece, &e);
+	for (size_t i = 0; i < lm->tensor_count && !bad; i++)
+		lm->tensors[i].digest = lm_pieces_digest(&e.pieces, i);
+	lm_pieces_release(&e.pieces);
 	return bad;
 }
 
@@ -69,10 +82,9 @@ static void copy_tables(struct lm *lm, const struct checkpoint *c, const struct 
 
 int lm_extract(struct lm *lm, const struct checkpoint *checkpoint, const struct digest *shard_digests)
 {
-	struct extraction e = {.lm = lm, .checkpoint = checkpoint};
 	*lm = (struct lm){0};
 	copy_tables(lm, checkpoint, shard_digests);
-	if (!pool_run(checkpoint->tensor_count, read_tensor, &e))
+	if (!read_tensors(lm, checkpoint))
 		return 0;
 	lm_close(lm);
 	return -1;

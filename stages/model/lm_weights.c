@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "model/lm_pieces.h"
 
 static int map_shard(struct lm_weights *w, const char *dir, size_t index)
 {
@@ -19,17 +20,40 @@ static int map_shard(struct lm_weights *w, const char *dir, size_t index)
 	return bad;
 }
 
-static int check_tensor(void *context, size_t index, size_t worker)
+/* --- are they the weights that were extracted? --- */
+
+struct checking {
+	const struct lm_weights *weights;
+	struct lm_pieces pieces;
+};
+
+static int hash_piece(void *context, size_t index, size_t worker)
 {
-	const struct lm_weights *w = context;
-	const struct lm_tensor *t = &w->lm->tensors[index];
-	struct digest now = hash_bytes(lm_weights_bytes(w, index), (size_t)t->bytes);
+	struct checking *c = context;
+	struct lm_piece *p = &c->pieces.pieces[index];
 	(void)worker;
-	if (digest_equal(&now, &t->digest))
-		return 0;
-	return fail("%s: tensor \"%s\" changed since it was extracted; run ninja again", w->lm->shards[t->shard].name,
-		t->name);
+	p->digest = hash_bytes((const unsigned char *)lm_weights_bytes(c->weights, p->tensor) + p->at, (size_t)p->bytes);
+	return 0;
 }
+
+static int check_tensors(const struct lm_weights *w)
+{
+	struct checking c = {.weights = w};
+	int bad = 0;
+	lm_pieces_make(&c.pieces, w->lm->tensors, w->lm->tensor_count);
+	(void)pool_run(c.pieces.count, hash_piece, &c);
+	for (size_t i = 0; i < w->lm->tensor_count && !bad; i++) {
+		const struct lm_tensor *t = &w->lm->tensors[i];
+		struct digest now = lm_pieces_digest(&c.pieces, i);
+		if (!digest_equal(&now, &t->digest))
+			bad = fail("%s: %s: tensor \"%s\" changed since it was extracted; run ninja again", w->dir,
+				w->lm->shards[t->shard].name, t->name);
+	}
+	lm_pieces_release(&c.pieces);
+	return bad;
+}
+
+/* --- */
 
 int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char *dir)
 {
@@ -39,8 +63,7 @@ int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char 
 	for (size_t i = 0; i < lm->tensor_count && !bad; i++)
 		if (!weights->maps[lm->tensors[i].shard].bytes)
 			bad = map_shard(weights, dir, lm->tensors[i].shard);
-	if (!bad && pool_run(lm->tensor_count, check_tensor, weights))
-		bad = fail_context("%s", dir);
+	bad = bad || check_tensors(weights);
 	if (bad)
 		lm_weights_close(weights);
 	return bad ? -1 : 0;

@@ -6,8 +6,10 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "checkpoint/lm_layout.h"
+#include "graph/stage.h"
 #include "model/device_room.h"
 #include "model/device_weights.h"
+#include "model/ops_timed.h"
 
 static struct host_tensor host_tensor(const struct loaded_model *m, size_t index)
 {
@@ -75,13 +77,17 @@ static int open_with(struct loaded_model *m, const char *lm_path, const struct d
 /* The backend the graph was made for, started. */
 static const struct ops *backend_open(const struct job *job, const char *device)
 {
+	stage_phase("device");
 	const struct ops *ops = ops_open(device);
 	if (!ops)
 		return fail_null("the graph was made for autoquant.device=%s: %s: run ./configure again", device, error_text());
 	if (!job->numerics || strcmp(job->numerics, ops->numerics))
 		return fail_null("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
 			job->numerics ? job->numerics : "(none)", ops->numerics);
-	return ops->sync() ? NULL : ops;
+	if (ops->sync())
+		return NULL;
+	stage_phase("load");
+	return ops_timed(ops);
 }
 
 int loaded_model_open(struct loaded_model *m, const struct job *job)

@@ -144,7 +144,7 @@ static void set_positions(struct report_positions *p, const struct scores *s, si
 }
 
 static void make_score(struct report_score *to, const struct report_format *f, const struct report_group *group,
-	size_t index, const struct resamples *resamples)
+	size_t index)
 {
 	const struct scores *s = f->scores;
 	for (size_t i = 0; i < group->member_count; i++) {
@@ -158,12 +158,9 @@ static void make_score(struct report_score *to, const struct report_format *f, c
 	to->score = scores_group(s, index);
 	to->normalised = scores_group_normalised(s, index);
 	set_positions(&to->positions, s, index, to->score);
-	if (resamples)
-		bootstrap_interval(resamples, s->sequence_score + index * s->sequence_count, GROUP_TABLE_LEVEL, &to->interval);
 }
 
-static void make_group(struct report_group *group, const struct report_cell *cell, size_t index, size_t tokens,
-	const struct resamples *resamples)
+static void make_group(struct report_group *group, const struct report_cell *cell, size_t index, size_t tokens)
 {
 	const struct scores *s = cell->formats[0].scores;
 	*group = (struct report_group){.choice = SEARCH_NONE};
@@ -178,14 +175,14 @@ static void make_group(struct report_group *group, const struct report_cell *cel
 	group->name = s->linears[group->members[0]].name;
 	group->formats = mem_zeroed(cell->format_count, sizeof *group->formats);
 	for (size_t f = 0; f < cell->format_count; f++) {
-		make_score(&group->formats[f], &cell->formats[f], group, index, resamples);
+		make_score(&group->formats[f], &cell->formats[f], group, index);
 		if (group->formats[f].score > group->formats[group->worst].score)
 			group->worst = f;
 	}
 	group->score = group->formats[group->worst].score;
 }
 
-static int make_groups(struct group_table *t, const struct report_cell *cell, const struct resamples *resamples)
+static int make_groups(struct group_table *t, const struct report_cell *cell)
 {
 	t->vision_count = cell->vision_count;
 	t->count = cell->vision_count + scores_group_count(cell->formats[0].scores);
@@ -195,7 +192,7 @@ static int make_groups(struct group_table *t, const struct report_cell *cell, co
 		if (g < t->vision_count)
 			make_vision(group, cell, g);
 		else
-			make_group(group, cell, g - t->vision_count, t->score_tokens, resamples);
+			make_group(group, cell, g - t->vision_count, t->score_tokens);
 		group->observed = !group->vision && t->scored;
 		t->numel += group->numel;
 		t->vision_numel += group->vision ? group->numel : 0;
@@ -226,6 +223,19 @@ static void count_batches(struct group_table *t, const struct scores *s)
 		t->loss /= (double)t->score_targets;
 	t->divergence = s->kl != NULL;
 	t->scored = (t->divergence ? t->score_tokens : t->score_targets) > 0;
+}
+
+/* Of each group in each format. */
+static void set_intervals(struct group_table *t, const struct report_cell *cell, const struct resamples *resamples)
+{
+	const size_t groups = t->count - t->vision_count;
+	struct interval *intervals = mem_array(groups, sizeof *intervals);
+	for (size_t f = 0; f < t->format_count; f++) {
+		bootstrap_intervals(resamples, cell->formats[f].scores->sequence_score, groups, GROUP_TABLE_LEVEL, intervals);
+		for (size_t g = 0; g < groups; g++)
+			t->groups[t->vision_count + g].formats[f].interval = intervals[g];
+	}
+	free(intervals);
 }
 
 /* The sum of a format, caption by caption. */
@@ -321,11 +331,13 @@ static int make(struct group_table *t, const struct report_cell *cell, int total
 		return -1;
 	count_batches(t, cell->formats[0].scores);
 	resamples_init(&resamples, cell->formats[0].scores->sequence_count, BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED);
-	int bad = make_groups(t, cell, totals ? NULL : &resamples);
+	int bad = make_groups(t, cell);
 	if (!bad) {
 		rank_groups(t);
-		if (!totals)
+		if (!totals) {
+			set_intervals(t, cell, &resamples);
 			set_certainty(t, cell, &resamples);
+		}
 		set_sum_intervals(t, cell, &resamples);
 		bad = group_result_choice(t, cell, !totals) ? fail_context("%s", cell->name) : 0;
 	}

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/error.h"
 #include "common/json.h"
@@ -62,16 +63,20 @@ static void fill_groups(struct overview_cell *cell, const struct group_table *t)
 }
 
 /* Blocks differ by at most one caption. */
+void overview_captions(double *captions, size_t units, const struct scores *s)
+{
+	const size_t count = s->sequence_count, groups = scores_group_count(s);
+	memset(captions, 0, groups * units * sizeof *captions);
+	for (size_t g = 0; g < groups; g++)
+		for (size_t c = 0; c < count; c++)
+			captions[g * units + c * units / count] += s->sequence_score[g * count + c];
+}
+
 static void fill_captions(struct overview_cell *cell, const struct scores *s)
 {
-	size_t captions = s->sequence_count;
-	cell->unit_count = captions < OVERVIEW_UNITS_MAX ? captions : OVERVIEW_UNITS_MAX;
-	cell->captions = mem_zeroed(cell->group_count * cell->unit_count, sizeof *cell->captions);
-	for (size_t g = 0; g < cell->group_count; g++) {
-		double *unit = cell->captions + g * cell->unit_count;
-		for (size_t c = 0; c < captions; c++)
-			unit[c * cell->unit_count / captions] += s->sequence_score[g * captions + c];
-	}
+	cell->unit_count = s->sequence_count < OVERVIEW_UNITS_MAX ? s->sequence_count : OVERVIEW_UNITS_MAX;
+	cell->captions = mem_array(cell->group_count * cell->unit_count, sizeof *cell->captions);
+	overview_captions(cell->captions, cell->unit_count, s);
 }
 
 int overview_cell_fill(struct overview_cell *cell, const struct report_cell *inputs)

@@ -95,7 +95,8 @@ struct overview_cell {
 	struct report_check check;
 	struct overview_group *groups; /* [group_count] in module order, without vision; owned */
 	size_t group_count;
-	double *captions;        /* [group_count][unit_count] score of each caption; NULL with several formats; owned */
+	double *captions;        /* [group_count][unit_count] score of each caption; NULL with several formats, and where
+	                          * struct overview brings them; owned */
 	size_t unit_count;       /* captions, or blocks of them: at most OVERVIEW_UNITS_MAX */
 	struct overview_top top[OVERVIEW_TOP]; /* most sensitive first */
 	size_t top_count;
@@ -111,11 +112,18 @@ struct overview {
 	size_t count;
 	const struct overview_invalid *invalid;
 	size_t invalid_count;
+	/* Fills captions[group_count][unit_count] of cells[index], which keeps none: of few cells they are needed, and all
+	 * together are gigabytes in a large grid. -1 after fail(). NULL: every cell keeps its own. */
+	int (*captions)(void *context, size_t index, double *captions);
+	void *context;
 };
 
 /* Sets status OVERVIEW_OK and all from unscored on from a cell's inputs, which must have the formats that the cell
  * names; borrows nothing of them. -1 after fail(); the overview's cell is then unchanged. */
 int overview_cell_fill(struct overview_cell *cell, const struct report_cell *inputs);
+
+/* The scores of captions of a format as a cell holds them. */
+void overview_captions(double *captions, size_t units, const struct scores *scores);
 
 /* It has a result that says something: a place in tables. */
 int overview_cell_scored(const struct overview_cell *cell);

@@ -182,28 +182,40 @@ static size_t find_best(const struct column *c, size_t not, int activations)
 	return best;
 }
 
-/* What each caption contributes to a format's mix; for the caller to free. */
+/* What each caption contributes to a format's mix; for the caller to free. NULL after fail(). */
 static double *mix_captions(const struct column *c, size_t format)
 {
 	const struct overview_cell *cell = format_at(c, format);
-	double *sum = mem_zeroed(cell->unit_count, sizeof *sum);
+	const double *captions = cell->captions;
+	double *brought = NULL, *sum = NULL;
+	if (!captions) {
+		captions = brought = mem_array(cell->group_count * cell->unit_count, sizeof *brought);
+		if (c->grid->captions(c->grid->context, c->cells[format], brought)) {
+			free(brought);
+			return NULL;
+		}
+	}
+	sum = mem_zeroed(cell->unit_count, sizeof *sum);
 	for (size_t i = 0; i < c->groups; i++)
 		for (size_t u = 0; u < cell->unit_count && !c->choice[format * c->groups + i]; u++)
-			sum[u] += cell->captions[c->group[i] * cell->unit_count + u];
+			sum[u] += captions[c->group[i] * cell->unit_count + u];
+	free(brought);
 	return sum;
 }
 
-static double find_ahead(const struct column *c, size_t best, size_t runner_up)
+static int find_ahead(const struct column *c, size_t best, size_t runner_up, double *ahead)
 {
 	size_t units = c->resamples.units;
+	*ahead = -1;
 	if (runner_up == OVERVIEW_NONE || units < BOOTSTRAP_UNITS_MIN || format_at(c, best)->unit_count != units ||
 		format_at(c, runner_up)->unit_count != units)
-		return -1;
-	double *a = mix_captions(c, best), *b = mix_captions(c, runner_up);
-	double ahead = bootstrap_less(&c->resamples, a, b);
+		return 0;
+	double *a = mix_captions(c, best), *b = a ? mix_captions(c, runner_up) : NULL;
+	if (b)
+		*ahead = bootstrap_less(&c->resamples, a, b);
 	free(a);
 	free(b);
-	return ahead;
+	return b ? 0 : -1;
 }
 
 /* Whether the recipe of a cell is the format's mix. */
@@ -253,7 +265,8 @@ static int add_row(struct overview_budgets *b, struct column *c, const struct ov
 	row.best = mix_at(c, best);
 	row.runner_up = mix_at(c, runner_up);
 	row.activations = mix_at(c, find_best(c, OVERVIEW_NONE, 1));
-	row.ahead = find_ahead(c, best, runner_up);
+	if (find_ahead(c, best, runner_up, &row.ahead))
+		return -1;
 	row.measured = find_measured(c, t, best);
 	int bad = solve_together(c, &row);
 	MEM_GROW(b->rows, b->count, b->capacity);

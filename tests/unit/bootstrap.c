@@ -357,6 +357,32 @@ static void test_interval_few_unlike(void)
 /* --- comparisons --- */
 
 /* Three resamples of two units, written down. */
+/* Several sums at once are the sums one by one, whatever stands beside them: equal units, zeros, few units. */
+static void test_intervals_together(void)
+{
+	static const size_t units[] = {1, 7, 8, 9, 30, UNITS};
+	double value[9 * UNITS];
+	random_state = 77;
+	for (size_t u = 0; u < sizeof units / sizeof *units; u++)
+		for (size_t count = 0; count <= 9; count++) {
+			const size_t n = units[u];
+			struct resamples r;
+			struct interval together[9], alone;
+			resamples_init(&r, n, 200, 3);
+			for (size_t i = 0; i < count * n; i++)
+				value[i] = lognormal(2) * (i / n % 4 == 1 ? 1e-300 : 1);
+			for (size_t i = 0; i < n && count > 2; i++)
+				value[2 * n + i] = count > 4 ? 0 : 0.1;
+			bootstrap_intervals(&r, value, count, 0.95, together);
+			for (size_t k = 0; k < count; k++) {
+				bootstrap_interval(&r, value + k * n, 0.95, &alone);
+				CHECK(memcmp(&alone, &together[k], sizeof alone) == 0,
+					"%zu units, sum %zu of %zu: [%g, %g], alone [%g, %g]", n, k, count, together[k].low, together[k].high, alone.low, alone.high);
+			}
+			resamples_release(&r);
+		}
+}
+
 static void test_less_by_hand(void)
 {
 	uint32_t index[] = {0, 0, 0, 1, 1, 1};
@@ -549,6 +575,7 @@ int main(void)
 	TEST(test_interval_permuted);
 	TEST(test_interval_corners);
 	TEST(test_interval_few_unlike);
+	TEST(test_intervals_together);
 	TEST(test_less_by_hand);
 	TEST(test_ranks_separated);
 	TEST(test_ranks_equal);

@@ -292,24 +292,44 @@ static void test_failure_damaged(void)
 	free(path);
 }
 
-/* Whether another process finds the byte of action locked. It writes there what this process cannot see of its own. */
-static int locked_elsewhere(const struct digest *action)
+/* Whether another process finds the byte locked. It writes there what this process cannot see of its own. */
+static int byte_locked_elsewhere(off_t byte)
 {
-	char first[16];
 	int status = 0;
 	fflush(stdout);
 	pid_t child = fork();
 	if (child == 0) {
 		int locks = cache_locks_open(cache);
-		memcpy(first, action->hex, 15);
-		first[15] = '\0';
-		struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1,
-			.l_start = (off_t)strtoull(first, NULL, 16)};
+		struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1, .l_start = byte};
 		_exit(locks < 0 ? 9 : fcntl(locks, F_OFD_SETLK, &lock) ? 1 : 0);
 	}
 	CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status), "no child: %s", strerror(errno));
 	CHECK(WEXITSTATUS(status) < 2, "the child cannot open the locks");
 	return WEXITSTATUS(status) == 1;
+}
+
+static int locked_elsewhere(const struct digest *action)
+{
+	char first[16];
+	memcpy(first, action->hex, 15);
+	first[15] = '\0';
+	return byte_locked_elsewhere((off_t)strtoull(first, NULL, 16));
+}
+
+/* The turn is a lock of its own: actions are free meanwhile, the last of their bytes, too. */
+static void test_turn(void)
+{
+	struct digest a = digest_of("a"), last;
+	fresh_cache();
+	int locks = cache_locks_open(cache);
+	CHECK(locks >= 0 && !digest_parse("ffffffffffffffffffffffffffffffff", &last), "%s", error_text());
+	CHECK(!byte_locked_elsewhere((off_t)1 << 60), "a turn that nobody took");
+	CHECK(!cache_lock_turn(locks), "%s", error_text());
+	CHECK(byte_locked_elsewhere((off_t)1 << 60), "two turns at once");
+	CHECK(!locked_elsewhere(&a) && !locked_elsewhere(&last), "a turn keeps actions");
+	cache_locks_close(locks);
+	CHECK(!byte_locked_elsewhere((off_t)1 << 60), "closing keeps the turn");
+	CHECK(cache_lock_turn(-1) == -1 && strstr(error_text(), "cannot wait for a turn"), "%s", error_text());
 }
 
 static void test_locks(void)
@@ -861,6 +881,7 @@ int main(void)
 	TEST(test_failures);
 	TEST(test_failure_damaged);
 	TEST(test_locks);
+	TEST(test_turn);
 	TEST(test_leaf_digest);
 	TEST(test_leaf_memo_believed);
 	TEST(test_leaf_edit_with_time_put_back);

@@ -70,6 +70,31 @@ static void test_round_trip(void)
 	free(path);
 }
 
+/* The same without the maxima, which may then be anything. */
+static void test_errors_alone(void)
+{
+	struct calib_linear linears[LINEARS];
+	struct calib made, read;
+	struct digest content;
+	char *path = scratch_path("errors.calib");
+	float wrong[2] = {NAN, -1};
+	calib_make(&made, linears);
+	linears[0].out = 2;
+	linears[0].weight_amax = wrong;
+	write_calib(&made, path, &content);
+	CHECK(calib_open(&read, path, &content), "maxima that are none were accepted");
+	if (calib_open_errors(&read, path, &content))
+		exit(error_report(1));
+	for (size_t i = 0; i < LINEARS; i++) {
+		CHECK(!read.linears[i].weight_amax, "there are maxima");
+		CHECK(read.linears[i].activation_amax == linears[i].activation_amax, "%s", linears[i].name);
+		check_sums(read.linears[i].name, &read.linears[i].weight, &linears[i].weight);
+		check_sums(read.linears[i].name, &read.linears[i].activation, &linears[i].activation);
+	}
+	calib_close(&read);
+	free(path);
+}
+
 static void test_nothing_quantized(void)
 {
 	struct calib_linear linears[LINEARS];
@@ -197,6 +222,7 @@ static void test_other_kinds_and_content(void)
 int main(void)
 {
 	TEST(test_round_trip);
+	TEST(test_errors_alone);
 	TEST(test_nothing_quantized);
 	TEST(test_damaged);
 	TEST(test_other_kinds_and_content);

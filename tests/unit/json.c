@@ -321,6 +321,41 @@ static void check_number(double value, const char *expected)
 	strbuf_release(&out);
 }
 
+/* The shortest by trying every length. */
+static void check_shortest(double value)
+{
+	char plain[40];
+	struct strbuf out;
+	for (int digits = 1; digits <= 17; digits++) {
+		snprintf(plain, sizeof plain, "%.*g", digits, value);
+		if (strtod(plain, NULL) == value)
+			break;
+	}
+	strbuf_init(&out);
+	json_number(&out, value);
+	CHECK_STRING(out.s, plain);
+	strbuf_release(&out);
+}
+
+/* Few digits at any power of ten, and their neighbours; no whole numbers, which have a form of their own. */
+static void test_shortest(void)
+{
+	static const char *const digits[] = {"1", "2.5", "9.9", "1.23456", "9.87654321012345", "1.234567890123456"};
+	for (int power = -323; power <= 308; power++)
+		for (size_t i = 0; i < sizeof digits / sizeof *digits; i++) {
+			char text[64];
+			snprintf(text, sizeof text, "%se%d", digits[i], power);
+			double value = strtod(text, NULL), next = nextafter(value, INFINITY);
+			if (isfinite(value) && (value != floor(value) || value > 0x1p53))
+				check_shortest(value);
+			if (isfinite(next) && (next != floor(next) || next > 0x1p53))
+				check_shortest(next);
+		}
+	check_shortest(0x1p-1022);
+	check_shortest(0x1p-1022 - 0x1p-1074);
+	check_shortest(0x1.fffffffffffffp1023);
+}
+
 static void test_numbers(void)
 {
 	check_number(8, "8");
@@ -460,6 +495,7 @@ int main(void)
 	TEST(test_canonical_is_stable);
 	TEST(test_pretty);
 	TEST(test_numbers);
+	TEST(test_shortest);
 	TEST(test_members);
 	TEST(test_read);
 	TEST(test_damage);

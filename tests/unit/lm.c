@@ -15,6 +15,7 @@
 #include "checkpoint/checkpoint.h"
 #include "model/lm_extract.h"
 #include "checkpoint/lm_layout.h"
+#include "model/lm_pieces.h"
 #include "model/lm_weights.h"
 
 static const struct checkpoint_spec small = {
@@ -307,6 +308,38 @@ static void test_damaged(void)
 	free(dir);
 }
 
+/* Pieces lie end to end; a tensor of one piece has its digest, one of several that of theirs. */
+static void test_pieces(void)
+{
+	enum { P = LM_PIECE_BYTES };
+	static const struct lm_tensor tensors[] = {{.bytes = 1}, {.bytes = P}, {.bytes = P + 2ull}, {.bytes = 7},
+		{.bytes = 3ull * P}};
+	static const size_t expected[] = {1, 1, 2, 1, 3};
+	enum { TENSORS = sizeof tensors / sizeof *tensors };
+	struct lm_pieces p;
+	struct strbuf text;
+	lm_pieces_make(&p, tensors, TENSORS);
+	CHECK(p.count == 8 && p.first[TENSORS] == 8, "%zu pieces", p.count);
+	for (size_t i = 0; i < p.count; i++)
+		p.pieces[i].digest = hash_bytes(&i, sizeof i);
+	for (size_t t = 0; t < TENSORS; t++) {
+		uint64_t at = 0;
+		strbuf_init(&text);
+		CHECK(p.first[t + 1] - p.first[t] == expected[t], "tensor %zu has %zu pieces", t, p.first[t + 1] - p.first[t]);
+		for (size_t i = p.first[t]; i < p.first[t + 1]; i++) {
+			CHECK(p.pieces[i].tensor == t && p.pieces[i].at == at && p.pieces[i].bytes && p.pieces[i].bytes <= P,
+				"piece %zu of tensor %zu at %llu", i, t, (unsigned long long)p.pieces[i].at);
+			at += p.pieces[i].bytes;
+			strbuf_adds(&text, p.pieces[i].digest.hex);
+		}
+		CHECK(at == tensors[t].bytes, "tensor %zu: %llu bytes", t, (unsigned long long)at);
+		struct digest d = lm_pieces_digest(&p, t), of_text = hash_bytes(text.s, text.length);
+		CHECK_STRING(d.hex, expected[t] == 1 ? p.pieces[p.first[t]].digest.hex : of_text.hex);
+		strbuf_release(&text);
+	}
+	lm_pieces_release(&p);
+}
+
 static void test_weights(void)
 {
 	struct checkpoint_spec spec = small;
@@ -364,6 +397,7 @@ int main(void)
 	TEST(test_not_finite);
 	TEST(test_vision_is_not_read);
 	TEST(test_damaged);
+	TEST(test_pieces);
 	TEST(test_weights);
 	return check_done();
 }

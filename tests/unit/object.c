@@ -260,7 +260,8 @@ static char *write_large(size_t payload, struct digest *content, size_t *floats)
 static void test_large(void)
 {
 	static const size_t chunk = OBJECT_CHUNK_BYTES;
-	const size_t payloads[] = {chunk - 64, chunk, chunk + 64, 2 * chunk, 2 * chunk + 4096};
+	/* The last are enough for threads. */
+	const size_t payloads[] = {chunk - 64, chunk, chunk + 64, 2 * chunk, 2 * chunk + 4096, 4 * chunk, 5 * chunk + 64};
 	for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
 		struct digest content;
 		struct object o;
@@ -306,6 +307,75 @@ static void test_large_damaged(void)
 		file.s[cases[i].at] ^= 0x10;
 	}
 	check_open("large", &file, NULL);
+	strbuf_release(&file);
+	remove(path);
+	free(path);
+}
+
+/* Of many chunks that threads look at, the first that is damaged is named. */
+static void test_many_damaged(void)
+{
+	const size_t chunk = OBJECT_CHUNK_BYTES;
+	struct digest content;
+	struct strbuf file = {0};
+	size_t floats;
+	char *path = write_large(5 * chunk + 4096, &content, &floats);
+	if (file_read(path, 32 << 20, &file.s, &file.length))
+		exit(error_report(1));
+	file.s[128 + 5 * chunk + 7] ^= 1;
+	check_open("many", &file, ": byte 20971648: 4096 bytes are damaged");
+	file.s[128 + 3 * chunk] ^= 1;
+	check_open("many", &file, ": byte 12583040: 4194304 bytes are damaged");
+	strbuf_release(&file);
+	remove(path);
+	free(path);
+}
+
+/* --- the description alone --- */
+
+static void check_description(const char *what, const struct strbuf *file, const struct digest *expected,
+	const char *error)
+{
+	struct object o;
+	char *path = scratch_write("o", file->s, file->length);
+	int bad = object_open_description(&o, path, "tiny", expected);
+	CHECK(!bad == !error, "%s: %s", what, bad ? error_text() : "was accepted");
+	CHECK(!bad || !error || strstr(error_text(), error), "%s: message is \"%s\", expected \"%s\"", what, error_text(),
+		error);
+	CHECK(bad || (cJSON_IsObject(o.description) && digest_equal(&o.content, expected)), "%s: what was read", what);
+	object_close(&o);
+	free(path);
+}
+
+/* Its own chunk and all hashes are checked; what lies in other chunks is not read. */
+static void test_description_alone(void)
+{
+	const size_t payload = 2 * (size_t)OBJECT_CHUNK_BYTES + 4096;
+	struct digest content, other = hash_bytes("x", 1);
+	struct strbuf file = {0};
+	size_t floats;
+	char *path = write_large(payload, &content, &floats);
+	if (file_read(path, 16 << 20, &file.s, &file.length))
+		exit(error_report(1));
+	check_description("whole", &file, &content, NULL);
+	check_description("another", &file, &other, "expected ");
+	const struct {
+		size_t at;
+		const char *error;
+	} cases[] = {
+		{128, ": byte 128: 4194304 bytes are damaged"},
+		{128 + 4194303, ": byte 128: 4194304 bytes are damaged"},
+		{128 + 4194304, NULL},
+		{128 + payload - 1, NULL},
+		{128 + payload, ": byte 128: 4194304 bytes are damaged"},
+		{128 + payload + 16, "expected "},
+		{16, "header is damaged"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		file.s[cases[i].at] ^= 0x10;
+		check_description("damaged", &file, &content, cases[i].error);
+		file.s[cases[i].at] ^= 0x10;
+	}
 	strbuf_release(&file);
 	remove(path);
 	free(path);
@@ -482,6 +552,8 @@ int main(void)
 	TEST(test_cannot_write);
 	TEST(test_large);
 	TEST(test_large_damaged);
+	TEST(test_many_damaged);
+	TEST(test_description_alone);
 	TEST(test_damaged);
 	TEST(test_descriptions);
 	TEST(test_payload_ends_in_description);

@@ -151,7 +151,7 @@ static void test_pages(void)
 	enum { CELLS = 10 };
 	struct overview_cell cells[CELLS];
 	struct overview_invalid invalid = {"toy.wfp4_afp16.w_per_tensor.small", "FP4 needs blocks, the overlay sets axis"};
-	struct overview overview = {"pairs_x_sizes", cells, CELLS, &invalid, 1};
+	struct overview overview = {"pairs_x_sizes", cells, CELLS, &invalid, 1, NULL, NULL};
 	size_t changed;
 	char *folder = scratch_path("out"), *below = mem_printf("%s/weight-int8-act-fp16/default/run/m.json", folder);
 	for (size_t i = 0; i < CELLS; i++)
@@ -206,7 +206,7 @@ static void test_settings(void)
 	};
 	enum { RESTS = 6, CELLS = 2 * RESTS };
 	struct overview_cell cells[CELLS];
-	struct overview overview = {"budgets", cells, CELLS, NULL, 0};
+	struct overview overview = {"budgets", cells, CELLS, NULL, 0, NULL, NULL};
 	struct overview_table t;
 	struct overview_findings f;
 	char *names[CELLS];
@@ -251,7 +251,7 @@ static void test_empty(void)
 			.activation = "fp8", .granularity = "w_group64", .size = "small", .formats = &pair, .format_count = 1,
 			.status = OVERVIEW_MISSING},
 	};
-	struct overview overview = {"empty", cells, 2, NULL, 0};
+	struct overview overview = {"empty", cells, 2, NULL, 0, NULL, NULL};
 	compare(&overview, NULL, "tests/golden/report/overview_empty.md");
 	overview.count = 0;
 	CHECK(!overview_write(&overview, scratch_dir(), NULL), "%s", error_text());
@@ -359,7 +359,7 @@ static void test_budgets_brute_force(void)
 		"toy.d.default.small"};
 	for (uint64_t seed = 1; seed <= 40; seed++) {
 		struct overview_cell cells[4];
-		struct overview overview = {"random", cells, 4, NULL, 0};
+		struct overview overview = {"random", cells, 4, NULL, 0, NULL, NULL};
 		struct overview_table t;
 		struct overview_budgets b;
 		random_state = seed;
@@ -384,7 +384,7 @@ static void test_budgets_brute_force(void)
 static void test_certainty(void)
 {
 	struct overview_cell cells[3];
-	struct overview overview = {"sure", cells, 3, NULL, 0};
+	struct overview overview = {"sure", cells, 3, NULL, 0, NULL, NULL};
 	struct overview_table t;
 	struct overview_budgets b;
 	sample(&cells[0], "toy.a.default.small", &formats[2], "small", 1);
@@ -415,6 +415,49 @@ static void test_certainty(void)
 	release(cells, 3);
 }
 
+/* Captions that the cells do not keep, of cell 0 and 1. */
+static int bring_kept(void *context, size_t index, double *captions)
+{
+	double *const *kept = context;
+	if (!kept[index])
+		return fail("cell %zu is gone", index);
+	memcpy(captions, kept[index], sizeof *captions * GROUPS * CAPTIONS);
+	return 0;
+}
+
+/* Kept or brought, captions lead to the same share; where they cannot be brought there is no overview. */
+static void test_captions_brought(void)
+{
+	struct overview_cell cells[2];
+	struct overview_table t;
+	struct overview_budgets b;
+	double *kept[2];
+	struct overview overview = {"brought", cells, 2, NULL, 0, bring_kept, kept};
+	sample(&cells[0], "toy.a.default.small", &formats[2], "small", 1);
+	sample(&cells[1], "toy.b.default.small", &formats[3], "small", 1);
+	for (size_t i = 0; i < (size_t)GROUPS * CAPTIONS; i++) {
+		cells[0].captions[i] = i % CAPTIONS ? 1 : 10;
+		cells[1].captions[i] = 2;
+	}
+	overview_table_make(&t, &overview);
+	CHECK(!overview_budgets_make(&b, &overview, &t), "%s", error_text());
+	double ahead = b.rows[0].ahead;
+	overview_budgets_release(&b);
+	for (size_t i = 0; i < 2; i++) {
+		kept[i] = cells[i].captions;
+		cells[i].captions = NULL;
+	}
+	CHECK(!overview_budgets_make(&b, &overview, &t), "%s", error_text());
+	CHECK(b.rows[0].ahead == ahead && ahead > 0.3 && ahead < 0.7, "%g, kept %g", b.rows[0].ahead, ahead);
+	overview_budgets_release(&b);
+	free(kept[1]);
+	kept[1] = NULL;
+	CHECK(overview_budgets_make(&b, &overview, &t) == -1 && strstr(error_text(), "cell 1 is gone"), "%s", error_text());
+	free(kept[0]);
+	overview_table_release(&t);
+	release(cells, 2);
+}
+
 /* What all formats together leave is worth a sentence only where it is less than the best one leaves. */
 static void test_together(void)
 {
@@ -428,7 +471,7 @@ static void test_together(void)
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct overview_cell cells[2];
-		struct overview overview = {"together", cells, 2, NULL, 0};
+		struct overview overview = {"together", cells, 2, NULL, 0, NULL, NULL};
 		struct overview_table t;
 		struct overview_findings f;
 		struct strbuf text;
@@ -460,7 +503,7 @@ static void test_together(void)
 static void test_measured(void)
 {
 	struct overview_cell cells[2];
-	struct overview overview = {"measured", cells, 2, NULL, 0};
+	struct overview overview = {"measured", cells, 2, NULL, 0, NULL, NULL};
 	struct overview_table t;
 	struct overview_budgets b;
 	sample(&cells[0], "toy.a.default.small", &formats[0], "small", 1);
@@ -498,7 +541,7 @@ static void rename_choice(struct overview_group *group, size_t choice, const cha
 static void test_agreement(void)
 {
 	struct overview_cell cells[2];
-	struct overview overview = {"agreement", cells, 2, NULL, 0};
+	struct overview overview = {"agreement", cells, 2, NULL, 0, NULL, NULL};
 	struct overview_agreement a;
 	sample(&cells[0], "toy.a.default.small", &formats[0], "small", 1);
 	sample(&cells[1], "toy.a.default.large", &formats[0], "large", 3);
@@ -546,7 +589,7 @@ static void test_verdicts(void)
 static void test_checks(void)
 {
 	struct overview_cell cells[4];
-	struct overview overview = {"checks", cells, 4, NULL, 0};
+	struct overview overview = {"checks", cells, 4, NULL, 0, NULL, NULL};
 	struct overview_table t;
 	struct overview_checks c;
 	static const double ratios[] = {3, 0, 1, 8};
@@ -586,7 +629,7 @@ static void test_sizes(void)
 	static const char *const names[] = {"toy.wint8_afp16.default.small", "toy.wint8_afp16.default.medium",
 		"toy.wint8_afp16.default.large"};
 	struct overview_cell cells[3];
-	struct overview overview = {"sizes", cells, 3, NULL, 0};
+	struct overview overview = {"sizes", cells, 3, NULL, 0, NULL, NULL};
 	struct overview_table t;
 	struct overview_findings f;
 	for (size_t i = 0; i < 3; i++) {
@@ -654,6 +697,7 @@ int main(void)
 	TEST(test_empty);
 	TEST(test_budgets_brute_force);
 	TEST(test_certainty);
+	TEST(test_captions_brought);
 	TEST(test_together);
 	TEST(test_measured);
 	TEST(test_agreement);
