@@ -171,7 +171,7 @@ static void fill_header(const struct object_writer *w, unsigned char *header, si
 
 static int finish(FILE *file, const char *path)
 {
-	int bad = fflush(file) || ferror(file) || fchmod(fileno(file), 0444);
+	int bad = fflush(file) || ferror(file) || fchmod(fileno(file), 0444) || fsync(fileno(file));
 	int saved = errno;
 	if (fclose(file) && !bad)
 		bad = 1;

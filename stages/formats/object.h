@@ -61,9 +61,8 @@ void object_writer_array(struct object_writer *w, const char *name, enum object_
 	size_t count);
 void object_writer_identity(struct object_writer *w, const struct digest *identity);
 
-/* Writes the object to path (created or truncated) and tells its digests and size. -1 after fail(). Not flushed to disk,
- * which for an object of a hundred megabytes takes longer than computing it: what a power cut spoils is found when the
- * object is opened. */
+/* Writes the object to path (created or truncated) and tells its digests and size. -1 after fail(). It has
+ * reached the disk then. */
 int object_write(const struct object_writer *w, const char *path, struct digest *content, struct digest *identity,
 	size_t *size);
 

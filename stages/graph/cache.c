@@ -181,7 +181,7 @@ static int put_entry(const char *root, const char *ingredients, const cJSON *pro
 	json_pretty(&text, entry);
 	strbuf_addc(&text, '\n');
 	char *path = entry_path(root, &result->action, "json");
-	int bad = dir_make_parents(path) || file_write(path, text.s, text.length);
+	int bad = dir_make_parents(path) || file_write_durable(path, text.s, text.length);
 	free(path);
 	strbuf_release(&text);
 	cJSON_Delete(entry);

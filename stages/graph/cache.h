@@ -10,9 +10,8 @@
  *                           another cache are found out by it (stages/tools/leaves.c)
  *
  * A result appears in the order object, then action entry, then (graph/stage.h) reference file, each by rename. A crash
- * leaves orphans, never half a result. Nothing is flushed to disk: after a power cut an object may be short or wrong,
- * which its size and hashes give away, or its entry unreadable, and then it is computed anew. The entry holds the exact
- * ingredients, compared on every hit, so that not even a hash collision is served.
+ * leaves orphans, never half a result: objects and entries reach the disk before they get their names. The entry holds
+ * the exact ingredients, compared on every hit, so that not even a hash collision is served.
  */
 #ifndef QG_GRAPH_CACHE_H
 #define QG_GRAPH_CACHE_H
