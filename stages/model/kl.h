@@ -5,17 +5,17 @@
  *
  *     KL(p) = sum over the vocabulary of P(v) (log P(v) - log Q(v))
  *
- * at each token position p: all of them are real, none is shifted or labelled. All is fp64 from
- * the embedding to the sum (ops/ops_f64.h), but for the quantizers: they are the fp32 ones, weights as stored, inputs
- * rounded to fp32 first.
+ * at each token position p: all of them are real, none is shifted or labelled.
  *
- * What is computed: the unquantized model once a batch, and for each format, batch and group one stream, which starts
- * where its group changes the layer, with what the unquantized model has there (replay.h), and goes through the layers
- * above: the cost grows as layers^2 / 2. Streams go up side by side, one layer's weights at a time, each quantized
- * weight made once a layer however many formats and batches want it. Equal requests are computed once.
+ * What is computed: the unquantized model once, and for each format, batch and group what the group changes in it, from
+ * the step of the layer that the group is up to the logits (changes.h): the cost grows as layers^2 / 2. All is fp32
+ * there, and fp64 inside the operations but for products; no two models are subtracted, so that on the CPU a divergence
+ * of 1e-10 agrees with that of two fp64 models to 1e-5 of itself like any other, but where an input lies on a border of
+ * the quantizer's grid and falls to the other side. On a GPU the products of changes have factors of 8 bits, which is
+ * some 1e-3 of a group's sum. Equal requests are computed once.
  *
- * A result's bits depend on its format and batch alone: not on the other requests, threads, or memory (every product
- * has the rows of one batch). KL(p) is never negative, and exactly 0 where a group's quantizers change nothing.
+ * A result's bits depend on its format and batch alone: not on the other requests, threads, or memory. KL(p) is never
+ * negative, and exactly 0 where a group's quantizers change nothing.
  */
 #ifndef QG_MODEL_KL_H
 #define QG_MODEL_KL_H
@@ -35,24 +35,14 @@ struct kl_request {
 	                               * after the other in the order of batch */
 };
 
-/* All groups of linear_describe(), linear_group_count() of them. ops->f64 must be there: -1 after fail() when a backend
- * has none. A divergence that is not finite is an error naming group, batch, token and format. run_bytes (0:
- * KL_RUN_BYTES) bounds the streams that are under way at a time, with what they start from, to no less than one stream;
- * a smaller bound makes more runs, each of which loads and quantizes every weight anew. */
+/* All groups of linear_describe(), linear_group_count() of them. A divergence that is not finite is an error naming
+ * group, batch, token and format. run_bytes (0: a default) bounds what is under way at a time (changes.h); results do
+ * not depend on it. */
 int kl_run(const struct ops *ops, const struct lm_config *config, const struct model_tensors *tensors,
 	const struct batch *batches, size_t batch_count, struct kl_request *requests, size_t count, size_t run_bytes);
 
-#define KL_RUN_BYTES ((size_t)1 << 30)
-
-/* The device memory that kl_run() takes at most with the same arguments, in bytes, known before anything is computed.
- * With P the elements of a layer's linears, n the distinct weight quantizers, T the tokens of the largest batch, w the
- * bytes of a dev_weight:
- *
- *     a run       run_bytes, or more where one stream does not fit: 8 T H and 8 T (3 H + nh hd + I) to start from
- *     weights     a layer w P as loaded, 8 P (1 + n) in fp64; a table w V H, and lm_head twice in fp64, 16 V H
- *     a worker    8 T (H + 2 nh hd + 2 nk hd + 2 I) and 16 T of the widest input; logits, 64 MiB or one row
- *     besides     logits and probabilities of the unquantized model, twice 64 MiB or one row
- */
+/* The device memory that kl_run() takes at most with the same arguments, in bytes, known before anything is computed:
+ * changes_bytes() says what for. */
 size_t kl_bytes(const struct ops *ops, const struct lm_config *config, const struct batch *batches, size_t batch_count,
 	const struct kl_request *requests, size_t count, size_t run_bytes);
 

@@ -81,6 +81,15 @@ void frame_place(struct frame *frame, const struct lm_config *config, unsigned s
 		}
 }
 
+struct frame frame_from(const struct frame *frame, const struct lm_config *config, unsigned set, size_t row)
+{
+	struct frame rest = {{0}};
+	for (int slot = 0; slot < SLOT_NONE; slot++)
+		if (set & SLOT_BIT(slot))
+			rest.at[slot] = f32_at(frame->at[slot], row * slot_width(config, (enum slot)slot));
+	return rest;
+}
+
 /* One of the layer's seven linears and its backward, from slot to slot. */
 static void apply(const struct layer *l, const struct frame *f, enum linear_kind kind)
 {

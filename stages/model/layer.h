@@ -1,5 +1,5 @@
 /* One layer of the transformer for one batch, forward and backward, and the buffers it works in. Private to
- * transformer.c.
+ * transformer.c and changes*.c.
  *
  * The buffers have names, slots, and one table says how wide each is (layer.c). A set of slots is a bit mask; the
  * caller decides which of them outlive the layer (a visitor reads them) and which are scratch, places both sets in
@@ -73,6 +73,9 @@ size_t frame_floats(const struct lm_config *config, unsigned set, size_t tokens)
 
 /* Points the slots of the set into base, which has frame_floats() floats. */
 void frame_place(struct frame *frame, const struct lm_config *config, unsigned set, size_t tokens, dev_f32 *base);
+
+/* The same slots from a row on. */
+struct frame frame_from(const struct frame *frame, const struct lm_config *config, unsigned set, size_t row);
 
 struct layer_weights {
 	dev_weight *input_norm, *post_norm, *q_norm, *k_norm;

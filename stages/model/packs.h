@@ -1,5 +1,5 @@
 /* Batches laid one behind the other, for backends that want large products (ops->pack_tokens). Private to
- * transformer.c.
+ * transformer.c and changes*.c.
  *
  * A pack goes through the model at once. Its sequences do not see each other and its rows are those of its batches, so
  * with a backend whose rows do not depend on the rows beside them a batch has the bits that it has alone.

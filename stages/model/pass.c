@@ -5,7 +5,7 @@
 
 #include "common/memory.h"
 
-static void tokens_fill(int32_t *ids, int32_t *position, int32_t *label, const struct batch *b, size_t vocab)
+void batch_tokens(int32_t *ids, int32_t *position, int32_t *label, const struct batch *b, size_t vocab)
 {
 	for (size_t s = 0; s < b->sequences; s++) {
 		assert(b->start[s] >= 0 && b->start[s] < b->start[s + 1]);
@@ -34,7 +34,7 @@ static void tokens_upload(struct pass *p, size_t total)
 	char *device = (char *)p->token_memory;
 	for (size_t b = 0; b < p->count; b++) {
 		size_t T = p->batches[b].tokens;
-		tokens_fill(at, at + T, at + 2 * T, &p->batches[b], p->config->vocab_size);
+		batch_tokens(at, at + T, at + 2 * T, &p->batches[b], p->config->vocab_size);
 		p->tokens[b].ids = (dev_i32 *)device;
 		p->tokens[b].position = (dev_i32 *)(device + T * sizeof *host);
 		p->tokens[b].label = (dev_i32 *)(device + 2 * T * sizeof *host);

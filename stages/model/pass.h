@@ -37,6 +37,9 @@ struct pass {
 	size_t level_count;
 };
 
+/* The three of a batch's tokens, [tokens] each, on the host; what is not below vocab is a bug of the caller. */
+void batch_tokens(int32_t *ids, int32_t *position, int32_t *label, const struct batch *batch, size_t vocab);
+
 /* Checks and uploads the tokens; the streams are not filled. The batches are borrowed until pass_close(). */
 void pass_open(struct pass *pass, const struct ops *ops, const struct lm_config *config, const struct batch *batches,
 	size_t count, size_t levels);

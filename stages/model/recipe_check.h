@@ -7,17 +7,16 @@
  *     loss    sum of the cross-entropy over its targets, of P and of Q; 0 without targets (one token)
  *     kl      sum of KL(P || Q) over all its tokens, also the last, which has no target
  *
- * both in nats, sums in token order. All is fp64 from the embedding to the sums (ops/ops_f64.h), but for the
- * quantizers: they are the fp32 ones, as in kl.h. A recipe that quantizes one search group alone has kl.h's divergence
- * of that group, bit for bit at each token.
+ * both in nats, sums in token order. A recipe's results are those of the unquantized model, plus what its quantizers
+ * change, which is carried through the model in fp32 (changes.h): so the divergence and the difference of the two
+ * losses have the relative accuracy of fp32, small as they are beside the losses. A recipe that quantizes one search
+ * group alone has kl.h's divergence of that group, bit for bit at each token.
  *
  * The unquantized model and all recipes go up side by side, one layer's weights at a time. Equal recipes are computed
- * once, the unquantized model once a batch, a quantized weight once a layer however many recipes want it. At lm_head
- * the logits of the unquantized model are made once for each distinct form of its weight: keeping several, or all
- * logits, would take gigabytes.
+ * once, the unquantized model once a run, a quantized weight once a layer however many recipes want it.
  *
- * A result's bits depend on its recipe and batch alone: not on the other requests, threads, or memory (every product
- * has the rows of one batch). A recipe that changes nothing has exactly 0 and equal losses.
+ * A result's bits depend on its recipe and batch alone: not on the other requests, threads, or memory. A recipe that
+ * changes nothing has exactly 0 and equal losses.
  */
 #ifndef QG_MODEL_RECIPE_CHECK_H
 #define QG_MODEL_RECIPE_CHECK_H
@@ -41,24 +40,13 @@ struct recipe_request {
 	                                    * token and what it is */
 };
 
-/* ops->f64 must be there: -1 after fail() when a backend has none. run_bytes (0: RECIPE_RUN_BYTES) bounds the residual
- * streams that are under way at a time to no less than one recipe on one batch; a smaller bound makes more runs, each
- * of which loads and quantizes every weight, and runs the unquantized model on its batches, anew. */
+/* run_bytes (0: a default) bounds what is under way at a time (changes.h); results do not depend on it. -1 after
+ * fail(). */
 int recipe_check_run(const struct ops *ops, const struct lm_config *config, const struct model_tensors *tensors,
 	const struct batch *batches, size_t batch_count, struct recipe_request *requests, size_t count, size_t run_bytes);
 
-#define RECIPE_RUN_BYTES ((size_t)1 << 30)
-
 /* The device memory that recipe_check_run() takes at most with the same arguments, in bytes, known before anything is
- * computed; requests are only read. With P the elements of a layer's linears, n the distinct quantized weights of a
- * linear (of the layer with most, kind by kind), T the tokens of the largest batch, w the bytes of a dev_weight:
- *
- *     a run       run_bytes, or more where one recipe on one batch does not fit: 16 T H
- *     weights     a layer w P as loaded, in fp64 the sum of 8 (1 + n) elements; a table w V H, and lm_head twice in
- *                 fp64, 16 V H
- *     a worker    8 T (H + 2 nh hd + 2 nk hd + 2 I) and 16 T of the widest input; logits, 64 MiB or one row
- *     besides     logits and probabilities of the unquantized model, twice 64 MiB or one row
- */
+ * computed: changes_bytes() says what for. Requests are only read. */
 size_t recipe_check_bytes(const struct ops *ops, const struct lm_config *config, const struct batch *batches,
 	size_t batch_count, struct recipe_request *requests, size_t count, size_t run_bytes);
 

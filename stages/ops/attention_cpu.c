@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "ops/dgemm.h"
 #include "ops/exp.h"
 #include "ops/lanes.h"
 #include "ops/sgemm.h"
@@ -177,39 +176,4 @@ void cpu_attention_backward(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, const dev_f32
 			}
 		}
 	workspace_free(&w);
-}
-
-/* s[0..visible) becomes softmax(scale s), s[visible..keys) 0. */
-static void softmax_f64(double *s, size_t visible, size_t keys, double scale)
-{
-	double top = largest_double(s, visible);
-	for (size_t i = 0; i < visible; i++)
-		s[i] = exp_double((s[i] - top) * scale);
-	double factor = 1.0 / sum_doubles(s, visible);
-	for (size_t i = 0; i < visible; i++)
-		s[i] *= factor;
-	memset(s + visible, 0, (keys - visible) * sizeof *s);
-}
-
-void cpu_attention_f64(dev_f64 *o, const dev_f64 *q, const dev_f64 *k, const dev_f64 *v, struct packing packing,
-	size_t nh, size_t nk, size_t hd)
-{
-	size_t most = longest(packing), q_step = nh * hd, k_step = nk * hd;
-	double *score = mem_array((most < TILE ? most : TILE) * most, sizeof *score);
-	assert(nk > 0 && nh % nk == 0);
-	for (size_t s = 0; s < packing.sequences; s++)
-		for (size_t h = 0; h < nh; h++) {
-			size_t start = (size_t)packing.start[s], length = (size_t)packing.start[s + 1] - start;
-			size_t kv = start * k_step + h / (nh / nk) * hd;
-			for (size_t i = 0; i < length; i += TILE) {
-				size_t rows = length - i < TILE ? length - i : TILE, keys = i + rows;
-				size_t at = (start + i) * q_step + h * hd;
-				dgemm(1, rows, keys, hd, (const double *)q + at, q_step, (const double *)k + kv, k_step, 0, score,
-					keys);
-				for (size_t r = 0; r < rows; r++)
-					softmax_f64(score + r * keys, i + r + 1, keys, 1.0 / sqrt((double)hd));
-				dgemm(0, rows, hd, keys, score, keys, (const double *)v + kv, k_step, 0, (double *)o + at, q_step);
-			}
-		}
-	free(score);
 }

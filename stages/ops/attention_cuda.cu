@@ -1,4 +1,4 @@
-#include "ops/cuda.cuh"
+#include "ops/attention_cuda.cuh"
 
 #include <assert.h>
 #include <math.h>
@@ -19,12 +19,7 @@ extern "C" {
  * exactly 0. One kernel goes over the keys of a row for dq and leaves what it learnt of the row; another goes over the
  * rows of a key, and over the query heads that share it, for dk and dv: no sum is split over blocks. */
 
-enum { TILE = 32, SIDE = 16, HEAD_MAX = 256 };
-
-struct tile {
-	int32_t first, rows;    /* rows of the batch */
-	int32_t start, length;  /* of its sequence */
-};
+enum { TILE = 32, SIDE = 16 };
 
 /* Of a row and head: the largest score, 1 / sum of exp(scale (s - top)), and D. */
 struct row_statistics {
@@ -34,67 +29,64 @@ struct row_statistics {
 
 /* ---- device functions ---- */
 
-static __device__ float exponential(float x) { return expf(x); }
-static __device__ double exponential(double x) { return exp(x); }
-
 /* Rows first .. first+rows-1 of x (step elements apart) as a tile; zeros below. */
-template <typename T> static __device__ void load(T *tile, const T *x, size_t first, int rows, size_t step, int hd)
+static __device__ void load(float *tile, const float *x, size_t first, int rows, size_t step, int hd)
 {
 	for (int i = threadIdx.y * SIDE + threadIdx.x; i < TILE * hd; i += SIDE * SIDE) {
 		const int r = i / hd, c = i % hd;
-		tile[r * (hd + 1) + c] = r < rows ? x[(first + r) * step + c] : (T)0;
+		tile[r * (hd + 1) + c] = r < rows ? x[(first + r) * step + c] : 0;
 	}
 }
 
 /* s[i][j] = rows ty + 16 i of a times rows tx + 16 j of b. */
-template <typename T> static __device__ void dots(T s[2][2], const T *a, const T *b, int hd)
+static __device__ void dots(float s[2][2], const float *a, const float *b, int hd)
 {
-	const T *a0 = a + threadIdx.y * (hd + 1), *a1 = a0 + SIDE * (hd + 1);
-	const T *b0 = b + threadIdx.x * (hd + 1), *b1 = b0 + SIDE * (hd + 1);
+	const float *a0 = a + threadIdx.y * (hd + 1), *a1 = a0 + SIDE * (hd + 1);
+	const float *b0 = b + threadIdx.x * (hd + 1), *b1 = b0 + SIDE * (hd + 1);
 	s[0][0] = s[0][1] = s[1][0] = s[1][1] = 0;
 	for (int c = 0; c < hd; c++) {
-		s[0][0] = fma(a0[c], b0[c], s[0][0]);
-		s[0][1] = fma(a0[c], b1[c], s[0][1]);
-		s[1][0] = fma(a1[c], b0[c], s[1][0]);
-		s[1][1] = fma(a1[c], b1[c], s[1][1]);
+		s[0][0] = fmaf(a0[c], b0[c], s[0][0]);
+		s[0][1] = fmaf(a0[c], b1[c], s[0][1]);
+		s[1][0] = fmaf(a1[c], b0[c], s[1][0]);
+		s[1][1] = fmaf(a1[c], b1[c], s[1][1]);
 	}
 }
 
 /* Over the 16 threads of a row, known to all of them. */
-template <typename T> static __device__ T row_sum(T x)
+static __device__ double row_sum(double x)
 {
 	for (int step = SIDE / 2; step; step /= 2)
 		x += __shfl_xor_sync(~0u, x, step);
 	return x;
 }
 
-template <typename T> static __device__ T row_largest(T x)
+static __device__ float row_largest(float x)
 {
 	for (int step = SIDE / 2; step; step /= 2)
-		x = fmax(x, __shfl_xor_sync(~0u, x, step));
+		x = fmaxf(x, __shfl_xor_sync(~0u, x, step));
 	return x;
 }
 
 /* acc[i][j] += row ty + 16 i of p (or column, when across) times column tx + 16 j of x, over TILE. */
-template <typename T, int NJ> static __device__ void accumulate(T acc[2][NJ], const T *p, const T *x, int hd,
+template <int NJ> static __device__ void accumulate(float acc[2][NJ], const float *p, const float *x, int hd,
 	int across)
 {
 	for (int k = 0; k < TILE; k++) {
-		const T p0 = across ? p[k * (TILE + 1) + threadIdx.y] : p[threadIdx.y * (TILE + 1) + k];
-		const T p1 = across ? p[k * (TILE + 1) + threadIdx.y + SIDE] : p[(threadIdx.y + SIDE) * (TILE + 1) + k];
+		const float p0 = across ? p[k * (TILE + 1) + threadIdx.y] : p[threadIdx.y * (TILE + 1) + k];
+		const float p1 = across ? p[k * (TILE + 1) + threadIdx.y + SIDE] : p[(threadIdx.y + SIDE) * (TILE + 1) + k];
 #pragma unroll
 		for (int j = 0; j < NJ; j++) {
 			const int c = threadIdx.x + SIDE * j;
-			const T v = c < hd ? x[k * (hd + 1) + c] : (T)0;
-			acc[0][j] = fma(p0, v, acc[0][j]);
-			acc[1][j] = fma(p1, v, acc[1][j]);
+			const float v = c < hd ? x[k * (hd + 1) + c] : 0;
+			acc[0][j] = fmaf(p0, v, acc[0][j]);
+			acc[1][j] = fmaf(p1, v, acc[1][j]);
 		}
 	}
 }
 
 /* Rows ty, ty + 16 of the tile to rows first .. of y, step elements apart. */
-template <typename T, int NJ> static __device__ void store(T *y, const T acc[2][NJ], size_t first, int rows,
-	size_t step, int hd)
+template <int NJ> static __device__ void store(float *y, const float acc[2][NJ], size_t first, int rows, size_t step,
+	int hd)
 {
 	for (int i = 0; i < 2; i++) {
 		const int r = threadIdx.y + SIDE * i;
@@ -116,19 +108,19 @@ extern __shared__ double shared_memory[];
 
 /* ---- kernels ---- */
 
-/* Softmax is made as keys come: what was summed is scaled down when a larger score appears. lse may be NULL. */
-template <typename T, int NJ> __global__ static void attention_kernel(T *o, float *lse, const T *q, const T *k,
-	const T *v, const struct tile *tiles, int nh, int nk, int hd, double scale)
+/* Softmax is made as keys come: what was summed is scaled down when a larger score appears. */
+template <int NJ> __global__ static void attention_kernel(float *o, float *lse, const float *q, const float *k,
+	const float *v, const struct tile *tiles, int nh, int nk, int hd, double scale)
 {
 	const struct tile t = tiles[blockIdx.x];
 	const int h = blockIdx.y, kv = h / (nh / nk), offset = t.first - t.start, keys = offset + t.rows;
 	const size_t q_step = (size_t)nh * hd, k_step = (size_t)nk * hd;
-	T *Q = (T *)shared_memory, *KV = Q + TILE * (hd + 1), *P = KV + TILE * (hd + 1);
-	T acc[2][NJ] = {}, top[2] = {(T)-INFINITY, (T)-INFINITY};
+	float *Q = (float *)shared_memory, *KV = Q + TILE * (hd + 1), *P = KV + TILE * (hd + 1);
+	float acc[2][NJ] = {}, top[2] = {-INFINITY, -INFINITY};
 	double sum[2] = {};
 	load(Q, q + h * hd, t.first, t.rows, q_step, hd);
 	for (int key = 0; key < keys; key += TILE) {
-		T s[2][2];
+		float s[2][2];
 		__syncthreads();
 		load(KV, k + kv * hd, (size_t)t.start + key, smaller(keys - key, TILE), k_step, hd);
 		__syncthreads();
@@ -137,13 +129,13 @@ template <typename T, int NJ> __global__ static void attention_kernel(T *o, floa
 			const int row = offset + threadIdx.y + SIDE * i;
 			for (int j = 0; j < 2; j++)
 				if (key + (int)threadIdx.x + SIDE * j > row)
-					s[i][j] = (T)-INFINITY;
-			const T old = top[i];
-			top[i] = fmax(old, row_largest(fmax(s[i][0], s[i][1])));
-			const T keep = exponential((old - top[i]) * (T)scale);
+					s[i][j] = -INFINITY;
+			const float old = top[i];
+			top[i] = fmaxf(old, row_largest(fmaxf(s[i][0], s[i][1])));
+			const float keep = expf((old - top[i]) * (float)scale);
 			double added = 0;
 			for (int j = 0; j < 2; j++) {
-				const T p = exponential((s[i][j] - top[i]) * (T)scale);
+				const float p = expf((s[i][j] - top[i]) * (float)scale);
 				P[(threadIdx.y + SIDE * i) * (TILE + 1) + threadIdx.x + SIDE * j] = p;
 				added += p;
 			}
@@ -155,18 +147,18 @@ template <typename T, int NJ> __global__ static void attention_kernel(T *o, floa
 		__syncthreads();
 		load(KV, v + kv * hd, (size_t)t.start + key, smaller(keys - key, TILE), k_step, hd);
 		__syncthreads();
-		accumulate<T, NJ>(acc, P, KV, hd, 0);
+		accumulate<NJ>(acc, P, KV, hd, 0);
 	}
 	for (int i = 0; i < 2; i++) {
 		const int r = threadIdx.y + SIDE * i;
 		const double factor = 1.0 / sum[i];
 #pragma unroll
 		for (int j = 0; j < NJ; j++)
-			acc[i][j] = (T)(acc[i][j] * factor);
-		if (lse && threadIdx.x == 0 && r < t.rows)
+			acc[i][j] = (float)(acc[i][j] * factor);
+		if (threadIdx.x == 0 && r < t.rows)
 			lse[(size_t)(t.first + r) * nh + h] = (float)(top[i] * scale + log(sum[i]));
 	}
-	store<T, NJ>(o + h * hd, acc, t.first, t.rows, q_step, hd);
+	store<NJ>(o + h * hd, acc, t.first, t.rows, q_step, hd);
 }
 
 /* Once over the keys for the statistics of each row, once more for dq. */
@@ -214,7 +206,7 @@ template <int NJ> __global__ static void attention_dq_kernel(float *dq, struct r
 			}
 			__syncthreads();
 			if (again)
-				accumulate<float, NJ>(acc, S, K, hd, 0);
+				accumulate<NJ>(acc, S, K, hd, 0);
 		}
 		for (int i = 0; i < 2 && !again; i++) {
 			const int r = threadIdx.y + SIDE * i;
@@ -224,7 +216,7 @@ template <int NJ> __global__ static void attention_dq_kernel(float *dq, struct r
 				statistics[(size_t)(t.first + r) * nh + h] = (struct row_statistics){top[i], sum[i], D[i]};
 		}
 	}
-	store<float, NJ>(dq + h * hd, acc, t.first, t.rows, q_step, hd);
+	store<NJ>(dq + h * hd, acc, t.first, t.rows, q_step, hd);
 }
 
 /* A block a tile of keys and key head. */
@@ -264,27 +256,26 @@ template <int NJ> __global__ static void attention_dkv_kernel(float *dk, float *
 				}
 			}
 			__syncthreads();
-			accumulate<float, NJ>(acc_v, P, G, hd, 1);
-			accumulate<float, NJ>(acc_k, S, Q, hd, 1);
+			accumulate<NJ>(acc_v, P, G, hd, 1);
+			accumulate<NJ>(acc_k, S, Q, hd, 1);
 		}
-	store<float, NJ>(dk + kv * hd, acc_k, t.first, t.rows, k_step, hd);
-	store<float, NJ>(dv + kv * hd, acc_v, t.first, t.rows, k_step, hd);
+	store<NJ>(dk + kv * hd, acc_k, t.first, t.rows, k_step, hd);
+	store<NJ>(dv + kv * hd, acc_v, t.first, t.rows, k_step, hd);
 }
 
 /* ---- launchers ---- */
 
-/* All tiles of all sequences, on the device. */
-static const struct tile *upload_tiles(struct packing packing, unsigned *count)
+const struct tile *cuda_tiles(struct packing packing, int32_t rows, int32_t above, int32_t most, unsigned *count)
 {
-	const size_t most = (size_t)packing.start[packing.sequences] / TILE + packing.sequences;
-	struct tile *tiles = (struct tile *)mem_array(most, sizeof *tiles);
+	const size_t room = (size_t)(packing.start[packing.sequences] / rows) + packing.sequences;
+	struct tile *tiles = (struct tile *)mem_array(room, sizeof *tiles);
 	size_t n = 0;
 	for (size_t s = 0; s < packing.sequences; s++) {
-		const int32_t start = packing.start[s], end = packing.start[s + 1];
-		for (int32_t at = start; at < end; at += TILE)
-			tiles[n++] = (struct tile){at, end - at < TILE ? end - at : TILE, start, end - start};
+		const int32_t start = packing.start[s], end = packing.start[s + 1], length = end - start;
+		for (int32_t at = start; at < end && length > above && length <= most; at += rows)
+			tiles[n++] = (struct tile){at, end - at < rows ? end - at : rows, start, length};
 	}
-	assert(n <= most);
+	assert(n <= room);
 	void *device = cuda_workspace(CUDA_TILES, n * sizeof *tiles);
 	cuda_put(device, tiles, n * sizeof *tiles);
 	free(tiles);
@@ -292,13 +283,12 @@ static const struct tile *upload_tiles(struct packing packing, unsigned *count)
 	return (const struct tile *)device;
 }
 
-/* More than 48 KB has to be asked for. */
-template <typename K> static void allow_shared(K *kernel, size_t bytes)
+static const struct tile *all_tiles(struct packing packing, unsigned *count)
 {
-	CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes));
+	return cuda_tiles(packing, TILE, 0, INT32_MAX, count);
 }
 
-static int heads_fit(size_t nh, size_t nk, size_t hd)
+int cuda_heads_fit(size_t nh, size_t nk, size_t hd)
 {
 	assert(nk > 0 && nh % nk == 0);
 	if (hd > HEAD_MAX)
@@ -306,30 +296,17 @@ static int heads_fit(size_t nh, size_t nk, size_t hd)
 	return hd <= HEAD_MAX;
 }
 
-template <typename T, int NJ> static void forward(T *o, float *lse, const T *q, const T *k, const T *v,
+template <int NJ> static void forward(float *o, float *lse, const float *q, const float *k, const float *v,
 	struct packing packing, size_t nh, size_t nk, size_t hd)
 {
-	const size_t shared = (2 * TILE * (hd + 1) + TILE * (TILE + 1)) * sizeof(T);
+	const size_t shared = (2 * TILE * (hd + 1) + TILE * (TILE + 1)) * sizeof(float);
 	unsigned count;
-	const struct tile *tiles = upload_tiles(packing, &count);
+	const struct tile *tiles = all_tiles(packing, &count);
 	if (!count)
 		return;
-	allow_shared(attention_kernel<T, NJ>, shared);
-	CUDA_LAUNCH((attention_kernel<T, NJ>), dim3(count, (unsigned)nh), dim3(SIDE, SIDE), shared, o, lse, q, k, v, tiles,
+	cuda_allow_shared(attention_kernel<NJ>, shared);
+	CUDA_LAUNCH(attention_kernel<NJ>, dim3(count, (unsigned)nh), dim3(SIDE, SIDE), shared, o, lse, q, k, v, tiles,
 		(int)nh, (int)nk, (int)hd, 1.0 / sqrt((double)hd));
-}
-
-template <typename T> static void attention(T *o, float *lse, const T *q, const T *k, const T *v,
-	struct packing packing, size_t nh, size_t nk, size_t hd)
-{
-	if (!heads_fit(nh, nk, hd))
-		return;
-	if (hd <= 64)
-		forward<T, 4>(o, lse, q, k, v, packing, nh, nk, hd);
-	else if (hd <= 128)
-		forward<T, 8>(o, lse, q, k, v, packing, nh, nk, hd);
-	else
-		forward<T, 16>(o, lse, q, k, v, packing, nh, nk, hd);
 }
 
 template <int NJ> static void backward(float *dq, float *dk, float *dv, const float *dO, const float *q, const float *k,
@@ -339,13 +316,13 @@ template <int NJ> static void backward(float *dq, float *dk, float *dv, const fl
 	const size_t shared = (4 * TILE * (hd + 1) + 2 * area) * sizeof(float);
 	const double scale = 1.0 / sqrt((double)hd);
 	unsigned count;
-	const struct tile *tiles = upload_tiles(packing, &count);
+	const struct tile *tiles = all_tiles(packing, &count);
 	if (!count)
 		return;
 	struct row_statistics *statistics =
 		(struct row_statistics *)cuda_workspace(CUDA_STATISTICS, tokens * nh * sizeof *statistics);
-	allow_shared(attention_dq_kernel<NJ>, shared);
-	allow_shared(attention_dkv_kernel<NJ>, shared);
+	cuda_allow_shared(attention_dq_kernel<NJ>, shared);
+	cuda_allow_shared(attention_dkv_kernel<NJ>, shared);
 	CUDA_LAUNCH(attention_dq_kernel<NJ>, dim3(count, (unsigned)nh), dim3(SIDE, SIDE), shared, dq, statistics, dO, q, k,
 		v, tiles, (int)nh, (int)nk, (int)hd, scale);
 	CUDA_LAUNCH(attention_dkv_kernel<NJ>, dim3(count, (unsigned)nk), dim3(SIDE, SIDE), shared, dk, dv, statistics, dO,
@@ -355,13 +332,14 @@ template <int NJ> static void backward(float *dq, float *dk, float *dv, const fl
 extern "C" void cuda_attention(dev_f32 *o, dev_f32 *lse, const dev_f32 *q, const dev_f32 *k, const dev_f32 *v,
 	struct packing packing, size_t nh, size_t nk, size_t hd)
 {
-	attention(f32(o), f32(lse), f32(q), f32(k), f32(v), packing, nh, nk, hd);
-}
-
-extern "C" void cuda_attention_f64(dev_f64 *o, const dev_f64 *q, const dev_f64 *k, const dev_f64 *v,
-	struct packing packing, size_t nh, size_t nk, size_t hd)
-{
-	attention(f64(o), (float *)NULL, f64(q), f64(k), f64(v), packing, nh, nk, hd);
+	if (!cuda_heads_fit(nh, nk, hd))
+		return;
+	if (hd <= 64)
+		forward<4>(f32(o), f32(lse), f32(q), f32(k), f32(v), packing, nh, nk, hd);
+	else if (hd <= 128)
+		forward<8>(f32(o), f32(lse), f32(q), f32(k), f32(v), packing, nh, nk, hd);
+	else
+		forward<16>(f32(o), f32(lse), f32(q), f32(k), f32(v), packing, nh, nk, hd);
 }
 
 extern "C" void cuda_attention_backward(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, const dev_f32 *dO, const dev_f32 *o,
@@ -370,7 +348,7 @@ extern "C" void cuda_attention_backward(dev_f32 *dq, dev_f32 *dk, dev_f32 *dv, c
 {
 	(void)o;
 	(void)lse;
-	if (!heads_fit(nh, nk, hd))
+	if (!cuda_heads_fit(nh, nk, hd))
 		return;
 	if (hd <= 64)
 		backward<4>(f32(dq), f32(dk), f32(dv), f32(dO), f32(q), f32(k), f32(v), packing, nh, nk, hd);

@@ -3,17 +3,12 @@
 #ifndef QG_OPS_CROSS_ENTROPY_H
 #define QG_OPS_CROSS_ENTROPY_H
 
-#include "ops/ops_f64.h"
+#include "ops/ops.h"
 
 void cpu_cross_entropy(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, const dev_i32 *label,
 	const dev_f64 *scale, size_t T, size_t V);
 
-/* That of each row, of fp64 logits (ops_f64.h). */
-void cpu_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V);
-
 void cuda_cross_entropy(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, const dev_i32 *label,
 	const dev_f64 *scale, size_t T, size_t V);
-
-void cuda_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V);
 
 #endif

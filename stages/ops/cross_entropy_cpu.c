@@ -50,26 +50,3 @@ void cpu_cross_entropy(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, c
 			*to = row_run(d, (const float *)logits + t * V, (size_t)labels[t], ((const double *)scale)[t], V);
 	}
 }
-
-/* Both terms are at least 0: the sum has the 1 of the largest. */
-static double row_loss(const double *z, size_t label, size_t V)
-{
-	double top = largest_double(z, V);
-	lanes a = {0};
-	size_t i = 0;
-	for (; i + LANES <= V; i += LANES)
-		for (size_t k = 0; k < LANES; k++)
-			a[k] += exp_double(z[i + k] - top);
-	for (; i < V; i++)
-		a[i % LANES] += exp_double(z[i] - top);
-	return log(lanes_sum(a)) + (top - z[label]);
-}
-
-void cpu_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V)
-{
-	const int32_t *labels = (const int32_t *)label;
-	for (size_t t = 0; t < T; t++) {
-		assert(labels[t] < 0 || (size_t)labels[t] < V);
-		((double *)loss)[t] = labels[t] < 0 ? 0 : row_loss((const double *)z + t * V, (size_t)labels[t], V);
-	}
-}

@@ -36,37 +36,10 @@ __global__ static void cross_entropy_kernel(float *d, double *loss, const float 
 		loss[blockIdx.x] = top + log(sum) - z_target;
 }
 
-/* Both terms of the loss are at least 0: the sum has the 1 of the largest. */
-__global__ static void row_loss_kernel(double *loss, const double *z, const int32_t *label, size_t V)
-{
-	const int target = label[blockIdx.x];
-	double top = -INFINITY, sum = 0;
-	z += blockIdx.x * V;
-	if (target < 0) {
-		if (threadIdx.x == 0)
-			loss[blockIdx.x] = 0;
-		return;
-	}
-	for (size_t i = threadIdx.x; i < V; i += blockDim.x)
-		top = larger_of(top, z[i]);
-	top = block_largest(top);
-	for (size_t i = threadIdx.x; i < V; i += blockDim.x)
-		sum += exp(z[i] - top);
-	sum = block_sum(sum);
-	if (threadIdx.x == 0)
-		loss[blockIdx.x] = log(sum) + (top - z[target]);
-}
-
 extern "C" void cuda_cross_entropy(dev_f32 *dlogits, dev_f64 *loss, const dev_f32 *logits, const dev_i32 *label,
 	const dev_f64 *scale, size_t T, size_t V)
 {
 	if (T)
 		CUDA_LAUNCH(cross_entropy_kernel, (unsigned)T, cuda_row_threads(V), 0, f32(dlogits), f64(loss), f32(logits),
 			i32(label), f64(scale), V);
-}
-
-extern "C" void cuda_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V)
-{
-	if (T)
-		CUDA_LAUNCH(row_loss_kernel, (unsigned)T, cuda_row_threads(V), 0, f64(loss), f64(z), i32(label), V);
 }

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 extern "C" {
-#include "ops/ops_f64.h"
+#include "ops/ops.h"
 }
 
 /* Memory of the device that is kept from call to call; each has one use at a time. */

@@ -31,7 +31,7 @@ template <typename F> static double time_of(F work)
 extern "C" struct cuda_limits cuda_limits_measure(void)
 {
 	const struct matmul product = {
-		.type = MATMUL_BF16, .b_across = 1, .m = SIDE, .n = SIDE, .k = SIDE, .lda = SIDE, .ldb = SIDE, .ldc = SIDE,
+		.b_across = 1, .m = SIDE, .n = SIDE, .k = SIDE, .lda = SIDE, .ldb = SIDE, .ldc = SIDE,
 		.count = 1,
 	};
 	void *a = NULL, *b = NULL, *host = NULL;

@@ -1,29 +1,25 @@
-/* Operations on one element at a time (ops.h and ops_f64.h say what each computes). The CPU instance computes SwiGLU in
- * fp64 and rounds once. */
+/* Operations on one element at a time (ops.h says what each computes). The CPU instance computes SwiGLU in fp64
+ * and rounds once. */
 #ifndef QG_OPS_ELEMENTWISE_H
 #define QG_OPS_ELEMENTWISE_H
 
-#include "ops/ops_f64.h"
+#include "ops/ops.h"
 
 void cpu_embed(dev_f32 *out, const dev_weight *table, const dev_i32 *ids, size_t T, size_t H);
 void cpu_add(dev_f32 *y, const dev_f32 *a, const dev_f32 *b, size_t n);
 void cpu_swiglu(dev_f32 *a, const dev_f32 *g, const dev_f32 *u, size_t n);
 void cpu_swiglu_backward(dev_f32 *dg, dev_f32 *du, const dev_f32 *da, const dev_f32 *g, const dev_f32 *u, size_t n);
 
-void cpu_copy_f64(dev_f64 *to, const dev_f64 *from, size_t n);
 void cpu_widen(dev_f64 *to, const dev_f32 *from, size_t n);
 void cpu_narrow(dev_f32 *to, const dev_f64 *from, size_t n);
 void cpu_widen_weight(dev_f64 *to, const dev_weight *from, size_t n);
-void cpu_swiglu_f64(dev_f64 *a, const dev_f64 *g, const dev_f64 *u, size_t n);
 
 void cuda_embed(dev_f32 *out, const dev_weight *table, const dev_i32 *ids, size_t T, size_t H);
 void cuda_add(dev_f32 *y, const dev_f32 *a, const dev_f32 *b, size_t n);
 void cuda_swiglu(dev_f32 *a, const dev_f32 *g, const dev_f32 *u, size_t n);
 void cuda_swiglu_backward(dev_f32 *dg, dev_f32 *du, const dev_f32 *da, const dev_f32 *g, const dev_f32 *u, size_t n);
-void cuda_copy_f64(dev_f64 *to, const dev_f64 *from, size_t n);
 void cuda_widen(dev_f64 *to, const dev_f32 *from, size_t n);
 void cuda_narrow(dev_f32 *to, const dev_f64 *from, size_t n);
 void cuda_widen_weight(dev_f64 *to, const dev_weight *from, size_t n);
-void cuda_swiglu_f64(dev_f64 *a, const dev_f64 *g, const dev_f64 *u, size_t n);
 
 #endif

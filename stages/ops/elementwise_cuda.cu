@@ -43,18 +43,6 @@ __global__ static void swiglu_backward_kernel(float *dg, float *du, const float 
 	dg[i] = (float)(d * (double)u[i] * sigmoid * (1.0 + v * (1.0 - sigmoid)));
 }
 
-__global__ static void swiglu_f64_kernel(double *a, const double *g, const double *u, size_t n)
-{
-	ELEMENT(i, n);
-	a[i] = g[i] / (1.0 + exp(-g[i])) * u[i];
-}
-
-template <typename To, typename From> __global__ static void convert_kernel(To *to, const From *from, size_t n)
-{
-	ELEMENT(i, n);
-	to[i] = (To)from[i];
-}
-
 /* ---- launchers ---- */
 
 #define LAUNCH(kernel, n, ...) \
@@ -83,29 +71,4 @@ extern "C" void cuda_swiglu_backward(dev_f32 *dg, dev_f32 *du, const dev_f32 *da
 	size_t n)
 {
 	LAUNCH(swiglu_backward_kernel, n, f32(dg), f32(du), f32(da), f32(g), f32(u));
-}
-
-extern "C" void cuda_copy_f64(dev_f64 *to, const dev_f64 *from, size_t n)
-{
-	CUDA_TRY(cudaMemcpyAsync(to, from, n * sizeof(double), cudaMemcpyDeviceToDevice, cuda_stream()));
-}
-
-extern "C" void cuda_widen(dev_f64 *to, const dev_f32 *from, size_t n)
-{
-	LAUNCH(convert_kernel, n, f64(to), f32(from));
-}
-
-extern "C" void cuda_widen_weight(dev_f64 *to, const dev_weight *from, size_t n)
-{
-	LAUNCH(convert_kernel, n, f64(to), f32(from));
-}
-
-extern "C" void cuda_narrow(dev_f32 *to, const dev_f64 *from, size_t n)
-{
-	LAUNCH(convert_kernel, n, f32(to), f64(from));
-}
-
-extern "C" void cuda_swiglu_f64(dev_f64 *a, const dev_f64 *g, const dev_f64 *u, size_t n)
-{
-	LAUNCH(swiglu_f64_kernel, n, f64(a), f64(g), f64(u));
 }

@@ -1,4 +1,5 @@
-/* exp() and exp(x) - 1 - x in double, in a form that loops over them become vector code. Private to the CPU operations.
+/* exp(x), exp(x) - 1 and exp(x) - 1 - x in double, in a form that loops over them become vector code. Private to the
+ * CPU operations.
  *
  * The C library's exp() is not vectorised without flags that would change other bits, and picks its code by processor,
  * so that its last bit is not the same everywhere; this one is additions and multiplications in a fixed order. Within 2
@@ -59,6 +60,14 @@ static inline double exp_double(double x)
 	struct exp_parts e = exp_split(x);
 	/* A NaN would not survive the scaling, so it is added again. */
 	return exp_scale(e.tail + e.r + 1.0, e) + (e.limited - e.limited);
+}
+
+/* exp(x) - 1 for |x| <= 700, within 1e-15 of itself, 0 at 0. NaN gives NaN. */
+static inline double exp_less_one(double x)
+{
+	struct exp_parts e = exp_split(x);
+	double power = exp_scale(1.0, e);
+	return power * e.tail + (power * e.r + (power - 1.0));
 }
 
 /* exp(x) - 1 - x for x <= 700, within 1e-14 of itself, never negative, 0 at 0. With exp(x) = 2^k (tail + 1 + r) what is

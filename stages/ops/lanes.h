@@ -61,16 +61,16 @@ static inline double sum_products(const float *x, const float *y, size_t n)
 	return lanes_sum(a);
 }
 
-/* The same three for doubles: sums of x[i]^2 and of x[i], and the largest of n > 0, NaN left out. */
-static inline double sum_squares_double(const double *x, size_t n)
+/* For doubles: sums of x[i] y[i] and of x[i], and the largest of n > 0, NaN left out. */
+static inline double sum_products_double(const double *x, const double *y, size_t n)
 {
 	lanes a = {0};
 	size_t i = 0;
 	for (; i + LANES <= n; i += LANES)
 		for (size_t k = 0; k < LANES; k++)
-			a[k] += x[i + k] * x[i + k];
+			a[k] += x[i + k] * y[i + k];
 	for (; i < n; i++)
-		a[i % LANES] += x[i] * x[i];
+		a[i % LANES] += x[i] * y[i];
 	return lanes_sum(a);
 }
 

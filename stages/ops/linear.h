@@ -1,17 +1,15 @@
-/* Products with a weight (ops.h and ops_f64.h say what each computes); the CPU instance is OpenBLAS on one thread. */
+/* Products with a weight (ops.h says what each computes); the CPU instance is OpenBLAS on one thread. */
 #ifndef QG_OPS_LINEAR_H
 #define QG_OPS_LINEAR_H
 
-#include "ops/ops_f64.h"
+#include "ops/ops.h"
 
 void cpu_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out, float beta);
 void cpu_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in, size_t out,
 	float beta);
-void cpu_linear_f64(dev_f64 *y, const dev_f64 *x, const dev_f64 *W, size_t T, size_t in, size_t out, double beta);
 
 void cuda_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out, float beta);
 void cuda_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in, size_t out,
 	float beta);
-void cuda_linear_f64(dev_f64 *y, const dev_f64 *x, const dev_f64 *W, size_t T, size_t in, size_t out, double beta);
 
 #endif

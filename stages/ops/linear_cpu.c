@@ -1,6 +1,5 @@
 #include "ops/linear.h"
 
-#include "ops/dgemm.h"
 #include "ops/sgemm.h"
 
 void cpu_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out, float beta)
@@ -12,9 +11,4 @@ void cpu_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, si
 	float beta)
 {
 	sgemm(0, 0, T, in, out, (const float *)dy, out, (const float *)W, in, beta, (float *)dx, in);
-}
-
-void cpu_linear_f64(dev_f64 *y, const dev_f64 *x, const dev_f64 *W, size_t T, size_t in, size_t out, double beta)
-{
-	dgemm(1, T, out, in, (const double *)x, in, (const double *)W, in, beta, (double *)y, out);
 }

@@ -8,6 +8,7 @@
 
 extern "C" {
 #include "common/memory.h"
+#include "ops/change.h"
 #include "ops/linear.h"
 }
 
@@ -42,6 +43,7 @@ static const size_t x_parts[][PARTS_MAX] = {
 /* Rows of x at a time, and bytes of products of parts and runs: longer inputs and wider outputs are cut. Where an
  * output is cut does not depend on the rows: a product's bits depend on its columns. */
 static const size_t rows_max = 4096, product_bytes = (size_t)512 << 20;
+static const size_t change_rows_max = 8192; /* of changes, which are one part and leave no products */
 
 /* ---- what a weight is ---- */
 
@@ -228,7 +230,7 @@ static struct runs runs_of(size_t k)
 /* A product of two fp32 matrices in parts: x[rows, k] . W. */
 struct product {
 	enum cuda_weight kind;
-	int across;                    /* W is [cols, k] rather than [k, cols] */
+	size_t across;                 /* W is [cols, k] rather than [k, cols] */
 	size_t rows, cols;
 	struct runs runs;              /* of k */
 	const __nv_bfloat16 *x, *W;    /* parts; a row of x has all runs */
@@ -287,9 +289,10 @@ static const __nv_bfloat16 *split(enum cuda_slot slot, const float *x, size_t ro
 /* ---- parts of weights ---- */
 
 /* Weights are multiplied many times as long as they stay what they are: with each batch, with each form of the input.
- * The parts of the last few are kept. */
+ * The parts of the last few are kept, and of the last that is
+ * larger than kept_bytes: a vocabulary's. */
 enum { KEPT = 8 };
-static const size_t kept_bytes = (size_t)256 << 20; /* larger ones are not */
+static const size_t kept_bytes = (size_t)256 << 20;
 
 static struct kept {
 	const float *W;
@@ -299,7 +302,7 @@ static struct kept {
 	__nv_bfloat16 *memory;
 	size_t bytes;
 	uint64_t used;
-} kept[KEPT];
+} kept[KEPT + 1];
 
 static int kept_is(const struct kept *a, const struct kept *b)
 {
@@ -308,29 +311,38 @@ static int kept_is(const struct kept *a, const struct kept *b)
 		a->layout.plane == b->layout.plane;
 }
 
+/* The one that is wanted, or the one to give up for it. */
+static struct kept *kept_place(const struct kept *wanted)
+{
+	struct kept *oldest = kept;
+	if (wanted->bytes > kept_bytes)
+		return &kept[KEPT];
+	for (struct kept *k = kept; k < kept + KEPT; k++) {
+		if (k->memory && kept_is(k, wanted))
+			return k;
+		oldest = k->used < oldest->used ? k : oldest;
+	}
+	return oldest;
+}
+
 /* As split(), of a weight with the version. */
 static const __nv_bfloat16 *split_weight(const float *W, uint64_t version, size_t rows, size_t rows_to, size_t cols,
 	struct layout l)
 {
 	static uint64_t uses;
-	struct kept *oldest = &kept[0], wanted = {W, version, rows, rows_to, cols, l};
-	wanted.bytes = layout_bytes(&l, rows_to);
-	if (!version || wanted.bytes > kept_bytes)
+	struct kept wanted = {W, version, rows, rows_to, cols, l};
+	if (!version)
 		return split(CUDA_W_PARTS, W, rows, rows_to, cols, l);
-	for (struct kept *k = kept; k < kept + KEPT; k++) {
-		if (k->memory && kept_is(k, &wanted)) {
-			k->used = ++uses;
-			return k->memory;
-		}
-		oldest = k->used < oldest->used ? k : oldest;
+	wanted.bytes = layout_bytes(&l, rows_to);
+	struct kept *k = kept_place(&wanted);
+	if (!k->memory || !kept_is(k, &wanted)) {
+		wanted.memory = (__nv_bfloat16 *)cuda_resize(k->memory, &k->bytes, wanted.bytes);
+		wanted.bytes = k->bytes;
+		*k = wanted;
+		split_to(k->memory, W, rows, rows_to, cols, l);
 	}
-	__nv_bfloat16 *memory = (__nv_bfloat16 *)cuda_resize(oldest->memory, &oldest->bytes, wanted.bytes);
-	wanted.bytes = oldest->bytes;
-	wanted.memory = memory;
-	wanted.used = ++uses;
-	*oldest = wanted;
-	split_to(memory, W, rows, rows_to, cols, l);
-	return memory;
+	k->used = ++uses;
+	return k->memory;
 }
 
 /* ---- products ---- */
@@ -364,7 +376,7 @@ static void multiply(float *y, size_t ld, const struct product *p, float beta)
 	for (int j = 0; j < parts_of(p->kind); j++) {
 		const size_t m = x_parts[p->kind][j] * p->rows;
 		const struct matmul shape = {
-			.type = MATMUL_BF16, .b_across = p->across,
+			.b_across = p->across,
 			.m = m, .n = p->cols, .k = p->runs.length,
 			.lda = p->runs.count * p->runs.length, .ldb = p->ldw, .ldc = ldp,
 			.count = p->runs.count,
@@ -376,24 +388,32 @@ static void multiply(float *y, size_t ld, const struct product *p, float beta)
 	gather(y, ld, products, ldp, p->rows, p->cols, (int)count, beta);
 }
 
+/* y[T,out] = x[T,in] . W^T + beta y as one product over k of W's parts [out,k] and x in the layout, so many rows at a
+ * time. */
+static void multiply_once(float *y, const float *x, const __nv_bfloat16 *W, size_t k, struct layout l, size_t rows_most,
+	size_t T, size_t in, size_t out, float beta)
+{
+	const size_t ldp = padded(out);
+	const int direct = out % 4 == 0 && aligned16(y);
+	for (size_t t = 0, rows; t < T; t += rows) {
+		rows = smaller(T - t, rows_most);
+		float *to = direct ? y + t * out : (float *)cuda_workspace(CUDA_PRODUCTS, rows * ldp * sizeof(float));
+		const struct matmul shape = {
+			.b_across = 1, .m = rows, .n = out, .k = k, .lda = k, .ldb = k, .ldc = direct ? out : ldp, .count = 1,
+		};
+		matmul_run(&shape, split(CUDA_X_PARTS, x + t * in, rows, rows, in, l), W, direct ? beta : 0, to);
+		if (!direct)
+			gather(y + t * out, out, to, ldp, rows, out, 1, beta);
+	}
+}
+
 /* y[T,out] = x . W^T + beta y for a difference W. */
 static void multiply_difference(float *y, const float *x, const float *W, uint64_t version, size_t T, size_t in,
 	size_t out, float beta)
 {
-	const size_t ld = padded(in), k = PARTS_MAX * ld, ldp = padded(out);
-	const int direct = out % 4 == 0 && aligned16(y);
+	const size_t ld = padded(in);
 	const __nv_bfloat16 *parts = split_weight(W, version, out, out, in, beside_W(ld));
-	for (size_t t = 0, rows; t < T; t += rows) {
-		rows = smaller(T - t, rows_max);
-		float *to = direct ? y + t * out : (float *)cuda_workspace(CUDA_PRODUCTS, rows * ldp * sizeof(float));
-		const struct matmul shape = {
-			.type = MATMUL_BF16, .b_across = 1, .m = rows, .n = out, .k = k, .lda = k, .ldb = k,
-			.ldc = direct ? out : ldp, .count = 1,
-		};
-		matmul_run(&shape, split(CUDA_X_PARTS, x + t * in, rows, rows, in, beside_x(ld)), parts, direct ? beta : 0, to);
-		if (!direct)
-			gather(y + t * out, out, to, ldp, rows, out, 1, beta);
-	}
+	multiply_once(y, x, parts, PARTS_MAX * ld, beside_x(ld), rows_max, T, in, out, beta);
 }
 
 extern "C" void cuda_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out,
@@ -445,12 +465,17 @@ extern "C" void cuda_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_w
 	}
 }
 
-extern "C" void cuda_linear_f64(dev_f64 *y, const dev_f64 *x, const dev_f64 *W, size_t T, size_t in, size_t out,
-	double beta)
+/* One part of each, laid out as linear() lays out a bf16 weight: the parts that are kept serve both. A change has
+ * digits of its own, and 8 bits of each factor are 1e-3 of the result, at random. Of its time at 4B shapes the parts of
+ * d take a seventh (H100: 530 TFLOP/s with, 615 without). */
+extern "C" void cuda_linear_change(dev_f32 *y, const dev_f32 *d, const dev_weight *W, size_t T, size_t in, size_t out,
+	float beta)
 {
-	const struct matmul shape = {
-		.type = MATMUL_F64, .b_across = 1, .m = T, .n = out, .k = in, .lda = in, .ldb = in, .ldc = out, .count = 1,
-	};
-	if (T)
-		matmul_run(&shape, x, W, beta, y);
+	const struct runs runs = runs_of(in);
+	const size_t ld = runs.count * runs.length, rows = smaller(T, change_rows_max);
+	if (!T)
+		return;
+	const __nv_bfloat16 *parts = split_weight(f32(W), weight_range(W, out * in).version, out, out, in,
+		stacked(1, out, ld));
+	multiply_once(f32(y), f32(d), parts, ld, stacked(1, rows, ld), rows, T, in, out, beta);
 }

@@ -33,7 +33,7 @@ static const size_t workspace_bytes = (size_t)32 << 20;
 
 struct shape {
 	struct matmul matmul;
-	int added, aligned;
+	size_t added;
 };
 
 /* A shape, and how it is multiplied. */
@@ -99,10 +99,9 @@ static void layout_repeat(cublasLtMatrixLayout_t layout, size_t count, size_t st
 static void plan_describe(struct plan *p)
 {
 	const struct matmul *s = &p->shape.matmul;
-	const int wide = s->type == MATMUL_F64;
-	const cudaDataType_t in = wide ? CUDA_R_64F : CUDA_R_16BF, out = wide ? CUDA_R_64F : CUDA_R_32F;
+	const cudaDataType_t in = CUDA_R_16BF, out = CUDA_R_32F;
 	const cublasOperation_t across = CUBLAS_OP_T;
-	LT_TRY(MatmulDescCreate(&p->operation, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, out));
+	LT_TRY(MatmulDescCreate(&p->operation, CUBLAS_COMPUTE_32F, out));
 	if (s->b_across)
 		LT_TRY(MatmulDescSetAttribute(p->operation, CUBLASLT_MATMUL_DESC_TRANSA, &across, sizeof across));
 	LT_TRY(MatrixLayoutCreate(&p->b, in, s->b_across ? s->k : s->n, s->b_across ? s->n : s->k, (int64_t)s->ldb));
@@ -122,13 +121,11 @@ static void plan_forget(struct plan *p)
 }
 
 /* The shape that stands for all that differ in m: as many rows as large products have. A kernel for other n does not
- * take every n. fp64 products have the rows of one batch, and a kernel for just these. */
+ * take every n. */
 static struct shape representative(const struct shape *of)
 {
 	static const size_t rows = 4096;
 	struct shape s = *of;
-	if (s.matmul.type == MATMUL_F64)
-		return s;
 	s.matmul.m = rows;
 	s.matmul.step_c = s.matmul.count > 1 ? rows * s.matmul.ldc : 0;
 	return s;
@@ -137,7 +134,7 @@ static struct shape representative(const struct shape *of)
 static void plan_choose(struct plan *p)
 {
 	const struct matmul *s = &p->shape.matmul;
-	const uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_NONE, alignment = p->shape.aligned ? 16 : 8;
+	const uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_NONE, alignment = 16;
 	static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
 		CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
 		CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
@@ -154,13 +151,12 @@ static void plan_choose(struct plan *p)
 	LT_TRY(MatmulAlgoGetHeuristic(handle, p->operation, p->b, p->a, p->c, p->c, wish, 1, &found, &count));
 	LT_TRY(MatmulPreferenceDestroy(wish));
 	if (!count)
-		cuda_refuse("cuBLASLt has no product [%zu,%zu] x [%zu,%zu] of type %d", s->m, s->k, s->k, s->n,
-			(int)s->type);
+		cuda_refuse("cuBLASLt has no product [%zu,%zu] x [%zu,%zu]", s->m, s->k, s->k, s->n);
 	else
 		p->algorithm = found.algo;
 }
 
-/* Every word of a shape is a size_t, an enum or an int; shapes are zeroed before they are filled. */
+/* All words of a shape are size_t: there is no padding in it. */
 static size_t shape_hash(const struct shape *s)
 {
 	const unsigned char *bytes = (const unsigned char *)s;
@@ -217,25 +213,20 @@ static const struct plan *plan_find(const struct shape *s)
 
 static int all_aligned(const struct matmul *p, const void *a, const void *b, const void *c)
 {
-	const size_t in = p->type == MATMUL_F64 ? 8 : 2, out = p->type == MATMUL_F64 ? 8 : 4;
+	const size_t in = 2, out = 4;
 	const uintptr_t bits = (uintptr_t)a | (uintptr_t)b | (uintptr_t)c | p->lda * in | p->ldb * in | p->ldc * out |
 		p->step_a * in | p->step_b * in | p->step_c * out;
 	return (bits & 15) == 0;
 }
 
-void matmul_run(const struct matmul *p, const void *a, const void *b, double beta, void *c)
+void matmul_run(const struct matmul *p, const void *a, const void *b, float beta, void *c)
 {
-	const float narrow_one = 1, narrow_beta = (float)beta;
-	const double one = 1;
-	const int wide = p->type == MATMUL_F64;
+	const float one = 1;
 	struct shape shape;
-	memset(&shape, 0, sizeof shape);
-	memcpy(&shape.matmul, p, sizeof *p);
+	shape.matmul = *p;
 	shape.added = beta != 0;
-	shape.aligned = all_aligned(p, a, b, c);
-	assert(wide || shape.aligned);
+	assert(all_aligned(p, a, b, c));
 	const struct plan *plan = plan_find(&shape);
-	LT_TRY(Matmul(handle, plan->operation, wide ? (const void *)&one : &narrow_one, b, plan->b, a, plan->a,
-		wide ? (const void *)&beta : &narrow_beta, c, plan->c, c, plan->c, &plan->algorithm,
-		cuda_workspace(CUDA_MATMUL, workspace_bytes), workspace_bytes, cuda_stream()));
+	LT_TRY(Matmul(handle, plan->operation, &one, b, plan->b, a, plan->a, &beta, c, plan->c, c, plan->c,
+		&plan->algorithm, cuda_workspace(CUDA_MATMUL, workspace_bytes), workspace_bytes, cuda_stream()));
 }

@@ -11,21 +11,15 @@
 /* Before the first product, on a started device. */
 void matmul_start(void);
 
-enum matmul_type {
-	MATMUL_BF16, /* bf16 a and b, fp32 c, fp32 inside; all pointers and rows 16-aligned */
-	MATMUL_F64,  /* all fp64 */
-};
-
-/* c[m,n] = a . b + beta c, row-major: a is [m,k], b is [k,n] ([n,k] when b_across); a row begins ld elements after the
- * one above it. */
+/* c[m,n] = a . b + beta c, row-major: a is [m,k], b is [k,n] ([n,k] when b_across), both bf16, c and all inside fp32; a
+ * row begins ld elements after the one above it. All pointers and rows are 16-aligned. */
 struct matmul {
-	enum matmul_type type;
-	int b_across;
+	size_t b_across;       /* 0 or 1; no padding here: plans are looked up by these bytes */
 	size_t m, n, k, lda, ldb, ldc;
 	size_t count;          /* so many products of that shape, one behind the other: */
 	size_t step_a, step_b, step_c; /* elements from one to the next */
 };
 
-void matmul_run(const struct matmul *p, const void *a, const void *b, double beta, void *c);
+void matmul_run(const struct matmul *p, const void *a, const void *b, float beta, void *c);
 
 #endif

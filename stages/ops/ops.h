@@ -68,8 +68,6 @@ struct packing {
 	size_t sequences;
 };
 
-struct ops_f64;
-
 struct ops {
 	const char *name;     /* "cpu" */
 	const char *numerics; /* class of equal results, part of action keys: "cpu-ref-openblas0.3.21-haswell" */
@@ -171,8 +169,68 @@ struct ops {
 	void (*output_error)(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T, size_t cols,
 		size_t stride, size_t col0);
 
-	/* Forward operations in fp64 (ops_f64.h); NULL when the backend has none. */
-	const struct ops_f64 *f64;
+	/* Changes: what a changed model has, less what the unchanged one has, each made from the changes below it by
+	 * formulas in which nothing cancels. So a change has the digits of fp32 however small it is beside the value it
+	 * changes, and where all that reaches a result is 0, the result is exactly 0.
+	 *
+	 * The changes of several streams stand one behind the other, T rows in all; row r belongs to row base[r] of the
+	 * unchanged model's matrices (x, q, k, v, g, u, p), which several rows may share. A row's bits (attention: a
+	 * sequence's) depend on its own rows alone, wherever they stand in either. */
+
+	/* y[T,n] = x[base[r]] + d[r], rounded once; d NULL: x[base[r]]. y may be d. */
+	void (*change_apply)(dev_f32 *y, const dev_f32 *x, const dev_i32 *base, const dev_f32 *d, size_t T, size_t n);
+	/* d[T,n] = y[r] - x[base[r]], rounded once; y NULL: 0, and x and base are not read. d may be y. */
+	void (*change_from)(dev_f32 *d, const dev_f32 *y, const dev_f32 *x, const dev_i32 *base, size_t T, size_t n);
+
+	/* y[T,out] = d[T,in] . W^T + beta y, beta 0 or 1, for a change d: on the CPU linear(). Errors stay as small beside
+	 * the result as they are beside the factors, so a backend may round each factor to 8 significant bits. */
+	void (*linear_change)(dev_f32 *y, const dev_f32 *d, const dev_weight *W, size_t T, size_t in, size_t out,
+		float beta);
+
+	/* The change dy of rmsnorm() over x[., heads, n], rows of length n, whose change is d[T, heads, n]. With m =
+	 * mean(x^2) + eps, m' = mean((x + d)^2) + eps, r = m^-1/2, r' = m'^-1/2:
+	 *
+	 *     r' - r = -mean(d (2 x + d)) / (sqrt(m m') (sqrt(m) + sqrt(m'))),   dy = w (x (r' - r) + d r')
+	 *
+	 * dy may be d. */
+	void (*rmsnorm_change)(dev_f32 *dy, const dev_f32 *d, const dev_f32 *x, const dev_i32 *base, const dev_weight *w,
+		double eps, size_t T, size_t heads, size_t n);
+
+	/* The change dO[T,nh,hd] of attention() over q, k and v of the unchanged model, as attention() reads them, whose
+	 * changes are dq[T,nh,hd] and dk, dv[T,nk,hd]. packing cuts the T rows into sequences; the rows of a sequence
+	 * belong to neighbouring rows of q, k and v. (Rotation is linear: the change of rope() is rope() of the change.)
+	 * With P = softmax(scale q k^T), e_ij = scale (dq_i k_j + (q_i + dq_i) dk_j), u_ij = e_ij - sum_j P_ij e_ij, and
+	 * A_i = sum_j P_ij (exp(u_ij) - 1), which is never negative:
+	 *
+	 *     dP_ij = P_ij ((exp(u_ij) - 1) - A_i) / (1 + A_i),   dO_i = sum_j dP_ij v_j + (P_ij + dP_ij) dv_j
+	 *
+	 * Where exp(u) would overflow, P + dP is the softmax of the changed scores. */
+	void (*attention_change)(dev_f32 *dO, const dev_f32 *dq, const dev_f32 *dk, const dev_f32 *dv, const dev_f32 *q,
+		const dev_f32 *k, const dev_f32 *v, const dev_i32 *base, struct packing packing, size_t nh, size_t nk,
+		size_t hd);
+
+	/* The change da[T,n] of swiglu() over g and u, [., n], whose changes are dg and du. With s = sigmoid(g), s' =
+	 * sigmoid(g + dg):
+	 *
+	 *     s' - s = s (1 - s') (exp(dg) - 1),   da = (g (s' - s) + dg s') (u + du) + g s du
+	 *
+	 * da may be dg or du. */
+	void (*swiglu_change)(dev_f32 *da, const dev_f32 *dg, const dev_f32 *du, const dev_f32 *g, const dev_f32 *u,
+		const dev_i32 *base, size_t T, size_t n);
+
+	/* p[t] = softmax(z[t]), rows of V; p may be z. */
+	void (*softmax)(dev_f32 *p, const dev_f32 *z, size_t T, size_t V);
+
+	/* What the change d[T,V] of logits does to predictions p = softmax(z); row r belongs to row base[r] - first of p.
+	 * With the mean m = sum p d / sum p and u = d - m:
+	 *
+	 *     kl[r]   = log(1 + sum p (exp(u) - 1 - u) / sum p): sum over v of p (log p - log q), q = softmax(z + d)
+	 *     loss[r] = kl[r] + m - d[label[r]]: the change of the cross-entropy; 0 where label[r] < 0: no target
+	 *
+	 * kl is a sum of terms that are not negative. NaN anywhere in a row of p or d gives NaN in both (where there is a
+	 * target). What is below the range of fp32 in p counts as 0. */
+	void (*divergence)(dev_f64 *kl, dev_f64 *loss, const dev_f32 *p, const dev_f32 *d, const dev_i32 *base,
+		size_t first, const dev_i32 *label, size_t T, size_t V);
 };
 
 /* The CPU instance. Plain memory, OpenBLAS, threads by pool.h. */

@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "ops/attention.h"
+#include "ops/change.h"
 #include "ops/cross_entropy.h"
 #include "ops/divergence.h"
 #include "ops/elementwise.h"
@@ -65,21 +66,6 @@ static int cpu_sync(void)
 	return 0;
 }
 
-static const struct ops_f64 table_f64 = {
-	.copy = cpu_copy_f64,
-	.widen = cpu_widen,
-	.narrow = cpu_narrow,
-	.widen_weight = cpu_widen_weight,
-	.linear = cpu_linear_f64,
-	.rmsnorm = cpu_rmsnorm_f64,
-	.rope = cpu_rope_f64,
-	.attention = cpu_attention_f64,
-	.swiglu = cpu_swiglu_f64,
-	.softmax = cpu_softmax_f64,
-	.cross_entropy = cpu_cross_entropy_f64,
-	.divergence = cpu_divergence,
-};
-
 /* Which products come out bit for bit alike: OpenBLAS chooses kernels by processor, and they sum in other orders. */
 static char numerics[96];
 
@@ -119,7 +105,14 @@ static const struct ops table = {
 	.quant_error = cpu_quant_error,
 	.weight_error = cpu_weight_error,
 	.output_error = cpu_output_error,
-	.f64 = &table_f64,
+	.change_apply = cpu_change_apply,
+	.change_from = cpu_change_from,
+	.linear_change = cpu_linear,
+	.rmsnorm_change = cpu_rmsnorm_change,
+	.attention_change = cpu_attention_change,
+	.swiglu_change = cpu_swiglu_change,
+	.softmax = cpu_softmax,
+	.divergence = cpu_divergence,
 };
 
 /* "cpu-ref-openblas0.3.21-haswell". */

@@ -14,6 +14,7 @@ extern "C" {
 #include "common/error.h"
 #include "common/memory.h"
 #include "ops/attention.h"
+#include "ops/change.h"
 #include "ops/cross_entropy.h"
 #include "ops/cuda_device.h"
 #include "ops/divergence.h"
@@ -234,21 +235,6 @@ static size_t cuda_workers(void)
 
 /* ---- the table ---- */
 
-static const struct ops_f64 table_f64 = {
-	.copy = cuda_copy_f64,
-	.widen = cuda_widen,
-	.narrow = cuda_narrow,
-	.widen_weight = cuda_widen_weight,
-	.linear = cuda_linear_f64,
-	.rmsnorm = cuda_rmsnorm_f64,
-	.rope = cuda_rope_f64,
-	.attention = cuda_attention_f64,
-	.swiglu = cuda_swiglu_f64,
-	.softmax = cuda_softmax_f64,
-	.cross_entropy = cuda_cross_entropy_f64,
-	.divergence = cuda_divergence,
-};
-
 static const struct ops table = {
 	.name = "cuda",
 	.numerics = numerics,
@@ -286,7 +272,14 @@ static const struct ops table = {
 	.quant_error = cuda_quant_error,
 	.weight_error = cuda_weight_error,
 	.output_error = cuda_output_error,
-	.f64 = &table_f64,
+	.change_apply = cuda_change_apply,
+	.change_from = cuda_change_from,
+	.linear_change = cuda_linear_change,
+	.rmsnorm_change = cuda_rmsnorm_change,
+	.attention_change = cuda_attention_change,
+	.swiglu_change = cuda_swiglu_change,
+	.softmax = cuda_softmax,
+	.divergence = cuda_divergence,
 };
 
 extern "C" const struct ops *ops_cuda(void)

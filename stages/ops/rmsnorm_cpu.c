@@ -56,17 +56,3 @@ void cpu_rmsnorm_backward(dev_f32 *dx, const dev_f32 *dy, const dev_f32 *x, cons
 				to[i] = (float)((double)to[i] + (r * ((double)d[i] * (double)weight[i]) - (double)v[i] * c));
 	}
 }
-
-void cpu_rmsnorm_f64(dev_f64 *y, const dev_f64 *x, const dev_weight *w, double eps, size_t rows, size_t n)
-{
-	const float *weight = (const float *)w;
-	for (size_t row = 0; row < rows; row++) {
-		const double *from = (const double *)x + row * n;
-		double *to = (double *)y + row * n;
-		double r = 1.0 / sqrt(sum_squares_double(from, n) / (double)n + eps);
-		/* In place or not, elements do not meet; unsaid, the compiler would take the loop without vectors. */
-#pragma GCC ivdep
-		for (size_t i = 0; i < n; i++)
-			to[i] = from[i] * r * (double)weight[i];
-	}
-}

@@ -7,7 +7,7 @@ extern "C" {
 /* ---- kernels: a block a row; fp64 inside, one rounding ---- */
 
 /* 1 / sqrt(mean(x^2) + eps) */
-template <typename T> static __device__ double inverse_rms(const T *x, size_t n, double eps)
+static __device__ double inverse_rms(const float *x, size_t n, double eps)
 {
 	double sum = 0;
 	for (size_t i = threadIdx.x; i < n; i += blockDim.x)
@@ -16,12 +16,12 @@ template <typename T> static __device__ double inverse_rms(const T *x, size_t n,
 }
 
 /* y may be x: an element is read and written by one thread, after the sum. */
-template <typename T> __global__ static void rmsnorm_kernel(T *y, const T *x, const float *w, double eps, size_t n)
+__global__ static void rmsnorm_kernel(float *y, const float *x, const float *w, double eps, size_t n)
 {
 	y += blockIdx.x * n, x += blockIdx.x * n;
 	const double r = inverse_rms(x, n, eps);
 	for (size_t i = threadIdx.x; i < n; i += blockDim.x)
-		y[i] = (T)((double)x[i] * r * (double)w[i]);
+		y[i] = (float)((double)x[i] * r * (double)w[i]);
 }
 
 __global__ static void rmsnorm_backward_kernel(float *dx, const float *dy, const float *x, const float *w, double eps,
@@ -54,10 +54,4 @@ extern "C" void cuda_rmsnorm_backward(dev_f32 *dx, const dev_f32 *dy, const dev_
 	if (rows)
 		CUDA_LAUNCH(rmsnorm_backward_kernel, (unsigned)rows, cuda_row_threads(n), 0, f32(dx), f32(dy), f32(x), f32(w),
 			eps, n, beta != 0);
-}
-
-extern "C" void cuda_rmsnorm_f64(dev_f64 *y, const dev_f64 *x, const dev_weight *w, double eps, size_t rows, size_t n)
-{
-	if (rows)
-		CUDA_LAUNCH(rmsnorm_kernel, (unsigned)rows, cuda_row_threads(n), 0, f64(y), f64(x), f32(w), eps, n);
 }

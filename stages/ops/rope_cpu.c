@@ -24,16 +24,6 @@ static void rotate(float *restrict x, const double *restrict cosine, const doubl
 	}
 }
 
-static void rotate_f64(double *restrict x, const double *restrict cosine, const double *restrict sine, size_t half)
-{
-	double *restrict low = x, *restrict high = x + half;
-	for (size_t i = 0; i < half; i++) {
-		double a = low[i], b = high[i];
-		low[i] = a * cosine[i] - b * sine[i];
-		high[i] = b * cosine[i] + a * sine[i];
-	}
-}
-
 /* Sine and cosine cost more than all the rest, and sequences that stand side by side have the same positions: each
  * position below T, which in a packed batch is each position, is computed once a call. */
 struct turns {
@@ -78,19 +68,6 @@ void cpu_rope(dev_f32 *x, const dev_i32 *position, double theta, size_t T, size_
 		const double *row = turns_at(&turns, at[t]);
 		for (size_t h = 0; h < heads; h++)
 			rotate((float *)x + (t * heads + h) * hd, row, row + hd / 2, direction, hd / 2);
-	}
-	free(turns.frequency);
-}
-
-void cpu_rope_f64(dev_f64 *x, const dev_i32 *position, double theta, size_t T, size_t heads, size_t hd)
-{
-	const int32_t *at = (const int32_t *)position;
-	assert(hd % 2 == 0);
-	struct turns turns = turns_make(at, theta, T, hd);
-	for (size_t t = 0; t < T; t++) {
-		const double *row = turns_at(&turns, at[t]);
-		for (size_t h = 0; h < heads; h++)
-			rotate_f64((double *)x + (t * heads + h) * hd, row, row + hd / 2, hd / 2);
 	}
 	free(turns.frequency);
 }

@@ -2,10 +2,10 @@
  *
  *     build/bench/score [DEVICE [LAYERS [CAPTIONS [TOKENS [FORMATS [kl]]]]]]      cuda 36 128 13 16
  *
- * Captions have TOKENS tokens, batches 8 captions; FORMATS 1 is wfp8_afp8 alone; kl adds their divergences, in fp64,
- * with what memory they and a recipe that is run take. Prints the time of each pass and, on a GPU, what share that is of
- * what it could do at most: of products of bf16 (counted are three for one of fp32 numbers with bf16 weights, and three
- * for one of differences), and of loading the weights. Long inputs: cuda 36 128 512 1.
+ * Captions have TOKENS tokens, batches 8 captions; FORMATS 1 is wfp8_afp8 alone; kl adds their divergences, with
+ * what memory they and a recipe that is run take. Prints the time of each pass and, on a GPU, what share that is of what
+ * it could do at most: of products of bf16 (counted are three for one of fp32 numbers with bf16 weights, three for one of
+ * differences, and one for one of changes), and of loading the weights. Long inputs: cuda 36 128 512 1.
  *
  * Weights lie in memory of the process, as a mapped checkpoint in the page cache would. On 2 cores take few layers: the
  * whole takes hours there. */
@@ -157,8 +157,8 @@ static double product_flop(const struct linear_info *linears, size_t count, size
 	return flop;
 }
 
-/* FLOP of the divergences of a format: each group's, from its own linears to the top. */
-static double replay_flop(const struct linear_info *linears, size_t count, size_t tokens)
+/* FLOP of the divergences of a format: each group's change, from its own linears to the top. */
+static double change_flop(const struct linear_info *linears, size_t count, size_t tokens)
 {
 	double flop = 0;
 	for (size_t i = 0; i < count; i++)
@@ -206,8 +206,9 @@ static int divergences(const struct subject *s, const struct score_request *form
 	if (kl_run(s->ops, s->config, s->tensors, s->batches, s->batch_count, requests, count, 0))
 		return error_report(1);
 	at = seconds() - at;
-	printf("%-32s %8.3f s   %.1f TFLOP/s of fp64\n", "divergences", at,
-		1e-12 * (double)count * replay_flop(s->linears, s->linear_count, s->tokens) / at);
+	char what[40];
+	snprintf(what, sizeof what, "divergences of %zu formats", count);
+	line(what, at, (double)count * change_flop(s->linears, s->linear_count, s->tokens), 0);
 	for (size_t i = 0; i < count; i++)
 		free(requests[i].sum);
 	free(requests);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "ops/ops_f64.h"
 
 /* A program runs one thread here, so plain globals do. Memory is handed out from the bottom and never again until all
  * is released: a buffer used after its release is open or not as any other, but never shared. */
@@ -310,102 +309,82 @@ static void guarded_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 
 	leave();
 }
 
-static void guarded_copy_f64(dev_f64 *to, const dev_f64 *from, size_t n)
+/* NULL is no buffer where an operation says what it means. */
+static void device_if(const void *memory)
 {
-	device(to), device(from);
+	if (memory)
+		device(memory);
+}
+
+static void guarded_change_apply(dev_f32 *y, const dev_f32 *x, const dev_i32 *base, const dev_f32 *d, size_t T,
+	size_t n)
+{
+	device(y), device(x), device(base), device_if(d);
 	enter();
-	ops_cpu()->f64->copy(to, from, n);
+	ops_cpu()->change_apply(y, x, base, d, T, n);
 	leave();
 }
 
-static void guarded_widen(dev_f64 *to, const dev_f32 *from, size_t n)
+static void guarded_change_from(dev_f32 *d, const dev_f32 *y, const dev_f32 *x, const dev_i32 *base, size_t T, size_t n)
 {
-	device(to), device(from);
+	device(d), device_if(y), device_if(x), device_if(base);
 	enter();
-	ops_cpu()->f64->widen(to, from, n);
+	ops_cpu()->change_from(d, y, x, base, T, n);
 	leave();
 }
 
-static void guarded_narrow(dev_f32 *to, const dev_f64 *from, size_t n)
+static void guarded_linear_change(dev_f32 *y, const dev_f32 *d, const dev_weight *W, size_t T, size_t in, size_t out,
+	float beta)
 {
-	device(to), device(from);
+	device(y), device(d), device(W);
 	enter();
-	ops_cpu()->f64->narrow(to, from, n);
+	ops_cpu()->linear_change(y, d, W, T, in, out, beta);
 	leave();
 }
 
-static void guarded_widen_weight(dev_f64 *to, const dev_weight *from, size_t n)
+static void guarded_rmsnorm_change(dev_f32 *dy, const dev_f32 *d, const dev_f32 *x, const dev_i32 *base,
+	const dev_weight *w, double eps, size_t T, size_t heads, size_t n)
 {
-	device(to), device(from);
+	device(dy), device(d), device(x), device(base), device(w);
 	enter();
-	ops_cpu()->f64->widen_weight(to, from, n);
+	ops_cpu()->rmsnorm_change(dy, d, x, base, w, eps, T, heads, n);
 	leave();
 }
 
-static void guarded_linear_f64(dev_f64 *y, const dev_f64 *x, const dev_f64 *W, size_t T, size_t in, size_t out,
-	double beta)
+static void guarded_attention_change(dev_f32 *dO, const dev_f32 *dq, const dev_f32 *dk, const dev_f32 *dv,
+	const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, const dev_i32 *base, struct packing packing, size_t nh,
+	size_t nk, size_t hd)
 {
-	device(y), device(x), device(W);
+	device(dO), device(dq), device(dk), device(dv), device(q), device(k), device(v), device(base);
+	host(packing.start);
 	enter();
-	ops_cpu()->f64->linear(y, x, W, T, in, out, beta);
+	ops_cpu()->attention_change(dO, dq, dk, dv, q, k, v, base, packing, nh, nk, hd);
 	leave();
 }
 
-static void guarded_rmsnorm_f64(dev_f64 *y, const dev_f64 *x, const dev_weight *w, double eps, size_t rows, size_t n)
+static void guarded_swiglu_change(dev_f32 *da, const dev_f32 *dg, const dev_f32 *du, const dev_f32 *g,
+	const dev_f32 *u, const dev_i32 *base, size_t T, size_t n)
 {
-	device(y), device(x), device(w);
+	device(da), device(dg), device(du), device(g), device(u), device(base);
 	enter();
-	ops_cpu()->f64->rmsnorm(y, x, w, eps, rows, n);
+	ops_cpu()->swiglu_change(da, dg, du, g, u, base, T, n);
 	leave();
 }
 
-static void guarded_rope_f64(dev_f64 *x, const dev_i32 *position, double theta, size_t T, size_t heads, size_t hd)
-{
-	device(x), device(position);
-	enter();
-	ops_cpu()->f64->rope(x, position, theta, T, heads, hd);
-	leave();
-}
-
-static void guarded_attention_f64(dev_f64 *o, const dev_f64 *q, const dev_f64 *k, const dev_f64 *v,
-	struct packing packing, size_t nh, size_t nk, size_t hd)
-{
-	device(o), device(q), device(k), device(v), host(packing.start);
-	enter();
-	ops_cpu()->f64->attention(o, q, k, v, packing, nh, nk, hd);
-	leave();
-}
-
-static void guarded_swiglu_f64(dev_f64 *a, const dev_f64 *g, const dev_f64 *u, size_t n)
-{
-	device(a), device(g), device(u);
-	enter();
-	ops_cpu()->f64->swiglu(a, g, u, n);
-	leave();
-}
-
-static void guarded_softmax_f64(dev_f64 *p, const dev_f64 *z, size_t T, size_t V)
+static void guarded_softmax(dev_f32 *p, const dev_f32 *z, size_t T, size_t V)
 {
 	device(p), device(z);
 	enter();
-	ops_cpu()->f64->softmax(p, z, T, V);
+	ops_cpu()->softmax(p, z, T, V);
 	leave();
 }
 
-static void guarded_cross_entropy_f64(dev_f64 *loss, const dev_f64 *z, const dev_i32 *label, size_t T, size_t V)
+static void guarded_divergence(dev_f64 *kl, dev_f64 *loss, const dev_f32 *p, const dev_f32 *d, const dev_i32 *base,
+	size_t first, const dev_i32 *label, size_t T, size_t V)
 {
-	device(loss), device(z), device(label);
+	device(kl), device(loss), device(p), device(d), device(base), device(label);
 	enter();
-	ops_cpu()->f64->cross_entropy(loss, z, label, T, V);
-	leave();
-}
-
-static void guarded_divergence(dev_f64 *kl, const dev_f64 *p, const dev_f64 *z, const dev_f64 *changed, size_t T,
-	size_t V)
-{
-	device(kl), device(p), device(z), device(changed);
-	enter();
-	ops_cpu()->f64->divergence(kl, p, z, changed, T, V);
+	ops_cpu()->divergence(kl, loss, p, d, base, first, label, T, V);
 	leave();
 }
 
@@ -416,20 +395,6 @@ static size_t guarded_memory_free(void)
 
 const struct ops *ops_guarded(void)
 {
-	static const struct ops_f64 table_f64 = {
-		.copy = guarded_copy_f64,
-		.widen = guarded_widen,
-		.narrow = guarded_narrow,
-		.widen_weight = guarded_widen_weight,
-		.linear = guarded_linear_f64,
-		.rmsnorm = guarded_rmsnorm_f64,
-		.rope = guarded_rope_f64,
-		.attention = guarded_attention_f64,
-		.swiglu = guarded_swiglu_f64,
-		.softmax = guarded_softmax_f64,
-		.cross_entropy = guarded_cross_entropy_f64,
-		.divergence = guarded_divergence,
-	};
 	static const struct ops table = {
 		.name = "guarded",
 		.numerics = "cpu-ref",
@@ -466,7 +431,14 @@ const struct ops *ops_guarded(void)
 		.quant_error = guarded_quant_error,
 		.weight_error = guarded_weight_error,
 		.output_error = guarded_output_error,
-		.f64 = &table_f64,
+		.change_apply = guarded_change_apply,
+		.change_from = guarded_change_from,
+		.linear_change = guarded_linear_change,
+		.rmsnorm_change = guarded_rmsnorm_change,
+		.attention_change = guarded_attention_change,
+		.swiglu_change = guarded_swiglu_change,
+		.softmax = guarded_softmax,
+		.divergence = guarded_divergence,
 	};
 	return &table;
 }

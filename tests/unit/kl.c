@@ -7,19 +7,25 @@
 #include "../support/golden.h"
 #include "../support/ops_counting.h"
 #include "../support/ops_guarded.h"
+#include "../support/ops_packing.h"
 #include "../support/plain_model.h"
 #include "../support/subject.h"
 #include "common/error.h"
 #include "common/memory.h"
 #include "model/kl.h"
-#include "ops/ops_f64.h"
 
-/* By class of format on the demo model. Weight-only: the same fp64 numbers but for the order of sums. With quantized
- * activations the maxima come from an fp32 pass here and from an fp64 one there, which moves each value of the grid. */
-static const double golden_weight_only = 1e-5, golden_joint = 1e-2;
+/* By class of format on the demo model, of a group's sum. Weight-only: fp32 changes against fp64 models, 8e-7 was
+ * measured. With quantized activations the maxima and the inputs come from an fp32 pass here and from an fp64
+ * one there, which moves inputs across the borders of the grid: 2e-3. On a GPU products of changes have factors of
+ * 8 bits. */
+static const double golden_weight_only = 5e-6, golden_joint = 1e-2, golden_gpu = 1e-2;
 
-/* Against plain loops: logits differ by some 1e-15, a divergence of 1e-10 by 1e-5 of that at worst. */
-static const double oracle_tolerance = 1e-6;
+/* Against plain loops in double, of a token's divergence and of a batch's sum. Weight-only: fp32 changes. An input that
+ * is quantized is x^ - x away from what it was, of which the last digits of x are 1e-5 or more. */
+static const double oracle_weight_only = 3e-5, oracle_joint = 3e-3, oracle_sum = 3e-4;
+
+/* Of weight-only divergences from products of another shape. */
+static const double shape_tolerance = 1e-4;
 
 /* So many logits that a batch goes through lm_head in two parts. */
 static const struct checkpoint_spec wide_spec = {
@@ -86,6 +92,15 @@ static void format_name(char *name, size_t size, size_t n)
 	snprintf(name, size, "%s/%s", subject_weight_codes[n / ACTIVATIONS], subject_activation_codes[n % ACTIVATIONS]);
 }
 
+/* The largest relative deviations from plain loops: weight-only, joint, of sums. */
+static double farthest[3];
+
+static void note_deviation(size_t of, double found, double expected)
+{
+	double deviation = fabs(found - expected) / expected;
+	farthest[of] = deviation > farthest[of] ? deviation : farthest[of];
+}
+
 /* ---- the oracle: a full forward pass for every group ---- */
 
 struct oracle {
@@ -123,15 +138,19 @@ static void check_group(const struct oracle *o, const struct plain_model *model,
 	const struct batch *batch = &o->subject->batches[r->batch[place]];
 	const struct plain_change change = {group, o->W, oracle_input, (void *)o};
 	double *changed = plain_model_logits(model, batch, &change), sum = 0;
+	int joint = r->pair.activation.element != ELEMENT_NONE;
+	double tolerance = joint ? oracle_joint : oracle_weight_only;
 	size_t V = o->subject->config->vocab_size;
 	for (size_t t = 0; t < batch->tokens; t++) {
 		double expected = plain_divergence(logits + t * V, changed + t * V, V);
 		double found = r->positions[group * all + first + t];
-		CHECK(fabs(found - expected) <= oracle_tolerance * expected + 1e-16,
+		CHECK(fabs(found - expected) <= tolerance * expected + 1e-16,
 			"group %zu batch %zu token %zu: %g, expected %g", group, place, t, found, expected);
+		note_deviation((size_t)joint, found, expected);
 		sum += expected;
 	}
-	CHECK_CLOSE(r->sum[group * r->batches + place], sum, oracle_tolerance);
+	note_deviation(2, r->sum[group * r->batches + place], sum);
+	CHECK_CLOSE(r->sum[group * r->batches + place], sum, oracle_sum);
 	free(changed);
 }
 
@@ -158,6 +177,8 @@ static void test_against_plain_loops(void)
 	run_all(requests, ops_cpu(), 0);
 	for (size_t n = 1; n < FORMATS; n += 2)
 		check_oracle(&small, model, &requests[n], 0);
+	fprintf(stderr, "against plain loops: weight-only %.1e, joint %.1e, sums %.1e\n", farthest[0], farthest[1],
+		farthest[2]);
 	plain_model_free(model);
 	requests_free(requests, FORMATS);
 }
@@ -211,7 +232,8 @@ static void test_sums(void)
 	requests_free(requests, FORMATS);
 }
 
-/* A sequence alone has what it has among others, up to the order of sums: the captions of a batch do not meet. */
+/* A sequence alone has what it has among others, but for the digits of products of another shape: the captions of a
+ * batch do not meet. */
 static void test_one_sequence_alone(void)
 {
 	enum { I4C = 4 * ACTIVATIONS };
@@ -225,7 +247,8 @@ static void test_one_sequence_alone(void)
 	CHECK(run(&small, ops_cpu(), &whole, 1) == 0 && run(&alone, ops_cpu(), &part, 1) == 0, "%s", error_text());
 	for (size_t group = 0; group < small.groups; group++)
 		for (size_t t = 0; t < 7; t++)
-			CHECK_CLOSE(part.positions[group * 7 + t], whole.positions[group * all + (size_t)start_of_it + t], 1e-9);
+			CHECK_CLOSE(part.positions[group * 7 + t], whole.positions[group * all + (size_t)start_of_it + t],
+				shape_tolerance);
 	requests_free(&whole, 1);
 	requests_free(&part, 1);
 }
@@ -362,17 +385,6 @@ static void test_not_finite(void)
 	requests_free(r, 2);
 }
 
-static void test_no_fp64(void)
-{
-	struct ops without = *ops_cpu();
-	struct kl_request r = request(&small, 6, all_batches, 1);
-	without.f64 = NULL;
-	without.name = "narrow";
-	CHECK(run(&small, &without, &r, 1) == -1 && strstr(error_text(), "narrow has no fp64"), "message \"%s\"",
-		error_text());
-	requests_free(&r, 1);
-}
-
 /* ---- the demo model ---- */
 
 struct demo {
@@ -453,7 +465,7 @@ static double demo_worst(const struct demo *d, size_t pair)
 	return worst;
 }
 
-static void golden_on(const struct ops *ops)
+static void golden_on(const struct ops *ops, double weight_only)
 {
 	struct demo *d = mem_zeroed(1, sizeof *d);
 	demo_open(d);
@@ -464,7 +476,7 @@ static void golden_on(const struct ops *ops)
 		"%s", error_text());
 	for (size_t i = 0; i < d->count; i++) {
 		const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(d->expected[i], "pair"));
-		double limit = d->requests[i].pair.activation.element == ELEMENT_NONE ? golden_weight_only : golden_joint;
+		double limit = d->requests[i].pair.activation.element == ELEMENT_NONE ? weight_only : golden_joint;
 		double worst = demo_worst(d, i);
 		fprintf(stderr, "%-4s %-12s worst %.1e\n", ops->name, name, worst);
 		CHECK(worst <= limit, "%s: worst %g", name, worst);
@@ -475,7 +487,12 @@ static void golden_on(const struct ops *ops)
 
 static void test_golden(void)
 {
-	golden_on(ops_cpu());
+	golden_on(ops_cpu(), golden_weight_only);
+}
+
+static void test_golden_packing(void)
+{
+	golden_on(ops_packing(), golden_gpu);
 }
 
 static void test_golden_gpu(void)
@@ -483,7 +500,7 @@ static void test_golden_gpu(void)
 	const struct ops *gpu = ops_open("cuda");
 	char why[600];
 	if (gpu) {
-		golden_on(gpu);
+		golden_on(gpu, golden_gpu);
 		return;
 	}
 	snprintf(why, sizeof why, "the divergences on a GPU: %s", error_text());
@@ -494,6 +511,7 @@ int main(void)
 {
 	subject_open(&small, "small", &subject_spec, BATCHES);
 	TEST(test_golden);
+	TEST(test_golden_packing);
 	TEST(test_golden_gpu);
 	TEST(test_against_plain_loops);
 	TEST(test_logits_in_parts);
@@ -507,7 +525,6 @@ int main(void)
 	TEST(test_sets_of_batches);
 	TEST(test_memory_is_said);
 	TEST(test_not_finite);
-	TEST(test_no_fp64);
 	subject_close(&small);
 	return check_done();
 }

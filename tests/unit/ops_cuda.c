@@ -10,7 +10,7 @@
  * Each operation runs once on the CPU and twice on the GPU, whose two results must have the same bits. Buffers have
  * sentinels on both sides, and outputs hold NaN beforehand unless they are added to. Without a GPU all of it is skipped
  * and counted. */
-#include "ops/ops_f64.h"
+#include "ops/ops.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -33,8 +33,13 @@ static const double
 	softmax_product = 4e-6, /* probabilities of fp32 scores */
 	gradient = 2e-5,        /* products behind a difference dP - D */
 	sums = 1e-12,           /* fp64 sums of fp32 values in another order */
-	double_product = 1e-13, /* fp64 sums of up to 600 terms in another order */
-	double_function = 1e-14; /* another exp(), another order */
+	uncut_product = 1e-5,   /* as bf16_product, over up to 5000 terms in one sum */
+	eight_bits = 8e-3,      /* both factors rounded to 8 bits: 2^-8 of every term */
+	element_change = 1e-6,  /* some ten fp32 roundings, a fp32 exp() and expm1() */
+	softmax_row = 5e-7,     /* a fp32 exp() and two roundings; of a probability x e^-x is at most 1/e */
+	attention_change = 3e-6, /* fp32 scores of up to 256 terms, and their mean taken off their changes */
+	far_change = 3e-4,      /* the same of scores of hundreds, 2^-24 of which is that much of a probability */
+	divergence_row = 1e-5;  /* fp32 terms of one sign, each within 2e-6; fp64 sums */
 
 static uint64_t noise_bits(void)
 {
@@ -154,13 +159,10 @@ static double *tensor_get(const struct ops *ops, const struct tensor *t, const v
 {
 	size_t all = t->count + 2 * EDGE;
 	double *values = mem_array(all, sizeof *values);
+	if (t->type == WEIGHT)
+		assert(ops->weight_bytes == sizeof(float)); /* both have fp32 */
 	if (t->type == F64) {
 		ops->download(values, memory, all * sizeof *values);
-	} else if (t->type == WEIGHT) {
-		dev_f64 *wide = ops->alloc(all * sizeof *values);
-		ops->f64->widen_weight(wide, memory, all);
-		ops->download(values, wide, all * sizeof *values);
-		ops->release(wide);
 	} else {
 		float *narrow = mem_array(all, sizeof *narrow);
 		ops->download(narrow, memory, all * sizeof *narrow);
@@ -180,6 +182,7 @@ static double *tensor_get(const struct ops *ops, const struct tensor *t, const v
 struct call {
 	size_t a, b, c, d;          /* sizes, as the operation likes */
 	float beta;
+	int each;                   /* of the first output every element is held to the tolerance by itself */
 	struct packing packing;
 	struct quantizer quantizer;
 	const float *amax;
@@ -213,7 +216,7 @@ static void run(const struct ops *ops, operation *op, const struct call *call, c
 
 /* Within the tolerance; NaN only where NaN is expected. */
 static void compare(const char *what, size_t output, const double *found, const double *expected, size_t count,
-	double tolerance)
+	double tolerance, int each)
 {
 	double largest = 0;
 	for (size_t i = 0; i < count; i++)
@@ -221,7 +224,7 @@ static void compare(const char *what, size_t output, const double *found, const 
 			largest = fmax(largest, fabs(expected[i]));
 	for (size_t i = 0; i < count; i++) {
 		if (isnan(expected[i]) ? isnan(found[i]) : found[i] == expected[i] ||
-			fabs(found[i] - expected[i]) <= tolerance * largest)
+			fabs(found[i] - expected[i]) <= tolerance * (each ? fabs(expected[i]) : largest))
 			continue;
 		CHECK(0, "%s, output %zu: element %zu of %zu is %.9g, expected %.9g within %g of %g", what, output, i, count,
 			found[i], expected[i], tolerance, largest);
@@ -238,7 +241,7 @@ static void parity(const char *what, operation *op, struct call call, struct ten
 	run(gpu, op, &call, tensors, count, outputs, found, what);
 	run(gpu, op, &call, tensors, count, outputs, again, what);
 	for (size_t i = 0; i < outputs; i++) {
-		compare(what, i, found[i], expected[i], tensors[i].count, *tolerance);
+		compare(what, i, found[i], expected[i], tensors[i].count, *tolerance, call.each && i == 0);
 		CHECK(!memcmp(found[i], again[i], tensors[i].count * sizeof **found), "%s: other bits the second time", what);
 		free(expected[i]);
 		free(found[i]);
@@ -449,11 +452,6 @@ static void attention_backward(const struct ops *ops, const struct call *c, void
 	ops->release(lse);
 }
 
-static void attention_f64(const struct ops *ops, const struct call *c, void *const *at)
-{
-	ops->f64->attention(at[0], at[1], at[2], at[3], c->packing, c->a, c->b, c->c);
-}
-
 static void attention_case(const int32_t *start, size_t sequences, size_t nh, size_t nk, size_t hd)
 {
 	size_t T = (size_t)start[sequences], Q = T * nh * hd, K = T * nk * hd;
@@ -462,8 +460,6 @@ static void attention_case(const int32_t *start, size_t sequences, size_t nh, si
 		tensor_random(F32, K, 1), tensor_random(F32, K, 1));
 	PARITY(attention_backward, c, 3, gradient, tensor_empty(F32, Q), tensor_empty(F32, K), tensor_empty(F32, K),
 		tensor_random(F32, Q, 1), tensor_random(F32, Q, 1), tensor_random(F32, K, 1), tensor_random(F32, K, 1));
-	PARITY(attention_f64, c, 1, double_product, tensor_empty(F64, Q), tensor_random(F64, Q, 1),
-		tensor_random(F64, K, 1), tensor_random(F64, K, 1));
 }
 
 static void test_attention(void)
@@ -642,68 +638,390 @@ static void test_sums(void)
 	}
 }
 
-/* ---- fp64 ---- */
+/* ---- changes ---- */
 
-static void convert_f64(const struct ops *ops, const struct call *c, void *const *at)
+/* Rows of the unchanged model; the rows of a stack belong to any of them. */
+enum { BASE_ROWS = 29 };
+
+/* Sizes of changes: everything must hold relative to the change. */
+static const double spreads[] = {1, 1e-3, 1e-8, 1e-30, 0};
+
+enum { SPREADS = sizeof spreads / sizeof *spreads };
+
+static void change_apply(const struct ops *ops, const struct call *c, void *const *at)
 {
-	ops->f64->narrow(at[0], at[3], c->a);
-	ops->f64->widen(at[1], at[0], c->a);
-	ops->f64->copy(at[2], at[3], c->a);
+	ops->change_apply(at[0], at[2], at[3], at[1], c->a, c->b);
 }
 
-static void linear_f64(const struct ops *ops, const struct call *c, void *const *at)
+static void base_rows(const struct ops *ops, const struct call *c, void *const *at)
 {
-	ops->f64->linear(at[0], at[1], at[2], c->a, c->b, c->c, c->beta);
+	ops->change_apply(at[0], at[1], at[2], NULL, c->a, c->b);
 }
 
-static void rmsnorm_f64(const struct ops *ops, const struct call *c, void *const *at)
+static void apply_in_place(const struct ops *ops, const struct call *c, void *const *at)
 {
-	ops->f64->rmsnorm(at[0], at[1], at[2], 1e-6, c->a, c->b);
+	ops->change_apply(at[0], at[1], at[2], at[0], c->a, c->b);
 }
 
-static void rope_f64(const struct ops *ops, const struct call *c, void *const *at)
+static void change_from(const struct ops *ops, const struct call *c, void *const *at)
 {
-	ops->f64->rope(at[0], at[1], 5e6, c->a, c->b, c->c);
+	ops->change_from(at[0], at[1], at[2], at[3], c->a, c->b);
 }
 
-static void swiglu_f64(const struct ops *ops, const struct call *c, void *const *at)
+static void from_in_place(const struct ops *ops, const struct call *c, void *const *at)
 {
-	ops->f64->swiglu(at[0], at[1], at[2], c->a);
+	ops->change_from(at[0], at[0], at[1], at[2], c->a, c->b);
+}
+
+static void from_nothing(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->change_from(at[0], NULL, NULL, NULL, c->a, c->b);
+}
+
+static void test_change_rows(void)
+{
+	for (size_t i = 0; i < SIZES; i++) {
+		size_t rows = sizes[(i + 5) % SIZES], n = sizes[i] * (i % 3 ? 4 : 11), all = BASE_ROWS * n;
+		struct call c = {.a = rows, .b = n};
+		double spread = spreads[i % SPREADS];
+		PARITY(change_apply, c, 1, exact, tensor_empty(F32, rows * n), tensor_random(F32, rows * n, spread),
+			tensor_random(F32, all, 1), indices(rows, BASE_ROWS));
+		PARITY(base_rows, c, 1, exact, tensor_empty(F32, rows * n), tensor_random(F32, all, 1),
+			indices(rows, BASE_ROWS));
+		PARITY(apply_in_place, c, 1, exact, tensor_random(F32, rows * n, 1), tensor_random(F32, all, 1),
+			indices(rows, BASE_ROWS));
+		PARITY(change_from, c, 1, exact, tensor_empty(F32, rows * n), tensor_random(F32, rows * n, 1),
+			tensor_random(F32, all, 1), indices(rows, BASE_ROWS));
+		PARITY(from_in_place, c, 1, exact, tensor_random(F32, rows * n, 1), tensor_random(F32, all, 1),
+			indices(rows, BASE_ROWS));
+		PARITY(from_nothing, c, 1, exact, tensor_empty(F32, rows * n));
+	}
+}
+
+static void linear_change(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->linear_change(at[0], at[1], at[2], c->a, c->b, c->c, c->beta);
+}
+
+static struct tensor tensor_of_bf16(size_t count, double spread)
+{
+	struct tensor t = weight_random(DTYPE_BF16, count, 0, spread);
+	t.type = F32;
+	return t;
+}
+
+/* Factors of 8 bits are multiplied as exactly as any. */
+static void change_product_case(size_t T, size_t in, size_t out, enum dtype dtype, double spread)
+{
+	struct call c = {.a = T, .b = in, .c = out}, added = c;
+	added.beta = 1;
+	PARITY(linear_change, c, 1, eight_bits, tensor_empty(F32, T * out), tensor_random(F32, T * in, spread),
+		weight_random(dtype, out * in, 0, 1));
+	PARITY(linear_change, c, 1, uncut_product, tensor_empty(F32, T * out), tensor_of_bf16(T * in, spread),
+		weight_random(DTYPE_BF16, out * in, 0, 1));
+	PARITY(linear_change, added, 1, uncut_product, tensor_random(F32, T * out, spread), tensor_of_bf16(T * in, spread),
+		weight_random(DTYPE_BF16, out * in, 0, 1));
+}
+
+static void test_change_products(void)
+{
+	static const enum dtype types[] = {DTYPE_BF16, DTYPE_F16, DTYPE_F32};
+	for (size_t i = 0; i < SIZES; i++)
+		change_product_case(sizes[i], sizes[(i + 4) % SIZES], sizes[(i + 9) % SIZES], types[i % 3],
+			spreads[i % SPREADS]);
+	if (small)
+		return;
+	change_product_case(105, 2560, 1024, DTYPE_BF16, 1e-6);
+	change_product_case(33, 5001, 1000, DTYPE_BF16, 1);
+}
+
+/* The parts of a bf16 weight that one product left serve the other. */
+static void both_products(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->linear(at[0], at[1], at[2], c->a, c->b, c->c, 0);
+	ops->linear_change(at[0], at[1], at[2], c->a, c->b, c->c, 1);
+	ops->linear(at[0], at[1], at[2], c->a, c->b, c->c, 1);
+}
+
+static void test_shared_parts(void)
+{
+	struct call c = {.a = 17, .b = 4500, .c = 12};
+	PARITY(both_products, c, 1, uncut_product, tensor_empty(F32, 17 * 12), tensor_of_bf16(17 * 4500, 1),
+		weight_random(DTYPE_BF16, 12 * 4500, 0, 1));
+}
+
+static void rmsnorm_change(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->rmsnorm_change(at[0], at[1], at[2], at[3], at[4], 1e-6, c->a, c->b, c->c);
+}
+
+static void rmsnorm_in_place(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->rmsnorm_change(at[0], at[0], at[1], at[2], at[3], 1e-6, c->a, c->b, c->c);
+}
+
+static void norm_change_case(size_t rows, size_t heads, size_t n, double spread, double x_spread)
+{
+	struct call c = {.a = rows, .b = heads, .c = n};
+	size_t count = rows * heads * n, all = BASE_ROWS * heads * n;
+	PARITY(rmsnorm_change, c, 1, element_change, tensor_empty(F32, count), tensor_random(F32, count, spread),
+		tensor_random(F32, all, x_spread), indices(rows, BASE_ROWS), weight_random(DTYPE_BF16, n, 1, 0.5));
+	PARITY(rmsnorm_in_place, c, 1, element_change, tensor_random(F32, count, spread),
+		tensor_random(F32, all, x_spread), indices(rows, BASE_ROWS), weight_random(DTYPE_BF16, n, 1, 0.5));
+}
+
+/* Changes that undo the row but for a thousandth of it. */
+static void norm_undone_case(size_t n)
+{
+	struct call c = {.a = 3, .b = 2, .c = n};
+	struct tensor x = tensor_random(F32, 3 * 2 * n, 3), d = tensor_empty(F32, 3 * 2 * n), base = indices(3, 1);
+	for (size_t i = 0; i < d.count; i++)
+		d.value[i] = (float)(-x.value[i] * (1 - 1e-3 * noise(1)));
+	for (size_t r = 0; r < 3; r++)
+		base.value[r] = (double)r;
+	PARITY(rmsnorm_change, c, 1, element_change, tensor_empty(F32, 3 * 2 * n), d, x, base,
+		weight_random(DTYPE_BF16, n, 1, 0.5));
+}
+
+/* Not rows of a few elements: a norm leaves next to nothing of a change of one. */
+static void test_norm_changes(void)
+{
+	for (size_t i = 0; i < SIZES; i++)
+		for (size_t k = 0; k < SPREADS; k++) {
+			norm_change_case(sizes[(i + 5) % SIZES], 1 + i % 4, sizes[i] * (i % 3 ? 4 : 11), spreads[k], 3);
+			norm_change_case(sizes[(i + 5) % SIZES], 1 + i % 4, sizes[i] + 14, spreads[k], k % 2 ? 1e-4 : 100);
+		}
+	norm_change_case(9, 8, 128, 1e-4, 3);
+	norm_undone_case(128);
+	norm_undone_case(2560);
+}
+
+static void swiglu_change(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->swiglu_change(at[0], at[1], at[2], at[3], at[4], at[5], c->a, c->b);
+}
+
+static void swiglu_over_gate(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->swiglu_change(at[0], at[0], at[1], at[2], at[3], at[4], c->a, c->b);
+}
+
+static void swiglu_over_up(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->swiglu_change(at[0], at[1], at[0], at[2], at[3], at[4], c->a, c->b);
+}
+
+static void swiglu_change_case(size_t rows, size_t n, double gate, double d_gate, double d_up)
+{
+	struct call c = {.a = rows, .b = n};
+	size_t all = BASE_ROWS * n;
+	PARITY(swiglu_change, c, 1, element_change, tensor_empty(F32, rows * n), tensor_random(F32, rows * n, d_gate),
+		tensor_random(F32, rows * n, d_up), tensor_random(F32, all, gate), tensor_random(F32, all, 1),
+		indices(rows, BASE_ROWS));
+	PARITY(swiglu_over_gate, c, 1, element_change, tensor_random(F32, rows * n, d_gate),
+		tensor_random(F32, rows * n, d_up), tensor_random(F32, all, gate), tensor_random(F32, all, 1),
+		indices(rows, BASE_ROWS));
+	PARITY(swiglu_over_up, c, 1, element_change, tensor_random(F32, rows * n, d_up),
+		tensor_random(F32, rows * n, d_gate), tensor_random(F32, all, gate), tensor_random(F32, all, 1),
+		indices(rows, BASE_ROWS));
+}
+
+static void test_swiglu_changes(void)
+{
+	for (size_t i = 0; i < SIZES; i++)
+		for (size_t k = 0; k < SPREADS; k++)
+			swiglu_change_case(sizes[(i + 5) % SIZES], sizes[i] * (i % 3 ? 4 : 1), k % 2 ? 8 : 150, spreads[k],
+				spreads[(k + i) % SPREADS]);
+	swiglu_change_case(7, 260, 8, 300, 10);
+	swiglu_change_case(7, 260, 150, 300, 0);
+}
+
+/* ---- changes of attention ---- */
+
+static void change_of_attention(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->attention_change(at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], c->packing, c->a, c->b, c->c);
+}
+
+/* Each sequence somewhere in rows unchanged rows. */
+static struct tensor sequence_bases(struct packing packing, size_t rows)
+{
+	struct tensor t = tensor_new(I32, (size_t)packing.start[packing.sequences]);
+	for (size_t s = 0; s < packing.sequences; s++) {
+		const size_t from = (size_t)packing.start[s], length = (size_t)packing.start[s + 1] - from;
+		const size_t first = (size_t)(noise_bits() % (rows - length + 1));
+		for (size_t i = 0; i < length; i++)
+			t.value[from + i] = (double)(first + i);
+	}
+	return t;
+}
+
+static void attention_change_case(struct packing packing, size_t nh, size_t nk, size_t hd, double spread,
+	double tolerance)
+{
+	size_t rows = (size_t)packing.start[packing.sequences], base = rows + 17;
+	struct call c = {.a = nh, .b = nk, .c = hd, .packing = packing};
+	PARITY(change_of_attention, c, 1, tolerance, tensor_empty(F32, rows * nh * hd),
+		tensor_random(F32, rows * nh * hd, spread), tensor_random(F32, rows * nk * hd, spread),
+		tensor_random(F32, rows * nk * hd, spread), tensor_random(F32, base * nh * hd, 1),
+		tensor_random(F32, base * nk * hd, 1), tensor_random(F32, base * nk * hd, 1), sequence_bases(packing, base));
+}
+
+static void test_attention_changes(void)
+{
+	static const int32_t captions[] = {0, 13, 14, 45, 45, 77, 110, 126, 143, 206, 270, 335}, one[] = {0, 1};
+	static const int32_t longer[] = {0, 700, 1211};
+	static const struct packing all = {captions, 11};
+	attention_change_case((struct packing){one, 1}, 1, 1, 2, 1, attention_change);
+	for (size_t k = 0; k < SPREADS; k++) {
+		attention_change_case(all, 4, 2, 64, spreads[k], attention_change);
+		attention_change_case(all, 3, 1, 66, spreads[k], attention_change);
+		attention_change_case(all, 8, 2, 128, spreads[k], attention_change);
+		attention_change_case(all, 2, 2, 130, spreads[k], attention_change);
+		attention_change_case(all, 2, 1, 256, spreads[k], attention_change);
+	}
+	attention_change_case(all, 8, 2, 128, 30, far_change);
+	attention_change_case(all, 2, 1, 66, 300, far_change);
+	if (!small)
+		attention_change_case((struct packing){longer, 2}, 4, 1, 128, 1e-3, attention_change);
+}
+
+/* ---- changes of predictions ---- */
+
+static void softmax(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->softmax(at[0], at[1], c->a, c->b);
+}
+
+static void softmax_in_place(const struct ops *ops, const struct call *c, void *const *at)
+{
+	ops->softmax(at[0], at[0], c->a, c->b);
 }
 
 static void divergence(const struct ops *ops, const struct call *c, void *const *at)
 {
-	ops->f64->softmax(at[1], at[2], c->a, c->b);
-	ops->f64->divergence(at[0], at[1], at[2], at[3], c->a, c->b);
+	ops->divergence(at[0], at[1], at[2], at[3], at[4], c->c, at[5], c->a, c->b);
 }
 
-static void cross_entropy_f64(const struct ops *ops, const struct call *c, void *const *at)
+/* Softmax of logits, as the CPU makes it. */
+static struct tensor predictions(size_t rows, size_t V)
 {
-	ops->f64->cross_entropy(at[0], at[1], at[2], c->a, c->b);
+	struct tensor t = tensor_random(F32, rows * V, 9);
+	float *p = mem_array(t.count, sizeof *p);
+	for (size_t i = 0; i < t.count; i++)
+		p[i] = (float)t.value[i];
+	ops_cpu()->softmax((dev_f32 *)p, (dev_f32 *)p, rows, V);
+	for (size_t i = 0; i < t.count; i++)
+		t.value[i] = p[i];
+	free(p);
+	return t;
 }
 
-static void test_f64(void)
+/* Changes of the logits around a common one, which says nothing; the last row of several has a NaN. */
+static void divergence_case(size_t rows, size_t V, double spread, double common)
 {
-	for (size_t i = 0; i < SIZES; i++) {
-		size_t T = sizes[(i + 5) % SIZES], n = sizes[i], in = sizes[(i + 9) % SIZES];
-		struct call c = {.a = T * n}, p = {.a = T, .b = in, .c = n, .beta = (float)(i % 2)}, r = {.a = T, .b = n};
-		struct call h = {.a = T, .b = 3, .c = 2 * n};
-		PARITY(convert_f64, c, 3, exact, tensor_empty(F32, T * n), tensor_empty(F64, T * n), tensor_empty(F64, T * n),
-			tensor_random(F64, T * n, 2));
-		PARITY(linear_f64, p, 1, double_product, i % 2 ? tensor_random(F64, T * n, 1) : tensor_empty(F64, T * n),
-			tensor_random(F64, T * in, 1), tensor_random(F64, n * in, 1));
-		PARITY(rmsnorm_f64, r, 1, double_function, tensor_empty(F64, T * n), tensor_random(F64, T * n, 2),
-			weight_random(DTYPE_BF16, n, 1, 0.5));
-		PARITY(rope_f64, h, 1, double_product, tensor_random(F64, T * 3 * 2 * n, 1), indices(T, 40));
-		PARITY(swiglu_f64, c, 1, double_function, tensor_empty(F64, T * n), tensor_random(F64, T * n, 20),
-			tensor_random(F64, T * n, 1));
-		PARITY(divergence, r, 2, double_product, tensor_empty(F64, T), tensor_empty(F64, T * n),
-			tensor_random(F64, T * n, 9), tensor_random(F64, T * n, 9));
-		struct tensor label = indices(T, n);
-		for (size_t t = 0; t < T; t += 3)
-			label.value[t] = -1;
-		PARITY(cross_entropy_f64, r, 1, double_product, tensor_empty(F64, T), tensor_random(F64, T * n, 9), label);
+	enum { FIRST = 5 };
+	struct call c = {.a = rows, .b = V, .c = FIRST, .each = 1};
+	struct tensor d = tensor_random(F32, rows * V, spread), base = indices(rows, BASE_ROWS), label = indices(rows, V);
+	for (size_t i = 0; i < d.count; i++)
+		d.value[i] = (float)(d.value[i] + common);
+	for (size_t r = 0; r < rows; r++)
+		base.value[r] += FIRST;
+	for (size_t r = 0; r < rows; r += 3)
+		label.value[r] = -1;
+	if (rows > 3)
+		d.value[rows * V - 1 - V / 2] = NAN;
+	PARITY(divergence, c, 2, divergence_row, tensor_empty(F64, rows), tensor_empty(F64, rows),
+		predictions(BASE_ROWS, V), d, base, label);
+}
+
+static void test_predictions(void)
+{
+	static const double sizes_of_changes[] = {1, 1e-3, 1e-6, 1e-12, 0, 30, 300};
+	for (size_t i = 0; i <= SIZES - (size_t)small; i++) {
+		size_t rows = i == SIZES ? 5 : sizes[(i + 3) % SIZES] % 40 + 1, V = i == SIZES ? 151936 : sizes[i] * 13;
+		struct call c = {.a = rows, .b = V};
+		PARITY(softmax, c, 1, softmax_row, tensor_empty(F32, rows * V), tensor_random(F32, rows * V, 9));
+		PARITY(softmax_in_place, c, 1, softmax_row, tensor_random(F32, rows * V, 30));
+		for (size_t k = 0; k < sizeof sizes_of_changes / sizeof *sizes_of_changes; k++)
+			divergence_case(rows, V, sizes_of_changes[k], 0);
+		divergence_case(rows, V, 1e-3, 2e-3);
+		divergence_case(rows, V, 0.1, 7);
+		divergence_case(rows, V, 0.1, -700);
 	}
+}
+
+/* ---- changes: alone and in a stack ---- */
+
+/* Rows first .. end-1 of tensors of which row r has width[i] elements; width 0: all of it. */
+static void run_rows(operation *op, struct call c, const struct tensor *tensors, const size_t *width, size_t count,
+	size_t first, size_t end, double **found)
+{
+	struct tensor part[TENSORS_MAX];
+	const int32_t start[] = {0, (int32_t)(end - first)};
+	for (size_t i = 0; i < count; i++) {
+		part[i] = tensors[i];
+		if (width[i]) {
+			part[i].value += first * width[i];
+			part[i].count = (end - first) * width[i];
+		}
+	}
+	c.packing = c.packing.sequences ? (struct packing){start, 1} : c.packing;
+	if (!c.packing.sequences)
+		c.a = end - first;
+	run(gpu, op, &c, part, count, 1, found, "alone");
+}
+
+/* Each run of rows that cut has, by itself. Takes the tensors. */
+static void alone(const char *what, operation *op, struct call c, struct tensor *tensors, const size_t *width,
+	size_t count, struct packing cut)
+{
+	double *stack, *one;
+	run(gpu, op, &c, tensors, count, 1, &stack, what);
+	for (size_t s = 0; s < cut.sequences; s++) {
+		const size_t first = (size_t)cut.start[s], rows = (size_t)cut.start[s + 1] - first;
+		if (!rows)
+			continue;
+		run_rows(op, c, tensors, width, count, first, first + rows, &one);
+		CHECK(!memcmp(stack + first * *width, one, rows * *width * sizeof *one),
+			"%s: rows %zu .. %zu have other bits alone", what, first, first + rows - 1);
+		free(one);
+	}
+	free(stack);
+	for (size_t i = 0; i < count; i++)
+		free(tensors[i].value);
+}
+
+#define ALONE(op, call, widths, ...) \
+	do { \
+		struct tensor tensors_[] = {__VA_ARGS__}; \
+		alone(#op, op, call, tensors_, (const size_t[]){UNPACK widths}, sizeof tensors_ / sizeof *tensors_, cut); \
+	} while (0)
+#define UNPACK(...) __VA_ARGS__
+
+static void test_stacks(void)
+{
+	static const int32_t start[] = {0, 13, 14, 31, 31, 64, 97, 170, 171, 303};
+	const struct packing cut = {start, 9};
+	enum { ROWS = 303, N = 260, HEADS = 3, HD = 128, NH = 4, NK = 2, OUT = 516 };
+	struct call c = {.a = ROWS, .b = N}, p = {.a = ROWS, .b = N, .c = OUT}, r = {.a = ROWS, .b = HEADS, .c = HD};
+	struct call a = {.a = NH, .b = NK, .c = HD, .packing = cut}, v = {.a = ROWS, .b = N, .c = 0};
+	ALONE(change_apply, c, (N, N, 0, 1), tensor_empty(F32, ROWS * N), tensor_random(F32, ROWS * N, 1e-2),
+		tensor_random(F32, BASE_ROWS * N, 1), indices(ROWS, BASE_ROWS));
+	ALONE(linear_change, p, (OUT, N, 0), tensor_empty(F32, ROWS * OUT), tensor_random(F32, ROWS * N, 1e-2),
+		weight_random(DTYPE_BF16, OUT * N, 0, 1));
+	ALONE(rmsnorm_change, r, (HEADS * HD, HEADS * HD, 0, 1, 0), tensor_empty(F32, ROWS * HEADS * HD),
+		tensor_random(F32, ROWS * HEADS * HD, 1e-2), tensor_random(F32, BASE_ROWS * HEADS * HD, 1),
+		indices(ROWS, BASE_ROWS), weight_random(DTYPE_BF16, HD, 1, 0.5));
+	ALONE(swiglu_change, c, (N, N, N, 0, 0, 1), tensor_empty(F32, ROWS * N), tensor_random(F32, ROWS * N, 1e-2),
+		tensor_random(F32, ROWS * N, 1e-2), tensor_random(F32, BASE_ROWS * N, 4),
+		tensor_random(F32, BASE_ROWS * N, 1), indices(ROWS, BASE_ROWS));
+	ALONE(change_of_attention, a, (NH * HD, NH * HD, NK * HD, NK * HD, 0, 0, 0, 1), tensor_empty(F32, ROWS * NH * HD),
+		tensor_random(F32, ROWS * NH * HD, 1e-2), tensor_random(F32, ROWS * NK * HD, 1e-2),
+		tensor_random(F32, ROWS * NK * HD, 1e-2), tensor_random(F32, ROWS * NH * HD, 1),
+		tensor_random(F32, ROWS * NK * HD, 1), tensor_random(F32, ROWS * NK * HD, 1), sequence_bases(cut, ROWS));
+	ALONE(divergence, v, (1, 1, 0, N, 1, 1), tensor_empty(F64, ROWS), tensor_empty(F64, ROWS),
+		predictions(BASE_ROWS, N), tensor_random(F32, ROWS * N, 1e-2), indices(ROWS, BASE_ROWS), indices(ROWS, N));
 }
 
 /* ---- failures ---- */
@@ -740,7 +1058,14 @@ int main(int argc, char **argv)
 	GPU_TEST(test_activation_quantizers);
 	GPU_TEST(test_amax);
 	GPU_TEST(test_sums);
-	GPU_TEST(test_f64);
+	GPU_TEST(test_change_rows);
+	GPU_TEST(test_change_products);
+	GPU_TEST(test_shared_parts);
+	GPU_TEST(test_norm_changes);
+	GPU_TEST(test_swiglu_changes);
+	GPU_TEST(test_attention_changes);
+	GPU_TEST(test_predictions);
+	GPU_TEST(test_stacks);
 	GPU_TEST(test_sync);
 	return check_done();
 }

@@ -11,14 +11,24 @@
 
 #include "../support/ops_counting.h"
 #include "../support/ops_guarded.h"
+#include "../support/ops_packing.h"
 #include "../support/plain_model.h"
 #include "../support/subject.h"
 #include "common/error.h"
 #include "common/memory.h"
 #include "model/kl.h"
 
-/* Sums of fp64 terms against the same by plain loops: 1e-15 of a logit, and that of the grid points of quantizers. */
-static const double oracle_tolerance = 1e-9;
+/* Sums over a sequence against the same by plain loops in double: of its loss, and of its divergence and the change of
+ * its loss. On a GPU products of changes have factors of 8 bits. */
+static const double loss_tolerance = 2e-6, change_tolerance = 2e-4, gpu_change_tolerance = 2e-2;
+
+/* An input that stands at a border of the grid falls on the other side of it in fp32 than in double, and with 4 bits
+ * that moves all tokens behind it visibly: so do 2 sequences of 99, by up to a fifth. So many may. */
+enum { STRAYED_MOST = 5 };
+static const double strayed_tolerance = 0.5;
+static size_t strayed;
+
+static double farthest; /* relative deviation of the others' divergences */
 
 /* So many logits that a batch goes through lm_head in two parts. */
 static const struct checkpoint_spec wide_spec = {
@@ -167,6 +177,23 @@ static double oracle_loss(const double *z, int32_t label, size_t V)
 	return (double)(plain_log_sum_exp(z, V) - (long double)z[label]);
 }
 
+/* A loss changes as the logit of one token does, which is the root of the divergence or so, and cancels. */
+static void check_change(const struct recipe *r, size_t sequence, double before, double after, double kl, double length)
+{
+	const double found = r->request.kl[sequence], found_after = r->request.loss_after[sequence];
+	const double moved = fabs(after - before) + sqrt(kl * length);
+	double tolerance = ops == ops_cpu() ? change_tolerance : gpu_change_tolerance;
+	if (!(fabs(found - kl) <= tolerance * kl + 1e-16)) {
+		strayed++;
+		tolerance = strayed_tolerance;
+	} else if (kl && fabs(found - kl) / kl > farthest) {
+		farthest = fabs(found - kl) / kl;
+	}
+	CHECK(fabs(found - kl) <= tolerance * kl + 1e-16, "sequence %zu: %.17g, expected %.17g", sequence, found, kl);
+	CHECK(fabs(found_after - after) <= loss_tolerance * after + tolerance * moved,
+		"sequence %zu: loss %.9g after, expected %.9g", sequence, found_after, after);
+}
+
 /* Compares the sequences of one batch, which are the request's from first on. */
 static void check_batch(struct recipe *r, const struct plain_model *model, double *const *W, const struct batch *b,
 	size_t first)
@@ -175,16 +202,14 @@ static void check_batch(struct recipe *r, const struct plain_model *model, doubl
 	double *z = plain_model_logits(model, b, NULL), *changed = plain_model_logits(model, b, &change);
 	size_t V = r->subject->config->vocab_size;
 	for (size_t s = 0; s < b->sequences; s++) {
-		double before = 0, after = 0, kl = 0;
+		double before = 0, after = 0, kl = 0, length = b->start[s + 1] - b->start[s];
 		for (size_t t = (size_t)b->start[s], end = (size_t)b->start[s + 1]; t < end; t++) {
 			before += t + 1 < end ? oracle_loss(z + t * V, b->ids[t + 1], V) : 0;
 			after += t + 1 < end ? oracle_loss(changed + t * V, b->ids[t + 1], V) : 0;
 			kl += plain_divergence(z + t * V, changed + t * V, V);
 		}
-		CHECK_CLOSE(r->request.loss_before[first + s], before, oracle_tolerance);
-		CHECK_CLOSE(r->request.loss_after[first + s], after, oracle_tolerance);
-		CHECK(fabs(r->request.kl[first + s] - kl) <= oracle_tolerance * kl + 1e-16, "sequence %zu: %.17g, expected "
-			"%.17g", first + s, r->request.kl[first + s], kl);
+		CHECK_CLOSE(r->request.loss_before[first + s], before, loss_tolerance);
+		check_change(r, first + s, before, after, kl, length);
 	}
 	free(z);
 	free(changed);
@@ -208,10 +233,14 @@ static void test_against_plain_loops(void)
 {
 	struct plain_model *model = plain_model_new(small.config, &small.files.tensors);
 	struct recipe *recipes[MIXES];
+	strayed = 0;
+	farthest = 0;
 	mixes_make(recipes, all_batches, BATCHES);
 	run_well(&small, ops, recipes, MIXES, 0);
 	for (size_t n = 0; n < MIXES; n++)
 		check_oracle(recipes[n], model);
+	fprintf(stderr, "%s against plain loops: divergences within %.1e, %zu strayed\n", ops->name, farthest, strayed);
+	CHECK(strayed <= STRAYED_MOST, "%zu sequences strayed", strayed);
 	plain_model_free(model);
 	recipes_free(recipes, MIXES);
 }
@@ -292,7 +321,7 @@ static int look_away(void *context, const struct linear_site *site)
 	return 0;
 }
 
-/* The loss before agrees with that of the fp32 pass, and nothing quantized changes nothing. */
+/* The loss before agrees with that of the scoring pass, and nothing quantized changes nothing. */
 static void test_nothing_quantized(void)
 {
 	struct recipe *r = recipe_mix(&small, 0, all_batches, BATCHES);
@@ -328,7 +357,7 @@ static void test_one_token(void)
 	recipe_free(r);
 }
 
-/* Captions of a batch do not meet: in another order each has what it had, up to the order of sums. */
+/* Captions of a batch do not meet: in another order each has what it had, but for digits of products in other rows. */
 static void test_order_of_captions(void)
 {
 	static const size_t order[] = {2, 0, 3, 1};
@@ -345,9 +374,9 @@ static void test_order_of_captions(void)
 	run_well(&small, ops, &a, 1, 0);
 	run_well(&turned, ops, &b, 1, 0);
 	for (size_t s = 0; s < 4; s++) {
-		CHECK_CLOSE(b->request.loss_before[s], a->request.loss_before[order[s]], 1e-9);
-		CHECK_CLOSE(b->request.loss_after[s], a->request.loss_after[order[s]], 1e-9);
-		CHECK_CLOSE(b->request.kl[s], a->request.kl[order[s]], 1e-9);
+		CHECK_CLOSE(b->request.loss_before[s], a->request.loss_before[order[s]], loss_tolerance);
+		CHECK_CLOSE(b->request.loss_after[s], a->request.loss_after[order[s]], change_tolerance);
+		CHECK_CLOSE(b->request.kl[s], a->request.kl[order[s]], change_tolerance);
 	}
 	recipe_free(a);
 	recipe_free(b);
@@ -386,6 +415,17 @@ static void test_alone_and_together(void)
 		recipe_free(alone);
 	}
 	recipes_free(together, MIXES);
+}
+
+static void test_several_runs(void)
+{
+	static const size_t bytes[] = {1, 30000, 200000};
+	struct recipe *one[MIXES];
+	mixes_make(one, all_batches, BATCHES);
+	run_well(&small, ops, one, MIXES, 0);
+	for (size_t i = 0; i < 3; i++)
+		check_again("in several runs", ops, bytes[i], one);
+	recipes_free(one, MIXES);
 }
 
 static void test_threads_and_memory(void)
@@ -508,17 +548,6 @@ static void test_model_not_finite(void)
 	free(copy);
 }
 
-static void test_no_fp64(void)
-{
-	struct ops without = *ops_cpu();
-	struct recipe *r = recipe_mix(&small, 1, all_batches, 1);
-	without.f64 = NULL;
-	without.name = "narrow";
-	CHECK(run(&small, &without, &r, 1, 0) == -1 && strstr(error_text(), "narrow has no fp64"), "message \"%s\"",
-		error_text());
-	recipe_free(r);
-}
-
 static void test_no_gpu(void)
 {
 	char why[600];
@@ -531,9 +560,9 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		seed = strtoull(argv[1], NULL, 10);
 	fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
-	const struct ops *instances[] = {ops_cpu(), ops_open("cuda")};
+	const struct ops *instances[] = {ops_cpu(), ops_packing(), ops_open("cuda")};
 	subject_open(&small, "small", &subject_spec, BATCHES);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		ops = instances[i];
 		if (!ops) {
 			TEST(test_no_gpu);
@@ -547,13 +576,13 @@ int main(int argc, char **argv)
 		TEST(test_order_of_captions);
 		TEST(test_alone_and_together);
 		TEST(test_sets_of_batches);
+		TEST(test_several_runs);
 	}
 	TEST(test_threads_and_memory);
 	TEST(test_unreadable_memory);
 	TEST(test_memory_is_said);
 	TEST(test_not_finite);
 	TEST(test_model_not_finite);
-	TEST(test_no_fp64);
 	subject_close(&small);
 	return check_done();
 }
