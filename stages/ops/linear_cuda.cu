@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "ops/matmul_cuda.cuh"
+#include "ops/quantize_cuda.cuh"
 
 extern "C" {
 #include "common/memory.h"
 #include "ops/linear.h"
+#include "ops/quantize.h"
 }
 
 /* An fp32 product on tensor cores that take bf16: a number is the sum of parts of 8 bits,
@@ -26,8 +28,9 @@ extern "C" {
  * the ones before and rounded.
  *
  * A gradient g . W is multiplied to 16 bits, g1 and g2: gradients weigh the errors they are multiplied with, and a
- * score, the sum of thousands of (g d)^2, wants three digits. So is a difference Q(W) - W, over [x2 x1 x1] and
- * [W1 W2 W1], uncut. */
+ * score, the sum of thousands of (g d)^2, wants three digits. So are errors: a difference Q(W) - W, over [x2 x1 x1] and
+ * [W1 W2 W1], uncut, and that of an activation, Q(x) - x, over the last places of what is there for x. A quantized
+ * activation with one scale is that scale times codes of 8 bits: codes are one part, [c c] and [W2 W1]. */
 
 enum { PLACES_MAX = 6, PAD = 8 };
 
@@ -178,6 +181,51 @@ __global__ static void split4_kernel(uint2 *to, const float4 *x, size_t rows, si
 	}
 }
 
+/* What becomes of x before it is split. */
+enum form { FORM_VALUE, FORM_ERROR, FORM_CODE };
+
+struct quantization {
+	int element, own;          /* own: a row has its own maximum */
+	float amax;
+	enum form form;
+};
+
+static __device__ float formed(float x, struct scaling q, enum form form)
+{
+	return form == FORM_CODE ? code(x, q) : result(quantized(x, q), x, form == FORM_ERROR);
+}
+
+static __device__ int largest_bits(float4 v)
+{
+	return max(max(magnitude_bits(v.x), magnitude_bits(v.y)), max(magnitude_bits(v.z), magnitude_bits(v.w)));
+}
+
+/* As split4_kernel, of columns first .. of quantized rows of all columns. */
+__global__ static void split_quantized_kernel(uint2 *to, const float4 *x, size_t all, size_t first, size_t cols,
+	struct layout l, struct quantization how)
+{
+	const float4 *row = x + blockIdx.x * (all / 4);
+	float amax = how.amax;
+	if (how.own) {
+		int top = 0;
+		for (size_t i = threadIdx.x; i < all / 4; i += blockDim.x)
+			top = larger_of(top, largest_bits(row[i]));
+		amax = __int_as_float(block_largest(top));
+	}
+	const struct scaling q = scaling_of(how.element, amax);
+	for (size_t i = threadIdx.x; i < l.ld / 4; i += blockDim.x) {
+		float4 left = make_float4(0, 0, 0, 0);
+		if (i < cols / 4) {
+			const float4 v = row[first / 4 + i];
+			left = make_float4(formed(v.x, q, how.form), formed(v.y, q, how.form), formed(v.z, q, how.form),
+				formed(v.w, q, how.form));
+		}
+		const uint2 a = take_parts(&left), b = take_parts(&left);
+		for (int s = 0; s < l.places; s++)
+			to[(blockIdx.x * l.step + s * l.plane) / 4 + i] = l.part[s] ? b : a;
+	}
+}
+
 /* y[t][c] = beta y + what was multiplied elsewhere, a row ld_p elements after the one above it. */
 __global__ static void gather_kernel(float *y, const float *product, size_t cols, size_t ld_p, float beta)
 {
@@ -303,7 +351,10 @@ struct product {
 	size_t T, k, n;
 	float beta;
 	int across;
-	const struct pairs *pairs;
+	const struct pairs *pairs; /* of which the first skip are not multiplied, ... */
+	int skip;
+	const struct quantization *how; /* ... but when x is quantized here: NULL, or how ... */
+	float scale;               /* ... and what the product is multiplied with */
 	uint64_t version;          /* of W */
 	size_t run;                /* of k at a time, a multiple of PAD */
 };
@@ -351,20 +402,39 @@ static const __nv_bfloat16 *product_weight(const struct product *p, size_t at, s
 	return weight_parts(&cut);
 }
 
+/* The parts of a run of rows t .. of x, [rows, k]. */
+static const __nv_bfloat16 *product_x(const struct product *p, size_t t, size_t rows, size_t at, size_t k)
+{
+	__nv_bfloat16 *to = (__nv_bfloat16 *)cuda_workspace(CUDA_X_PARTS, rows * k * sizeof *to);
+	const int places = p->pairs->count - p->skip;
+	unsigned char part[PLACES_MAX] = {0};
+	if (!p->how || p->how->form != FORM_CODE)
+		memcpy(part, p->pairs->x + p->skip, (size_t)places);
+	const struct layout l = layout_of(p->k, p->run, k, p->run, places, part);
+	const size_t cols = smaller(p->run, p->k - at);
+	const float *x = p->x + t * p->k;
+	if (p->how)
+		CUDA_LAUNCH(split_quantized_kernel, (unsigned)rows, cuda_row_threads(l.ld / 4), 0, (uint2 *)to,
+			(const float4 *)x, p->k, at, cols, l, *p->how);
+	else
+		split_to(to, x + at, rows, rows, cols, l);
+	return to;
+}
+
 /* to[rows, n], a row ld elements after the one above it, += a run of rows t .. of x. */
 static void product_run(const struct product *p, float *to, size_t ld, size_t t, size_t rows, size_t at, float beta)
 {
-	const size_t k = p->pairs->count * p->run, step = columns_at_a_time(p);
-	__nv_bfloat16 *x = (__nv_bfloat16 *)cuda_workspace(CUDA_X_PARTS, rows * k * sizeof *x);
-	split_to(x, p->x + t * p->k + at, rows, rows, smaller(p->run, p->k - at),
-		layout_of(p->k, p->run, k, p->run, p->pairs->count, p->pairs->x));
+	const int places = p->pairs->count - p->skip;
+	const size_t k = places * p->run, all = p->pairs->count * p->run, step = columns_at_a_time(p);
+	const __nv_bfloat16 *x = product_x(p, t, rows, at, k);
 	for (size_t c = 0, cols; c < p->n; c += cols) {
 		cols = smaller(p->n - c, step);
 		const struct matmul shape = {
 			.type = MATMUL_BF16, .b_across = p->across, .m = rows, .n = cols, .k = k, .lda = k,
-			.ldb = p->across ? k : padded(cols), .ldc = ld, .count = 1,
+			.ldb = p->across ? all : padded(cols), .ldc = ld, .count = 1,
 		};
-		matmul_run(&shape, x, product_weight(p, at, c, cols), beta, to + c);
+		const __nv_bfloat16 *W = product_weight(p, at, c, cols) + p->skip * (p->across ? p->run : p->run * padded(cols));
+		matmul_run_scaled(&shape, p->scale, x, W, beta, to + c);
 	}
 }
 
@@ -390,7 +460,7 @@ extern "C" void cuda_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, s
 	const struct range known_as = weight_range(W, out * in);
 	const struct product p = {
 		.y = f32(y), .x = f32(x), .W = f32(W), .T = T, .k = in, .n = out, .beta = beta, .across = 1,
-		.pairs = &exact_pairs[known_as.kind], .version = known_as.version,
+		.pairs = &exact_pairs[known_as.kind], .scale = 1, .version = known_as.version,
 		.run = run_of(in, known_as.kind == CUDA_WEIGHT_DIFFERENCE ? in : run_max),
 	};
 	multiply(&p);
@@ -402,8 +472,48 @@ extern "C" void cuda_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_w
 	const struct range known_as = weight_range(W, out * in);
 	const struct product p = {
 		.y = f32(dx), .x = f32(dy), .W = f32(W), .T = T, .k = out, .n = in, .beta = beta, .across = 0,
-		.pairs = &gradient_pairs[known_as.kind], .version = known_as.version, .run = run_of(out, run_max),
+		.pairs = &gradient_pairs[known_as.kind], .scale = 1, .version = known_as.version, .run = run_of(out, run_max),
 	};
+	multiply(&p);
+}
+
+/* Places at the end that make a product to 16 bits; exact_pairs has its last places in this order for it. */
+static int last_places(enum cuda_weight kind)
+{
+	return kind == CUDA_WEIGHT_BF16 ? 2 : 3;
+}
+
+/* What quantized() multiplies codes with: as scaling_of() has it. */
+static float code_scale(enum element element, float amax)
+{
+	if (element == ELEMENT_FP8)
+		return 1.0f / (E4M3_MAX / (amax <= AMAX_TINY ? 1.0f : amax));
+	return amax < AMAX_TINY ? 1.0f : 1.0f / ((element == ELEMENT_INT8 ? 127.0f : 7.0f) / amax);
+}
+
+extern "C" void cuda_linear_quantized(dev_f32 *y, dev_f32 *scratch, const dev_f32 *x, const dev_weight *W, size_t T,
+	size_t in, size_t out, struct quantizer quantizer, float amax, int difference)
+{
+	const struct range known_as = weight_range(W, out * in);
+	const int is_dW = known_as.kind == CUDA_WEIGHT_DIFFERENCE, own = quantizer.scale == SCALE_TOKEN;
+	const int coded = is_dW && !difference && !own, here = in % 4 == 0 && aligned16(x);
+	const struct quantization how = {(int)quantizer.element, own, amax,
+		difference ? FORM_ERROR : coded ? FORM_CODE : FORM_VALUE};
+	struct product p = {
+		.y = f32(y), .x = f32(x), .W = f32(W), .T = T, .k = in, .n = out, .beta = 0, .across = 1,
+		.pairs = &exact_pairs[known_as.kind], .how = &how, .scale = 1, .version = known_as.version,
+		.run = run_of(in, is_dW ? in : run_max),
+	};
+	assert(quantizer.element != ELEMENT_NONE);
+	if (!here || (!difference && !is_dW)) {
+		cuda_quantize(scratch, x, T, in, quantizer, amax, difference);
+		p.x = f32(scratch);
+		p.how = NULL;
+	} else if (coded) {
+		p.scale = code_scale(quantizer.element, amax);
+	}
+	if (difference || is_dW)
+		p.skip = p.pairs->count - (here && coded ? 2 : last_places(known_as.kind));
 	multiply(&p);
 }
 

@@ -223,19 +223,31 @@ static int all_aligned(const struct matmul *p, const void *a, const void *b, con
 	return (bits & 15) == 0;
 }
 
-void matmul_run(const struct matmul *p, const void *a, const void *b, double beta, void *c)
+static void run(const struct matmul *p, const void *alpha, const void *a, const void *b, const void *beta, int added,
+	void *c)
 {
-	const float narrow_one = 1, narrow_beta = (float)beta;
-	const double one = 1;
-	const int wide = p->type == MATMUL_F64;
 	struct shape shape;
 	memset(&shape, 0, sizeof shape);
 	memcpy(&shape.matmul, p, sizeof *p);
-	shape.added = beta != 0;
+	shape.added = added;
 	shape.aligned = all_aligned(p, a, b, c);
-	assert(wide || shape.aligned);
+	assert(p->type == MATMUL_F64 || shape.aligned);
 	const struct plan *plan = plan_find(&shape);
-	LT_TRY(Matmul(handle, plan->operation, wide ? (const void *)&one : &narrow_one, b, plan->b, a, plan->a,
-		wide ? (const void *)&beta : &narrow_beta, c, plan->c, c, plan->c, &plan->algorithm,
-		cuda_workspace(CUDA_MATMUL, workspace_bytes), workspace_bytes, cuda_stream()));
+	LT_TRY(Matmul(handle, plan->operation, alpha, b, plan->b, a, plan->a, beta, c, plan->c, c, plan->c,
+		&plan->algorithm, cuda_workspace(CUDA_MATMUL, workspace_bytes), workspace_bytes, cuda_stream()));
+}
+
+void matmul_run_scaled(const struct matmul *p, float alpha, const void *a, const void *b, float beta, void *c)
+{
+	assert(p->type == MATMUL_BF16);
+	run(p, &alpha, a, b, &beta, beta != 0, c);
+}
+
+void matmul_run(const struct matmul *p, const void *a, const void *b, double beta, void *c)
+{
+	const double one = 1;
+	if (p->type == MATMUL_F64)
+		run(p, &one, a, b, &beta, beta != 0, c);
+	else
+		matmul_run_scaled(p, 1, a, b, (float)beta, c);
 }

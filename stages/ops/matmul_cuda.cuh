@@ -28,4 +28,7 @@ struct matmul {
 
 void matmul_run(const struct matmul *p, const void *a, const void *b, double beta, void *c);
 
+/* c = alpha a . b + beta c, of bf16. */
+void matmul_run_scaled(const struct matmul *p, float alpha, const void *a, const void *b, float beta, void *c);
+
 #endif

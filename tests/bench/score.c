@@ -29,8 +29,8 @@
 enum { BATCH = 8, FORMATS = 16, WEIGHTS = 4, ACTIVATIONS = 4 };
 
 /* Products of bf16 that make one of fp32 numbers with bf16 weights, of gradients with them, of errors of activations
- * with them, and of activations with differences (ops/linear_cuda.cu). */
-enum products { EXACT = 3, GRADIENT = 2, ERROR = 3, DIFFERENCE = 3 };
+ * with them, of activations with differences, and of quantized ones (ops/linear_cuda.cu). */
+enum products { EXACT = 3, GRADIENT = 2, ERROR = 2, DIFFERENCE = 3, CODES = 2 };
 
 static const char *const weight_codes[WEIGHTS] = {"N16", "F8t", "I4g128", "I8r"};
 static const char *const activation_codes[ACTIVATIONS] = {"-", "f8t", "i8t", "i4t"};
@@ -295,7 +295,7 @@ int main(int argc, char **argv)
 			.batch = all, .batches = batches, .sums = mem_array(count * batches, sizeof(struct output_sums)),
 		};
 	}
-	const double differences = (formats == 1 ? 1 : 3) * ERROR + (formats == 1 ? 1 : 16) * DIFFERENCE;
+	const double differences = formats == 1 ? ERROR + CODES : 3 * ERROR + 4 * DIFFERENCE + 12 * CODES;
 	/* Layers go up, up again and down, the head up and down. */
 	const double products = (2 * EXACT + GRADIENT + differences) * flop - EXACT * head;
 	char what[40];

@@ -364,6 +364,41 @@ static void test_difference_products(void)
 	}
 }
 
+/* Q(x) (Q(W) - W)^T, Q(x) W^T and (Q(x) - x) W^T; the last two with W as it was loaded. */
+static void quantized_product(const struct ops *ops, const struct call *c, void *const *at)
+{
+	struct quantizer row = {ELEMENT_INT4, SCALE_ROW, 0};
+	dev_f32 *scratch = f32_alloc(ops, c->a * c->b);
+	dev_weight *dW = ops->alloc(c->c * c->b * ops->weight_bytes);
+	ops->quantize_weight(dW, at[2], 0, c->c, c->b, row, c->amax + 1, 1);
+	ops->linear_quantized(at[0], scratch, at[1], c->d ? dW : at[2], c->a, c->b, c->c, c->quantizer, *c->amax,
+		c->difference);
+	ops->release(dW);
+	ops->release(scratch);
+}
+
+static void test_quantized_products(void)
+{
+	static const struct quantizer all[] = {
+		{ELEMENT_INT8, SCALE_TENSOR, 0}, {ELEMENT_INT8, SCALE_TOKEN, 0}, {ELEMENT_INT4, SCALE_TENSOR, 0},
+		{ELEMENT_INT4, SCALE_TOKEN, 0}, {ELEMENT_FP8, SCALE_TENSOR, 0}, {ELEMENT_FP8, SCALE_TOKEN, 0},
+	};
+	static const enum dtype types[] = {DTYPE_BF16, DTYPE_F16, DTYPE_F32};
+	float amax[1024];
+	for (size_t i = 0; i < 1024; i++)
+		amax[i] = i ? 1 : 0.9f;
+	for (size_t q = 0; q < sizeof all / sizeof *all; q++)
+		for (size_t i = 0; i < SIZES * 3; i++) {
+			size_t T = sizes[(i + q) % SIZES], in = sizes[(i + 4) % SIZES] * (i % 2 ? 4 : 1), out = sizes[(i + 9) % SIZES];
+			if (i == 3)
+				in = small ? 520 : 9728; /* several runs */
+			struct call c = {.a = T, .b = in, .c = out, .d = i / SIZES == 0, .difference = i / SIZES == 2,
+				.quantizer = all[q], .amax = amax};
+			PARITY(quantized_product, c, 1, difference_product, tensor_empty(F32, T * out),
+				tensor_random(F32, T * in, 1), weight_random(types[i % 3], out * in, 0, 1));
+		}
+}
+
 /* A weight that is written anew, whole or in part, is what it was written as last. */
 static void rewritten_product(const struct ops *ops, const struct call *c, void *const *at)
 {
@@ -623,7 +658,7 @@ static void weight_error(const struct ops *ops, const struct call *c, void *cons
 
 static void output_error(const struct ops *ops, const struct call *c, void *const *at)
 {
-	ops->output_error(at[0], at[1], at[2], at[3], c->a, c->b, c->c, c->d);
+	ops->output_error(at[0], at[1], c->difference ? at[4] : NULL, at[2], at[3], c->a, c->b, c->c, c->d);
 }
 
 static void test_sums(void)
@@ -638,8 +673,9 @@ static void test_sums(void)
 			tensor_random(F32, n, 1));
 		PARITY(weight_error, c, 1, sums, tensor_empty(F64, QUANT_SUMS), weight_random(DTYPE_F32, n, 0, 1),
 			weight_random(DTYPE_BF16, n, 0, 1));
+		o.difference = (int)(i % 2);
 		PARITY(output_error, o, 1, sums, before, tensor_random(F32, T * cols, 1e-3), tensor_random(F32, T * stride, 1),
-			tensor_random(F32, T * stride, 1));
+			tensor_random(F32, T * stride, 1), tensor_random(F32, T * cols, 1e-3));
 	}
 }
 
