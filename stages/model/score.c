@@ -226,8 +226,7 @@ static size_t scoring_need(const void *context, size_t run_bytes)
 	}
 	size_t pack = tokens < s->ops->pack_tokens ? tokens : s->ops->pack_tokens;
 	pack = pack > rows ? pack : rows;
-	/* A GPU also has the gradient of the logits in three bf16 parts. */
-	return visits_bytes(s, tokens, pack) + 6 * pack * s->config->vocab_size +
+	return visits_bytes(s, tokens, pack) +
 		transformer_pass_bytes(s->ops, s->config, s->selection.batches, s->selection.count, 1, run_bytes);
 }
 

@@ -9,10 +9,14 @@ extern "C" {
 #include "ops/attention.h"
 }
 
-/* Tiles of query rows against tiles of keys, in shared memory; 16 x 16 threads. A tile has 16 R rows of W columns, W the
- * width of heads rounded up (zeros behind, which change no bit). A thread has the scores of rows ty + 16 i and keys
- * tx + 16 j, R x R of them, and of R rows the columns 64 j + 4 tx .. + 3 of the result: what it reads of shared memory
- * is four numbers at a time, each used R times.
+/* Tiles of query rows against tiles of keys, in shared memory; eight warps. A tile has 16 R rows of W columns, W the
+ * width of heads rounded up (zeros behind, which change no bit).
+ *
+ * Products are made by tensor cores that take tf32, numbers of 11 bits: x = x1 + x2, and x1 y1 + x1 y2 + x2 y1 is the
+ * product to 2^-21. They cut off sums where the CPU rounds; so a sum is over one tile, the small terms apart, and is
+ * added to those before it by an addition that rounds. A warp makes 16 rows of a product, or a share of their columns;
+ * between two products scores lie in shared memory, and there a thread (tx, ty) of 16 x 16 has those of rows ty + 16 i
+ * and keys tx + 16 j, R x R of them.
  *
  * Tiles are cut from the start of each sequence, and how large they are follows from its length, so that the bits of a
  * sequence depend on it alone. Nothing grows with the square of a length. A block is a tile and a head; those with most
@@ -51,23 +55,12 @@ struct heads {
 
 /* ---- device functions ---- */
 
-/* Floats from row to row of a tile of W columns: rows of neighbouring threads lie in different banks. */
+/* Floats from row to row of a tile of W columns, and of scores, and of scores that are read across. These are such that
+ * a warp reads 32 banks: fragments (below) are at rows lane / 4 and columns lane % 4, or the other way round. */
 static __host__ __device__ constexpr int pitch(int W) { return W + 4; }
+static __host__ __device__ constexpr int score_pitch(int R, int across) { return SIDE * R + (across ? 4 : 8); }
 static __host__ __device__ constexpr int tile_floats(int W, int R) { return SIDE * R * pitch(W); }
-static __host__ __device__ constexpr int score_floats(int R) { return SIDE * R * pitch(SIDE * R); }
-
-template <int N> static __device__ void read(float *to, const float *from)
-{
-	if constexpr (N % 4 == 0) {
-#pragma unroll
-		for (int i = 0; i < N; i += 4)
-			*(float4 *)(to + i) = *(const float4 *)(from + i);
-	} else {
-#pragma unroll
-		for (int i = 0; i < N; i++)
-			to[i] = from[i];
-	}
-}
+static __host__ __device__ constexpr int score_floats(int R) { return SIDE * R * score_pitch(R, 0); }
 
 /* Rows first .. first+rows-1 of x (step elements apart) as a tile; zeros below and behind. */
 template <int W, int R> static __device__ void load(float *tile, const float *x, size_t first, int rows, size_t step,
@@ -89,32 +82,141 @@ template <int W, int R> static __device__ void load(float *tile, const float *x,
 	}
 }
 
-/* s[i][j] = rows ty + 16 i of a times rows tx + 16 j of b. */
-template <int W, int R> static __device__ void dots(float s[R][R], const float *a, const float *b)
+/* Operands of a product [16,8] += [16,8] . [8,8] of tensor cores, in their two parts. With g = lane / 4 and t = lane % 4
+ * a thread has of the first operand rows g, g + 8 at t, and both at t + 4; of the second t and t + 4 at column g; and of
+ * the result columns 2 t and 2 t + 1 of row g, and of row g + 8. */
+template <int N> struct operand {
+	uint32_t high[N], low[N];
+};
+
+template <int N> static __device__ void operand_set(operand<N> *to, int i, float x)
 {
-	a += threadIdx.y * pitch(W);
-	b += threadIdx.x * pitch(W);
-#pragma unroll
-	for (int i = 0; i < R; i++)
-#pragma unroll
-		for (int j = 0; j < R; j++)
-			s[i][j] = 0;
+	to->high[i] = (__float_as_uint(x) + 0x1000) & 0xffffe000;
+	to->low[i] = __float_as_uint(__fsub_rn(x, __uint_as_float(to->high[i])));
+}
+
+static __device__ void multiply_add(float c[4], const uint32_t a[4], const uint32_t b[2])
+{
+	asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+		"{%0, %1, %2, %3};"
+		: "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/* Sums of large and of small terms. */
+struct fragment {
+	float large[4], small[4];
+};
+
+static __device__ void fragment_add(struct fragment *c, const operand<4> &a, const operand<2> &b)
+{
+	multiply_add(c->small, a.low, b.high);
+	multiply_add(c->small, a.high, b.low);
+	multiply_add(c->large, a.high, b.high);
+}
+
+/* Which part of a product a thread's warp makes: 16 rows, of WARPS / R shares of their columns one. */
+enum { WARPS = 8 };
+
+struct share {
+	int row, part, g, t;
+};
+
+template <int R> static __device__ struct share share_of(void)
+{
+	const int thread = threadIdx.y * SIDE + threadIdx.x, warp = thread / 32, lane = thread % 32;
+	return (struct share){warp / (WARPS / R) * 16, warp % (WARPS / R), lane / 4, lane % 4};
+}
+
+/* s = rows of a times rows of b. */
+template <int W, int R> static __device__ void dots(float *s, int s_pitch, const float *a, const float *b)
+{
+	constexpr int COUNT = R == 4 ? 4 : 1;
+	const struct share w = share_of<R>();
+	struct fragment c[COUNT] = {};
+	if (w.part * COUNT >= 2 * R)
+		return;
+	a += (w.row + w.g) * pitch(W) + w.t;
+	b += (w.part * COUNT * 8 + w.g) * pitch(W) + w.t;
 #pragma unroll 4
-	for (int c = 0; c < W; c += 4) {
-		float p[R][4], q[R][4];
+	for (int k = 0; k < W; k += 8) {
+		operand<4> p;
+		operand_set(&p, 0, a[k]);
+		operand_set(&p, 1, a[8 * pitch(W) + k]);
+		operand_set(&p, 2, a[k + 4]);
+		operand_set(&p, 3, a[8 * pitch(W) + k + 4]);
 #pragma unroll
-		for (int i = 0; i < R; i++) {
-			read<4>(p[i], a + SIDE * i * pitch(W) + c);
-			read<4>(q[i], b + SIDE * i * pitch(W) + c);
+		for (int n = 0; n < COUNT; n++) {
+			operand<2> q;
+			operand_set(&q, 0, b[8 * n * pitch(W) + k]);
+			operand_set(&q, 1, b[8 * n * pitch(W) + k + 4]);
+			fragment_add(&c[n], p, q);
+		}
+	}
+	s += (w.row + w.g) * s_pitch + w.part * COUNT * 8 + 2 * w.t;
+#pragma unroll
+	for (int n = 0; n < COUNT; n++)
+#pragma unroll
+		for (int i = 0; i < 4; i++)
+			s[i / 2 * 8 * s_pitch + 8 * n + i % 2] = __fadd_rn(c[n].large[i], c[n].small[i]);
+}
+
+/* Fragments of 8 columns that a thread has of the result. */
+static __host__ __device__ constexpr int fragments(int W, int R) { return R * W / (8 * WARPS); }
+
+/* acc += p . x, or p^T . x. What the tensor cores take for k = t and t + 4 are rows 2 t and 2 t + 1 of x: the order of a
+ * sum is free. */
+template <int W, int R, int ACROSS> static __device__ void accumulate(float acc[][4], const float *p, const float *x)
+{
+	constexpr int COUNT = fragments(W, R) < 4 ? fragments(W, R) : 4, PITCH = score_pitch(R, ACROSS);
+	constexpr int DOWN = ACROSS ? 1 : PITCH, ALONG = ACROSS ? PITCH : 1;
+	const struct share w = share_of<R>();
+	p += (w.row + w.g) * DOWN + 2 * w.t * ALONG;
+	x += 2 * w.t * pitch(W) + w.part * fragments(W, R) * 8 + w.g;
+#pragma unroll
+	for (int first = 0; first < fragments(W, R); first += COUNT) {
+		struct fragment c[COUNT] = {};
+#pragma unroll 2
+		for (int k = 0; k < SIDE * R; k += 8) {
+			operand<4> a;
+			operand_set(&a, 0, p[k * ALONG]);
+			operand_set(&a, 1, p[8 * DOWN + k * ALONG]);
+			operand_set(&a, 2, p[(k + 1) * ALONG]);
+			operand_set(&a, 3, p[8 * DOWN + (k + 1) * ALONG]);
+#pragma unroll
+			for (int n = 0; n < COUNT; n++) {
+				operand<2> b;
+				operand_set(&b, 0, x[k * pitch(W) + 8 * (first + n)]);
+				operand_set(&b, 1, x[(k + 1) * pitch(W) + 8 * (first + n)]);
+				fragment_add(&c[n], a, b);
+			}
 		}
 #pragma unroll
-		for (int k = 0; k < 4; k++)
+		for (int n = 0; n < COUNT; n++)
 #pragma unroll
-			for (int i = 0; i < R; i++)
-#pragma unroll
-				for (int j = 0; j < R; j++)
-					s[i][j] = fmaf(p[i][k], q[j][k], s[i][j]);
+			for (int i = 0; i < 4; i++)
+				acc[first + n][i] = __fadd_rn(acc[first + n][i], __fadd_rn(c[n].large[i], c[n].small[i]));
 	}
+}
+
+/* The thread's part of a result to rows 0 .. rows-1 of y, step elements apart. */
+template <int W, int R> static __device__ void store(float *y, const float acc[][4], int rows, size_t step,
+	struct heads heads)
+{
+	const struct share w = share_of<R>();
+#pragma unroll
+	for (int n = 0; n < fragments(W, R); n++)
+#pragma unroll
+		for (int i = 0; i < 2; i++) {
+			const int r = w.row + w.g + 8 * i, c = (w.part * fragments(W, R) + n) * 8 + 2 * w.t;
+			float *to = y + r * step + c;
+			if (heads.wide && r < rows && c < heads.width)
+				*(float2 *)to = make_float2(acc[n][2 * i], acc[n][2 * i + 1]);
+			else if (r < rows && c < heads.width)
+				to[0] = acc[n][2 * i];
+			if (!heads.wide && r < rows && c + 1 < heads.width)
+				to[1] = acc[n][2 * i + 1];
+		}
 }
 
 /* Over the 16 threads of a row, known to all of them. */
@@ -132,82 +234,22 @@ static __device__ float row_largest(float x)
 	return x;
 }
 
-/* acc[i][..] += p[i] times a row of x at the thread's columns. */
-template <int W, int R> static __device__ void add_row(float acc[R][W / SIDE], const float p[R], const float *x)
-{
-#pragma unroll
-	for (int j = 0; j < W / SIDE; j += 4) {
-		float v[4];
-		read<4>(v, x + SIDE * j + 4 * threadIdx.x);
-#pragma unroll
-		for (int i = 0; i < R; i++)
-#pragma unroll
-			for (int m = 0; m < 4; m++)
-				acc[i][j + m] = fmaf(p[i], v[m], acc[i][j + m]);
-	}
-}
-
-/* acc += p . x for rows ty + 16 i of p. */
-template <int W, int R> static __device__ void accumulate(float acc[R][W / SIDE], const float *p, const float *x)
-{
-	p += threadIdx.y * pitch(SIDE * R);
-#pragma unroll 2
-	for (int k = 0; k < SIDE * R; k += 4) {
-		float a[R][4];
-#pragma unroll
-		for (int i = 0; i < R; i++)
-			read<4>(a[i], p + SIDE * i * pitch(SIDE * R) + k);
-#pragma unroll
-		for (int n = 0; n < 4; n++) {
-			float column[R];
-#pragma unroll
-			for (int i = 0; i < R; i++)
-				column[i] = a[i][n];
-			add_row<W, R>(acc, column, x + (k + n) * pitch(W));
-		}
-	}
-}
-
-/* acc += p^T . x for columns R ty + i of p. */
-template <int W, int R> static __device__ void accumulate_across(float acc[R][W / SIDE], const float *p, const float *x)
-{
-#pragma unroll 4
-	for (int k = 0; k < SIDE * R; k++) {
-		float a[R];
-		read<R>(a, p + k * pitch(SIDE * R) + R * threadIdx.y);
-		add_row<W, R>(acc, a, x + k * pitch(W));
-	}
-}
-
-/* A row of the thread to y. */
-template <int W> static __device__ void store(float *y, const float acc[W / SIDE], struct heads heads)
-{
-#pragma unroll
-	for (int j = 0; j < W / SIDE; j += 4) {
-		const int c = SIDE * j + 4 * threadIdx.x;
-		if (heads.wide && c < heads.width)
-			*(float4 *)(y + c) = make_float4(acc[j], acc[j + 1], acc[j + 2], acc[j + 3]);
-#pragma unroll
-		for (int m = 0; m < 4; m++)
-			if (!heads.wide && c + m < heads.width)
-				y[c + m] = acc[j + m];
-	}
-}
-
 static __device__ int smaller(int a, int b)
 {
 	return a < b ? a : b;
 }
 
-/* Hides the keys behind the rows. */
-template <int R> static __device__ void hide(float s[R][R], int first_row, int first_key)
+/* The thread's scores, without those of keys behind the rows. */
+template <int R> static __device__ void scores_seen(float s[R][R], const float *scores, int s_pitch, int first_row,
+	int first_key)
 {
 #pragma unroll
 	for (int i = 0; i < R; i++)
 #pragma unroll
-		for (int j = 0; j < R; j++)
-			if (first_key + (int)threadIdx.x + SIDE * j > first_row + (int)threadIdx.y + SIDE * i)
-				s[i][j] = -INFINITY;
+		for (int j = 0; j < R; j++) {
+			const int r = threadIdx.y + SIDE * i, c = threadIdx.x + SIDE * j;
+			s[i][j] = first_key + c > first_row + r ? -INFINITY : scores[r * s_pitch + c];
+		}
 }
 
 template <int R> static __device__ float largest(const float s[R])
@@ -217,6 +259,16 @@ template <int R> static __device__ float largest(const float s[R])
 	for (int j = 1; j < R; j++)
 		top = fmaxf(top, s[j]);
 	return row_largest(top);
+}
+
+/* Rows g and g + 8 of a result. */
+template <int COUNT> static __device__ void scale_rows(float acc[COUNT][4], const double *factor)
+{
+#pragma unroll
+	for (int n = 0; n < COUNT; n++)
+#pragma unroll
+		for (int i = 0; i < 4; i++)
+			acc[n][i] = (float)(acc[n][i] * factor[i / 2 * 8]);
 }
 
 extern __shared__ float4 shared_memory[];
@@ -234,8 +286,11 @@ attention_kernel(float *o, float *lse, const float *q, const float *k, const flo
 	const int offset = t.first - t.start, keys = offset + t.rows;
 	const size_t q_step = (size_t)heads.queries * hd, k_step = (size_t)heads.keys * hd;
 	const float scale = (float)heads.scale;
+	constexpr int PITCH = score_pitch(R, 0);
 	float *Q = (float *)shared_memory, *KV = Q + tile_floats(W, R), *P = KV + tile_floats(W, R);
-	float acc[R][W / SIDE] = {}, top[R];
+	double *factor = (double *)(P + score_floats(R)); /* of each row */
+	const struct share w = share_of<R>();
+	float acc[fragments(W, R)][4] = {}, top[R];
 	double sum[R] = {};
 #pragma unroll
 	for (int i = 0; i < R; i++)
@@ -246,43 +301,42 @@ attention_kernel(float *o, float *lse, const float *q, const float *k, const flo
 		__syncthreads();
 		load<W, R>(KV, k + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
 		__syncthreads();
-		dots<W, R>(s, Q, KV);
-		hide<R>(s, offset, key);
+		dots<W, R>(P, PITCH, Q, KV);
+		__syncthreads();
+		load<W, R>(KV, v + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
+		scores_seen<R>(s, P, PITCH, offset, key);
 #pragma unroll
 		for (int i = 0; i < R; i++) {
 			const float old = top[i];
 			top[i] = fmaxf(old, largest<R>(s[i]));
 			const float keep = expf((old - top[i]) * scale);
+			if (threadIdx.x == 0)
+				factor[threadIdx.y + SIDE * i] = keep;
 			sum[i] *= keep;
 #pragma unroll
 			for (int j = 0; j < R; j++) {
 				const float p = expf((s[i][j] - top[i]) * scale);
-				P[(threadIdx.y + SIDE * i) * pitch(SIDE * R) + threadIdx.x + SIDE * j] = p;
+				P[(threadIdx.y + SIDE * i) * PITCH + threadIdx.x + SIDE * j] = p;
 				sum[i] += p;
 			}
-#pragma unroll
-			for (int j = 0; j < W / SIDE; j++)
-				acc[i][j] *= keep;
 		}
 		__syncthreads();
-		load<W, R>(KV, v + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
-		__syncthreads();
-		accumulate<W, R>(acc, P, KV);
+		scale_rows<fragments(W, R)>(acc, factor + w.row + w.g);
+		accumulate<W, R, 0>(acc, P, KV);
 	}
+	__syncthreads();
 #pragma unroll
 	for (int i = 0; i < R; i++) {
 		const int r = threadIdx.y + SIDE * i;
 		sum[i] = row_sum(sum[i]);
-		const double factor = 1.0 / sum[i];
-#pragma unroll
-		for (int j = 0; j < W / SIDE; j++)
-			acc[i][j] = (float)(acc[i][j] * factor);
-		if (r >= t.rows)
-			continue;
 		if (threadIdx.x == 0)
+			factor[r] = 1.0 / sum[i];
+		if (threadIdx.x == 0 && r < t.rows)
 			lse[(size_t)(t.first + r) * heads.queries + h] = (float)(top[i] * heads.scale + log(sum[i]));
-		store<W>(o + h * hd + (t.first + r) * q_step, acc[i], heads);
 	}
+	__syncthreads();
+	scale_rows<fragments(W, R)>(acc, factor + w.row + w.g);
+	store<W, R>(o + h * hd + t.first * q_step, acc, t.rows, q_step, heads);
 }
 
 /* Once over the keys for the statistics of each row, once more for dq. */
@@ -296,8 +350,9 @@ attention_dq_kernel(float *dq, struct row_statistics *statistics, const float *d
 	const size_t q_step = (size_t)heads.queries * hd, k_step = (size_t)heads.keys * hd;
 	const float scale = (float)heads.scale;
 	float *Q = (float *)shared_memory, *G = Q + tile_floats(W, R), *K = G + tile_floats(W, R);
-	float *V = K + tile_floats(W, R), *S = V + tile_floats(W, R);
-	float acc[R][W / SIDE] = {}, top[R];
+	float *V = K + tile_floats(W, R), *S = V + tile_floats(W, R), *dP = S + score_floats(R);
+	constexpr int PITCH = score_pitch(R, 0);
+	float acc[fragments(W, R)][4] = {}, top[R];
 	double sum[R] = {}, D[R] = {};
 #pragma unroll
 	for (int i = 0; i < R; i++)
@@ -306,14 +361,15 @@ attention_dq_kernel(float *dq, struct row_statistics *statistics, const float *d
 	load<W, R>(G, dO + h * hd, t.first, t.rows, q_step, heads);
 	for (int again = 0; again < 2; again++) {
 		for (int key = 0; key < keys; key += SIDE * R) {
-			float s[R][R], dP[R][R];
+			float s[R][R];
 			__syncthreads();
 			load<W, R>(K, k + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
 			load<W, R>(V, v + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
 			__syncthreads();
-			dots<W, R>(s, Q, K);
-			dots<W, R>(dP, G, V);
-			hide<R>(s, offset, key);
+			dots<W, R>(S, PITCH, Q, K);
+			dots<W, R>(dP, PITCH, G, V);
+			__syncthreads();
+			scores_seen<R>(s, S, PITCH, offset, key);
 #pragma unroll
 			for (int i = 0; i < R; i++) {
 				if (!again) {
@@ -325,19 +381,19 @@ attention_dq_kernel(float *dq, struct row_statistics *statistics, const float *d
 				}
 #pragma unroll
 				for (int j = 0; j < R; j++) {
+					const int at = (threadIdx.y + SIDE * i) * PITCH + threadIdx.x + SIDE * j;
 					const double p = expf((s[i][j] - top[i]) * scale);
 					if (again) {
-						S[(threadIdx.y + SIDE * i) * pitch(SIDE * R) + threadIdx.x + SIDE * j] =
-							(float)(heads.scale * (p * sum[i]) * ((double)dP[i][j] - D[i]));
+						S[at] = (float)(heads.scale * (p * sum[i]) * ((double)dP[at] - D[i]));
 					} else {
 						sum[i] += p;
-						D[i] += p * dP[i][j];
+						D[i] += p * dP[at];
 					}
 				}
 			}
 			if (again) {
 				__syncthreads();
-				accumulate<W, R>(acc, S, K);
+				accumulate<W, R, 0>(acc, S, K);
 			}
 		}
 #pragma unroll
@@ -349,10 +405,7 @@ attention_dq_kernel(float *dq, struct row_statistics *statistics, const float *d
 				statistics[(size_t)(t.first + r) * heads.queries + h] = (struct row_statistics){top[i], sum[i], D[i]};
 		}
 	}
-#pragma unroll
-	for (int i = 0; i < R; i++)
-		if ((int)threadIdx.y + SIDE * i < t.rows)
-			store<W>(dq + h * hd + (t.first + threadIdx.y + SIDE * i) * q_step, acc[i], heads);
+	store<W, R>(dq + h * hd + t.first * q_step, acc, t.rows, q_step, heads);
 }
 
 /* A block a tile of keys and key head. */
@@ -367,19 +420,20 @@ attention_dkv_kernel(float *dk, float *dv, const struct row_statistics *statisti
 	const size_t q_step = (size_t)heads.queries * hd, k_step = (size_t)heads.keys * hd;
 	float *Q = (float *)shared_memory, *G = Q + tile_floats(W, R), *K = G + tile_floats(W, R);
 	float *V = K + tile_floats(W, R), *P = V + tile_floats(W, R), *S = P + score_floats(R);
-	float acc_k[R][W / SIDE] = {}, acc_v[R][W / SIDE] = {};
+	constexpr int PITCH = score_pitch(R, 1);
+	float acc_k[fragments(W, R)][4] = {}, acc_v[fragments(W, R)][4] = {};
 	load<W, R>(K, k + kv * hd, t.first, t.rows, k_step, heads);
 	load<W, R>(V, v + kv * hd, t.first, t.rows, k_step, heads);
 	for (int h = kv * group; h < (kv + 1) * group; h++)
 		for (int first = offset; first < t.length; first += SIDE * R) {
 			const int rows = smaller(t.length - first, SIDE * R);
-			float s[R][R], dP[R][R];
 			__syncthreads();
 			load<W, R>(Q, q + h * hd, (size_t)t.start + first, rows, q_step, heads);
 			load<W, R>(G, dO + h * hd, (size_t)t.start + first, rows, q_step, heads);
 			__syncthreads();
-			dots<W, R>(s, Q, K);
-			dots<W, R>(dP, G, V);
+			dots<W, R>(P, PITCH, Q, K);
+			dots<W, R>(S, PITCH, G, V); /* dP for now */
+			__syncthreads();
 #pragma unroll
 			for (int i = 0; i < R; i++) {
 				const int row = first + threadIdx.y + SIDE * i;
@@ -389,25 +443,19 @@ attention_dkv_kernel(float *dk, float *dv, const struct row_statistics *statisti
 #pragma unroll
 				for (int j = 0; j < R; j++) {
 					const int key = offset + threadIdx.x + SIDE * j;
-					const int at = (threadIdx.y + SIDE * i) * pitch(SIDE * R) + threadIdx.x + SIDE * j;
+					const int at = (threadIdx.y + SIDE * i) * PITCH + threadIdx.x + SIDE * j;
 					const int seen = row < t.length && key <= row && key < offset + t.rows;
-					const double p = seen ? expf((s[i][j] - r.top) * (float)heads.scale) * r.inverse : 0;
+					const double p = seen ? expf((P[at] - r.top) * (float)heads.scale) * r.inverse : 0;
 					P[at] = (float)p;
-					S[at] = seen ? (float)(heads.scale * p * ((double)dP[i][j] - r.D)) : 0;
+					S[at] = seen ? (float)(heads.scale * p * ((double)S[at] - r.D)) : 0;
 				}
 			}
 			__syncthreads();
-			accumulate_across<W, R>(acc_v, P, G);
-			accumulate_across<W, R>(acc_k, S, Q);
+			accumulate<W, R, 1>(acc_v, P, G);
+			accumulate<W, R, 1>(acc_k, S, Q);
 		}
-#pragma unroll
-	for (int i = 0; i < R; i++) {
-		const int r = R * threadIdx.y + i;
-		if (r >= t.rows)
-			continue;
-		store<W>(dk + kv * hd + (t.first + r) * k_step, acc_k[i], heads);
-		store<W>(dv + kv * hd + (t.first + r) * k_step, acc_v[i], heads);
-	}
+	store<W, R>(dk + kv * hd + t.first * k_step, acc_k, t.rows, k_step, heads);
+	store<W, R>(dv + kv * hd + t.first * k_step, acc_v, t.rows, k_step, heads);
 }
 
 /* ---- launchers ---- */
@@ -469,7 +517,7 @@ struct tensors {
 
 static constexpr size_t forward_shared(int W, int R)
 {
-	return (2 * tile_floats(W, R) + score_floats(R)) * sizeof(float);
+	return (2 * tile_floats(W, R) + score_floats(R)) * sizeof(float) + SIDE * R * sizeof(double);
 }
 
 static constexpr size_t backward_shared(int W, int R)

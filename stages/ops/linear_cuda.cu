@@ -269,6 +269,7 @@ static void split_to(__nv_bfloat16 *to, const float *x, size_t rows, size_t rows
 /* Weights are multiplied many times as long as they stay what they are: with each batch, with each form of the input.
  * The parts of those of a layer are kept: forward and backward 9 and 11 runs, seven differences. Larger ones are not. */
 enum { KEPT = 32 };
+static const size_t kept_bytes_max = (size_t)3 << 30; /* of all; device_room.c counts with it */
 
 /* Parts of W[rows, cols], cut out of a weight. */
 struct cut {
@@ -320,6 +321,29 @@ static struct kept *kept_victim(size_t bytes)
 	return best;
 }
 
+static void kept_release(struct kept *k)
+{
+	CUDA_TRY(cudaFree(k->memory));
+	*k = (struct kept){};
+}
+
+/* Gives up what was used longest ago until so many bytes more are not too many. */
+static void kept_make_room(size_t bytes)
+{
+	for (;;) {
+		struct kept *oldest = NULL;
+		size_t all = bytes;
+		for (struct kept *k = kept; k < kept + KEPT; k++) {
+			all += k->bytes;
+			if (k->memory && (!oldest || k->used < oldest->used))
+				oldest = k;
+		}
+		if (all <= kept_bytes_max || !oldest)
+			return;
+		kept_release(oldest);
+	}
+}
+
 static const __nv_bfloat16 *weight_parts(const struct cut *cut)
 {
 	static uint64_t uses;
@@ -335,7 +359,11 @@ static const __nv_bfloat16 *weight_parts(const struct cut *cut)
 			return k->memory;
 		}
 	struct kept *k = kept_victim(bytes);
-	k->memory = (__nv_bfloat16 *)cuda_resize(k->memory, &k->bytes, bytes);
+	if (k->bytes != bytes) {
+		kept_release(k);
+		kept_make_room(bytes);
+		k->memory = (__nv_bfloat16 *)cuda_resize(NULL, &k->bytes, bytes);
+	}
 	k->cut = *cut;
 	k->used = ++uses;
 	split_to(k->memory, cut->W, cut->rows, cut->rows_to, cut->cols, cut->layout);
