@@ -9,14 +9,14 @@ extern "C" {
 #include "ops/attention.h"
 }
 
-/* Tiles of query rows against tiles of keys, in shared memory; eight warps. A tile has 16 R rows of W columns, W the
+/* Tiles of query rows against tiles of keys, in shared memory; 8 or 16 warps. A tile has 16 R rows of W columns, W the
  * width of heads rounded up (zeros behind, which change no bit).
  *
  * Products are made by tensor cores that take tf32, numbers of 11 bits: x = x1 + x2, and x1 y1 + x1 y2 + x2 y1 is the
  * product to 2^-21. They cut off sums where the CPU rounds; so a sum is over one tile, the small terms apart, and is
  * added to those before it by an addition that rounds. A warp makes 16 rows of a product, or a share of their columns;
- * between two products scores lie in shared memory, and there a thread (tx, ty) of 16 x 16 has those of rows ty + 16 i
- * and keys tx + 16 j, R x R of them.
+ * between two products scores lie in shared memory, and there a thread (tx, ty) of 16 x H has those of rows ty + H i and
+ * keys tx + 16 j.
  *
  * Tiles are cut from the start of each sequence, and how large they are follows from its length, so that the bits of a
  * sequence depend on it alone. Nothing grows with the square of a length. A block is a tile and a head; those with most
@@ -63,10 +63,10 @@ static __host__ __device__ constexpr int tile_floats(int W, int R) { return SIDE
 static __host__ __device__ constexpr int score_floats(int R) { return SIDE * R * score_pitch(R, 0); }
 
 /* Rows first .. first+rows-1 of x (step elements apart) as a tile; zeros below and behind. */
-template <int W, int R> static __device__ void load(float *tile, const float *x, size_t first, int rows, size_t step,
+template <int W, int R, int H> static __device__ void load(float *tile, const float *x, size_t first, int rows, size_t step,
 	struct heads heads)
 {
-	for (int i = threadIdx.y * SIDE + threadIdx.x; i < SIDE * R * W / 4; i += SIDE * SIDE) {
+	for (int i = threadIdx.y * SIDE + threadIdx.x; i < SIDE * R * W / 4; i += SIDE * H) {
 		const int r = i / (W / 4), c = i % (W / 4) * 4, left = r < rows ? heads.width - c : 0;
 		const float *from = x + (first + r) * step + c;
 		float4 v = make_float4(0, 0, 0, 0);
@@ -81,6 +81,9 @@ template <int W, int R> static __device__ void load(float *tile, const float *x,
 		*(float4 *)(tile + r * pitch(W) + c) = v;
 	}
 }
+
+/* Rows of scores that a thread has, of 16 x H. */
+static __host__ __device__ constexpr int rows_each(int R, int H) { return SIDE * R / H; }
 
 /* Operands of a product [16,8] += [16,8] . [8,8] of tensor cores, in their two parts. With g = lane / 4 and t = lane % 4
  * a thread has of the first operand rows g, g + 8 at t, and both at t + 4; of the second t and t + 4 at column g; and of
@@ -108,31 +111,39 @@ struct fragment {
 	float large[4], small[4];
 };
 
-static __device__ void fragment_add(struct fragment *c, const operand<4> &a, const operand<2> &b)
+/* Products that follow one another do not wait for one another. */
+template <int COUNT> static __device__ void fragments_add(struct fragment c[COUNT], const operand<4> &a,
+	const operand<2> b[COUNT])
 {
-	multiply_add(c->small, a.low, b.high);
-	multiply_add(c->small, a.high, b.low);
-	multiply_add(c->large, a.high, b.high);
+#pragma unroll
+	for (int n = 0; n < COUNT; n++)
+		multiply_add(c[n].small, a.low, b[n].high);
+#pragma unroll
+	for (int n = 0; n < COUNT; n++)
+		multiply_add(c[n].large, a.high, b[n].high);
+#pragma unroll
+	for (int n = 0; n < COUNT; n++)
+		multiply_add(c[n].small, a.high, b[n].low);
 }
 
-/* Which part of a product a thread's warp makes: 16 rows, of WARPS / R shares of their columns one. */
-enum { WARPS = 8 };
-
+/* Which part of a product a thread's warp makes: 16 rows, and of as many shares of their columns as there are warps for
+ * these rows, one. */
 struct share {
 	int row, part, g, t;
 };
 
-template <int R> static __device__ struct share share_of(void)
+template <int R, int H> static __device__ struct share share_of(void)
 {
 	const int thread = threadIdx.y * SIDE + threadIdx.x, warp = thread / 32, lane = thread % 32;
-	return (struct share){warp / (WARPS / R) * 16, warp % (WARPS / R), lane / 4, lane % 4};
+	constexpr int SHARES = H / 2 / R;
+	return (struct share){warp / SHARES * 16, warp % SHARES, lane / 4, lane % 4};
 }
 
 /* s = rows of a times rows of b. */
-template <int W, int R> static __device__ void dots(float *s, int s_pitch, const float *a, const float *b)
+template <int W, int R, int H> static __device__ void dots(float *s, int s_pitch, const float *a, const float *b)
 {
-	constexpr int COUNT = R == 4 ? 4 : 1;
-	const struct share w = share_of<R>();
+	constexpr int COUNT = 4 * R * R < H ? 1 : 4 * R * R / H;
+	const struct share w = share_of<R, H>();
 	struct fragment c[COUNT] = {};
 	if (w.part * COUNT >= 2 * R)
 		return;
@@ -145,13 +156,13 @@ template <int W, int R> static __device__ void dots(float *s, int s_pitch, const
 		operand_set(&p, 1, a[8 * pitch(W) + k]);
 		operand_set(&p, 2, a[k + 4]);
 		operand_set(&p, 3, a[8 * pitch(W) + k + 4]);
+		operand<2> q[COUNT];
 #pragma unroll
 		for (int n = 0; n < COUNT; n++) {
-			operand<2> q;
-			operand_set(&q, 0, b[8 * n * pitch(W) + k]);
-			operand_set(&q, 1, b[8 * n * pitch(W) + k + 4]);
-			fragment_add(&c[n], p, q);
+			operand_set(&q[n], 0, b[8 * n * pitch(W) + k]);
+			operand_set(&q[n], 1, b[8 * n * pitch(W) + k + 4]);
 		}
+		fragments_add<COUNT>(c, p, q);
 	}
 	s += (w.row + w.g) * s_pitch + w.part * COUNT * 8 + 2 * w.t;
 #pragma unroll
@@ -162,19 +173,19 @@ template <int W, int R> static __device__ void dots(float *s, int s_pitch, const
 }
 
 /* Fragments of 8 columns that a thread has of the result. */
-static __host__ __device__ constexpr int fragments(int W, int R) { return R * W / (8 * WARPS); }
+static __host__ __device__ constexpr int fragments(int W, int R, int H) { return R * W / (4 * H); }
 
 /* acc += p . x, or p^T . x. What the tensor cores take for k = t and t + 4 are rows 2 t and 2 t + 1 of x: the order of a
  * sum is free. */
-template <int W, int R, int ACROSS> static __device__ void accumulate(float acc[][4], const float *p, const float *x)
+template <int W, int R, int H, int ACROSS> static __device__ void accumulate(float acc[][4], const float *p, const float *x)
 {
-	constexpr int COUNT = fragments(W, R) < 4 ? fragments(W, R) : 4, PITCH = score_pitch(R, ACROSS);
+	constexpr int COUNT = fragments(W, R, H) < 4 ? fragments(W, R, H) : 4, PITCH = score_pitch(R, ACROSS);
 	constexpr int DOWN = ACROSS ? 1 : PITCH, ALONG = ACROSS ? PITCH : 1;
-	const struct share w = share_of<R>();
+	const struct share w = share_of<R, H>();
 	p += (w.row + w.g) * DOWN + 2 * w.t * ALONG;
-	x += 2 * w.t * pitch(W) + w.part * fragments(W, R) * 8 + w.g;
+	x += 2 * w.t * pitch(W) + w.part * fragments(W, R, H) * 8 + w.g;
 #pragma unroll
-	for (int first = 0; first < fragments(W, R); first += COUNT) {
+	for (int first = 0; first < fragments(W, R, H); first += COUNT) {
 		struct fragment c[COUNT] = {};
 #pragma unroll 2
 		for (int k = 0; k < SIDE * R; k += 8) {
@@ -183,13 +194,13 @@ template <int W, int R, int ACROSS> static __device__ void accumulate(float acc[
 			operand_set(&a, 1, p[8 * DOWN + k * ALONG]);
 			operand_set(&a, 2, p[(k + 1) * ALONG]);
 			operand_set(&a, 3, p[8 * DOWN + (k + 1) * ALONG]);
+			operand<2> b[COUNT];
 #pragma unroll
 			for (int n = 0; n < COUNT; n++) {
-				operand<2> b;
-				operand_set(&b, 0, x[k * pitch(W) + 8 * (first + n)]);
-				operand_set(&b, 1, x[(k + 1) * pitch(W) + 8 * (first + n)]);
-				fragment_add(&c[n], a, b);
+				operand_set(&b[n], 0, x[k * pitch(W) + 8 * (first + n)]);
+				operand_set(&b[n], 1, x[(k + 1) * pitch(W) + 8 * (first + n)]);
 			}
+			fragments_add<COUNT>(c, a, b);
 		}
 #pragma unroll
 		for (int n = 0; n < COUNT; n++)
@@ -200,15 +211,15 @@ template <int W, int R, int ACROSS> static __device__ void accumulate(float acc[
 }
 
 /* The thread's part of a result to rows 0 .. rows-1 of y, step elements apart. */
-template <int W, int R> static __device__ void store(float *y, const float acc[][4], int rows, size_t step,
+template <int W, int R, int H> static __device__ void store(float *y, const float acc[][4], int rows, size_t step,
 	struct heads heads)
 {
-	const struct share w = share_of<R>();
+	const struct share w = share_of<R, H>();
 #pragma unroll
-	for (int n = 0; n < fragments(W, R); n++)
+	for (int n = 0; n < fragments(W, R, H); n++)
 #pragma unroll
 		for (int i = 0; i < 2; i++) {
-			const int r = w.row + w.g + 8 * i, c = (w.part * fragments(W, R) + n) * 8 + 2 * w.t;
+			const int r = w.row + w.g + 8 * i, c = (w.part * fragments(W, R, H) + n) * 8 + 2 * w.t;
 			float *to = y + r * step + c;
 			if (heads.wide && r < rows && c < heads.width)
 				*(float2 *)to = make_float2(acc[n][2 * i], acc[n][2 * i + 1]);
@@ -240,14 +251,14 @@ static __device__ int smaller(int a, int b)
 }
 
 /* The thread's scores, without those of keys behind the rows. */
-template <int R> static __device__ void scores_seen(float s[R][R], const float *scores, int s_pitch, int first_row,
+template <int R, int H> static __device__ void scores_seen(float s[rows_each(R, H)][R], const float *scores, int s_pitch, int first_row,
 	int first_key)
 {
 #pragma unroll
-	for (int i = 0; i < R; i++)
+	for (int i = 0; i < rows_each(R, H); i++)
 #pragma unroll
 		for (int j = 0; j < R; j++) {
-			const int r = threadIdx.y + SIDE * i, c = threadIdx.x + SIDE * j;
+			const int r = threadIdx.y + H * i, c = threadIdx.x + SIDE * j;
 			s[i][j] = first_key + c > first_row + r ? -INFINITY : scores[r * s_pitch + c];
 		}
 }
@@ -277,7 +288,7 @@ extern __shared__ float4 shared_memory[];
 
 /* Softmax is made as keys come: what was summed is scaled down when a larger score appears. A thread sums its own keys;
  * the 16 sums of a row are added up at the end. */
-template <int W, int R> __global__ static void __launch_bounds__(SIDE * SIDE, R * W <= 512 ? 2 : 1)
+template <int W, int R, int H> __global__ static void __launch_bounds__(SIDE * H, R * W <= 512 ? 2 : 1)
 attention_kernel(float *o, float *lse, const float *q, const float *k, const float *v, struct tiles tiles,
 	struct heads heads)
 {
@@ -289,45 +300,45 @@ attention_kernel(float *o, float *lse, const float *q, const float *k, const flo
 	constexpr int PITCH = score_pitch(R, 0);
 	float *Q = (float *)shared_memory, *KV = Q + tile_floats(W, R), *P = KV + tile_floats(W, R);
 	double *factor = (double *)(P + score_floats(R)); /* of each row */
-	const struct share w = share_of<R>();
-	float acc[fragments(W, R)][4] = {}, top[R];
-	double sum[R] = {};
+	const struct share w = share_of<R, H>();
+	float acc[fragments(W, R, H)][4] = {}, top[rows_each(R, H)];
+	double sum[rows_each(R, H)] = {};
 #pragma unroll
-	for (int i = 0; i < R; i++)
+	for (int i = 0; i < rows_each(R, H); i++)
 		top[i] = -INFINITY;
-	load<W, R>(Q, q + h * hd, t.first, t.rows, q_step, heads);
+	load<W, R, H>(Q, q + h * hd, t.first, t.rows, q_step, heads);
 	for (int key = 0; key < keys; key += SIDE * R) {
-		float s[R][R];
+		float s[rows_each(R, H)][R];
 		__syncthreads();
-		load<W, R>(KV, k + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
+		load<W, R, H>(KV, k + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
 		__syncthreads();
-		dots<W, R>(P, PITCH, Q, KV);
+		dots<W, R, H>(P, PITCH, Q, KV);
 		__syncthreads();
-		load<W, R>(KV, v + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
-		scores_seen<R>(s, P, PITCH, offset, key);
+		load<W, R, H>(KV, v + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
+		scores_seen<R, H>(s, P, PITCH, offset, key);
 #pragma unroll
-		for (int i = 0; i < R; i++) {
+		for (int i = 0; i < rows_each(R, H); i++) {
 			const float old = top[i];
 			top[i] = fmaxf(old, largest<R>(s[i]));
 			const float keep = expf((old - top[i]) * scale);
 			if (threadIdx.x == 0)
-				factor[threadIdx.y + SIDE * i] = keep;
+				factor[threadIdx.y + H * i] = keep;
 			sum[i] *= keep;
 #pragma unroll
 			for (int j = 0; j < R; j++) {
 				const float p = expf((s[i][j] - top[i]) * scale);
-				P[(threadIdx.y + SIDE * i) * PITCH + threadIdx.x + SIDE * j] = p;
+				P[(threadIdx.y + H * i) * PITCH + threadIdx.x + SIDE * j] = p;
 				sum[i] += p;
 			}
 		}
 		__syncthreads();
-		scale_rows<fragments(W, R)>(acc, factor + w.row + w.g);
-		accumulate<W, R, 0>(acc, P, KV);
+		scale_rows<fragments(W, R, H)>(acc, factor + w.row + w.g);
+		accumulate<W, R, H, 0>(acc, P, KV);
 	}
 	__syncthreads();
 #pragma unroll
-	for (int i = 0; i < R; i++) {
-		const int r = threadIdx.y + SIDE * i;
+	for (int i = 0; i < rows_each(R, H); i++) {
+		const int r = threadIdx.y + H * i;
 		sum[i] = row_sum(sum[i]);
 		if (threadIdx.x == 0)
 			factor[r] = 1.0 / sum[i];
@@ -335,12 +346,12 @@ attention_kernel(float *o, float *lse, const float *q, const float *k, const flo
 			lse[(size_t)(t.first + r) * heads.queries + h] = (float)(top[i] * heads.scale + log(sum[i]));
 	}
 	__syncthreads();
-	scale_rows<fragments(W, R)>(acc, factor + w.row + w.g);
-	store<W, R>(o + h * hd + t.first * q_step, acc, t.rows, q_step, heads);
+	scale_rows<fragments(W, R, H)>(acc, factor + w.row + w.g);
+	store<W, R, H>(o + h * hd + t.first * q_step, acc, t.rows, q_step, heads);
 }
 
 /* Once over the keys for the statistics of each row, once more for dq. */
-template <int W, int R> __global__ static void __launch_bounds__(SIDE * SIDE)
+template <int W, int R, int H> __global__ static void __launch_bounds__(SIDE * H)
 attention_dq_kernel(float *dq, struct row_statistics *statistics, const float *dO, const float *q, const float *k,
 	const float *v, struct tiles tiles, struct heads heads)
 {
@@ -352,26 +363,26 @@ attention_dq_kernel(float *dq, struct row_statistics *statistics, const float *d
 	float *Q = (float *)shared_memory, *G = Q + tile_floats(W, R), *K = G + tile_floats(W, R);
 	float *V = K + tile_floats(W, R), *S = V + tile_floats(W, R), *dP = S + score_floats(R);
 	constexpr int PITCH = score_pitch(R, 0);
-	float acc[fragments(W, R)][4] = {}, top[R];
-	double sum[R] = {}, D[R] = {};
+	float acc[fragments(W, R, H)][4] = {}, top[rows_each(R, H)];
+	double sum[rows_each(R, H)] = {}, D[rows_each(R, H)] = {};
 #pragma unroll
-	for (int i = 0; i < R; i++)
+	for (int i = 0; i < rows_each(R, H); i++)
 		top[i] = -INFINITY;
-	load<W, R>(Q, q + h * hd, t.first, t.rows, q_step, heads);
-	load<W, R>(G, dO + h * hd, t.first, t.rows, q_step, heads);
+	load<W, R, H>(Q, q + h * hd, t.first, t.rows, q_step, heads);
+	load<W, R, H>(G, dO + h * hd, t.first, t.rows, q_step, heads);
 	for (int again = 0; again < 2; again++) {
 		for (int key = 0; key < keys; key += SIDE * R) {
-			float s[R][R];
+			float s[rows_each(R, H)][R];
 			__syncthreads();
-			load<W, R>(K, k + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
-			load<W, R>(V, v + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
+			load<W, R, H>(K, k + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
+			load<W, R, H>(V, v + kv * hd, (size_t)t.start + key, smaller(keys - key, SIDE * R), k_step, heads);
 			__syncthreads();
-			dots<W, R>(S, PITCH, Q, K);
-			dots<W, R>(dP, PITCH, G, V);
+			dots<W, R, H>(S, PITCH, Q, K);
+			dots<W, R, H>(dP, PITCH, G, V);
 			__syncthreads();
-			scores_seen<R>(s, S, PITCH, offset, key);
+			scores_seen<R, H>(s, S, PITCH, offset, key);
 #pragma unroll
-			for (int i = 0; i < R; i++) {
+			for (int i = 0; i < rows_each(R, H); i++) {
 				if (!again) {
 					const float old = top[i];
 					top[i] = fmaxf(old, largest<R>(s[i]));
@@ -381,7 +392,7 @@ attention_dq_kernel(float *dq, struct row_statistics *statistics, const float *d
 				}
 #pragma unroll
 				for (int j = 0; j < R; j++) {
-					const int at = (threadIdx.y + SIDE * i) * PITCH + threadIdx.x + SIDE * j;
+					const int at = (threadIdx.y + H * i) * PITCH + threadIdx.x + SIDE * j;
 					const double p = expf((s[i][j] - top[i]) * scale);
 					if (again) {
 						S[at] = (float)(heads.scale * (p * sum[i]) * ((double)dP[at] - D[i]));
@@ -393,23 +404,23 @@ attention_dq_kernel(float *dq, struct row_statistics *statistics, const float *d
 			}
 			if (again) {
 				__syncthreads();
-				accumulate<W, R, 0>(acc, S, K);
+				accumulate<W, R, H, 0>(acc, S, K);
 			}
 		}
 #pragma unroll
-		for (int i = 0; i < R && !again; i++) {
-			const int r = threadIdx.y + SIDE * i;
+		for (int i = 0; i < rows_each(R, H) && !again; i++) {
+			const int r = threadIdx.y + H * i;
 			sum[i] = 1.0 / row_sum(sum[i]);
 			D[i] = row_sum(D[i]) * sum[i];
 			if (threadIdx.x == 0 && r < t.rows)
 				statistics[(size_t)(t.first + r) * heads.queries + h] = (struct row_statistics){top[i], sum[i], D[i]};
 		}
 	}
-	store<W, R>(dq + h * hd + t.first * q_step, acc, t.rows, q_step, heads);
+	store<W, R, H>(dq + h * hd + t.first * q_step, acc, t.rows, q_step, heads);
 }
 
 /* A block a tile of keys and key head. */
-template <int W, int R> __global__ static void __launch_bounds__(SIDE * SIDE)
+template <int W, int R, int H> __global__ static void __launch_bounds__(SIDE * H)
 attention_dkv_kernel(float *dk, float *dv, const struct row_statistics *statistics, const float *dO, const float *q,
 	const float *k, const float *v, struct tiles tiles, struct heads heads)
 {
@@ -421,29 +432,29 @@ attention_dkv_kernel(float *dk, float *dv, const struct row_statistics *statisti
 	float *Q = (float *)shared_memory, *G = Q + tile_floats(W, R), *K = G + tile_floats(W, R);
 	float *V = K + tile_floats(W, R), *P = V + tile_floats(W, R), *S = P + score_floats(R);
 	constexpr int PITCH = score_pitch(R, 1);
-	float acc_k[fragments(W, R)][4] = {}, acc_v[fragments(W, R)][4] = {};
-	load<W, R>(K, k + kv * hd, t.first, t.rows, k_step, heads);
-	load<W, R>(V, v + kv * hd, t.first, t.rows, k_step, heads);
+	float acc_k[fragments(W, R, H)][4] = {}, acc_v[fragments(W, R, H)][4] = {};
+	load<W, R, H>(K, k + kv * hd, t.first, t.rows, k_step, heads);
+	load<W, R, H>(V, v + kv * hd, t.first, t.rows, k_step, heads);
 	for (int h = kv * group; h < (kv + 1) * group; h++)
 		for (int first = offset; first < t.length; first += SIDE * R) {
 			const int rows = smaller(t.length - first, SIDE * R);
 			__syncthreads();
-			load<W, R>(Q, q + h * hd, (size_t)t.start + first, rows, q_step, heads);
-			load<W, R>(G, dO + h * hd, (size_t)t.start + first, rows, q_step, heads);
+			load<W, R, H>(Q, q + h * hd, (size_t)t.start + first, rows, q_step, heads);
+			load<W, R, H>(G, dO + h * hd, (size_t)t.start + first, rows, q_step, heads);
 			__syncthreads();
-			dots<W, R>(P, PITCH, Q, K);
-			dots<W, R>(S, PITCH, G, V); /* dP for now */
+			dots<W, R, H>(P, PITCH, Q, K);
+			dots<W, R, H>(S, PITCH, G, V); /* dP for now */
 			__syncthreads();
 #pragma unroll
-			for (int i = 0; i < R; i++) {
-				const int row = first + threadIdx.y + SIDE * i;
+			for (int i = 0; i < rows_each(R, H); i++) {
+				const int row = first + threadIdx.y + H * i;
 				struct row_statistics r = {0, 0, 0};
 				if (row < t.length)
 					r = statistics[(size_t)(t.start + row) * heads.queries + h];
 #pragma unroll
 				for (int j = 0; j < R; j++) {
 					const int key = offset + threadIdx.x + SIDE * j;
-					const int at = (threadIdx.y + SIDE * i) * PITCH + threadIdx.x + SIDE * j;
+					const int at = (threadIdx.y + H * i) * PITCH + threadIdx.x + SIDE * j;
 					const int seen = row < t.length && key <= row && key < offset + t.rows;
 					const double p = seen ? expf((P[at] - r.top) * (float)heads.scale) * r.inverse : 0;
 					P[at] = (float)p;
@@ -451,11 +462,11 @@ attention_dkv_kernel(float *dk, float *dv, const struct row_statistics *statisti
 				}
 			}
 			__syncthreads();
-			accumulate<W, R, 1>(acc_v, P, G);
-			accumulate<W, R, 1>(acc_k, S, Q);
+			accumulate<W, R, H, 1>(acc_v, P, G);
+			accumulate<W, R, H, 1>(acc_k, S, Q);
 		}
-	store<W, R>(dk + kv * hd + t.first * k_step, acc_k, t.rows, k_step, heads);
-	store<W, R>(dv + kv * hd + t.first * k_step, acc_v, t.rows, k_step, heads);
+	store<W, R, H>(dk + kv * hd + t.first * k_step, acc_k, t.rows, k_step, heads);
+	store<W, R, H>(dv + kv * hd + t.first * k_step, acc_v, t.rows, k_step, heads);
 }
 
 /* ---- launchers ---- */
@@ -530,21 +541,22 @@ template <int W, int R> static void forward(const struct tensors *x, struct tile
 	const size_t shared = forward_shared(W, R);
 	if (!tiles.count)
 		return;
-	allow_shared(attention_kernel<W, R>, shared);
-	CUDA_LAUNCH((attention_kernel<W, R>), tiles.count * heads.queries, dim3(SIDE, SIDE), shared, x->o, x->lse, x->q,
+	allow_shared(attention_kernel<W, R, SIDE>, shared);
+	CUDA_LAUNCH((attention_kernel<W, R, SIDE>), tiles.count * heads.queries, dim3(SIDE, SIDE), shared, x->o, x->lse, x->q,
 		x->k, x->v, tiles, heads);
 }
 
 template <int W, int R> static void backward(const struct tensors *x, struct tiles tiles, struct heads heads)
 {
+	constexpr int H = R == 4 ? 2 * SIDE : SIDE; /* one block is all that fits, and needs more warps */
 	const size_t shared = backward_shared(W, R);
 	if (!tiles.count)
 		return;
-	allow_shared(attention_dq_kernel<W, R>, shared);
-	allow_shared(attention_dkv_kernel<W, R>, shared);
-	CUDA_LAUNCH((attention_dq_kernel<W, R>), tiles.count * heads.queries, dim3(SIDE, SIDE), shared, x->dq,
+	allow_shared(attention_dq_kernel<W, R, H>, shared);
+	allow_shared(attention_dkv_kernel<W, R, H>, shared);
+	CUDA_LAUNCH((attention_dq_kernel<W, R, H>), tiles.count * heads.queries, dim3(SIDE, H), shared, x->dq,
 		x->statistics, x->dO, x->q, x->k, x->v, tiles, heads);
-	CUDA_LAUNCH((attention_dkv_kernel<W, R>), tiles.count * heads.keys, dim3(SIDE, SIDE), shared, x->dk, x->dv,
+	CUDA_LAUNCH((attention_dkv_kernel<W, R, H>), tiles.count * heads.keys, dim3(SIDE, H), shared, x->dk, x->dv,
 		x->statistics, x->dO, x->q, x->k, x->v, tiles, heads);
 }
 
