@@ -15,8 +15,9 @@ extern "C" {
  * Products are made by tensor cores that take tf32, numbers of 11 bits: x = x1 + x2, and x1 y1 + x1 y2 + x2 y1 is the
  * product to 2^-21. They cut off sums where the CPU rounds; so a sum is over one tile, the small terms apart, and is
  * added to those before it by an addition that rounds. A warp makes 16 rows of a product, or a share of their columns;
- * between two products scores lie in shared memory, and there a thread (tx, ty) of 16 x H has those of rows ty + H i and
- * keys tx + 16 j.
+ * between two products scores lie in shared memory, and there a thread (tx, ty) of 16 x H has those of rows ty + H i
+ * and keys tx + 16 j. (Products of fp32 in registers, 4 x 4 a thread, took a third longer; the first kernels, 2 x 2,
+ * almost three times as long.)
  *
  * Tiles are cut from the start of each sequence, and how large they are follows from its length, so that the bits of a
  * sequence depend on it alone. Nothing grows with the square of a length. A block is a tile and a head; those with most
@@ -63,8 +64,8 @@ static __host__ __device__ constexpr int tile_floats(int W, int R) { return SIDE
 static __host__ __device__ constexpr int score_floats(int R) { return SIDE * R * score_pitch(R, 0); }
 
 /* Rows first .. first+rows-1 of x (step elements apart) as a tile; zeros below and behind. */
-template <int W, int R, int H> static __device__ void load(float *tile, const float *x, size_t first, int rows, size_t step,
-	struct heads heads)
+template <int W, int R, int H> static __device__ void load(float *tile, const float *x, size_t first, int rows,
+	size_t step, struct heads heads)
 {
 	for (int i = threadIdx.y * SIDE + threadIdx.x; i < SIDE * R * W / 4; i += SIDE * H) {
 		const int r = i / (W / 4), c = i % (W / 4) * 4, left = r < rows ? heads.width - c : 0;
@@ -175,9 +176,10 @@ template <int W, int R, int H> static __device__ void dots(float *s, int s_pitch
 /* Fragments of 8 columns that a thread has of the result. */
 static __host__ __device__ constexpr int fragments(int W, int R, int H) { return R * W / (4 * H); }
 
-/* acc += p . x, or p^T . x. What the tensor cores take for k = t and t + 4 are rows 2 t and 2 t + 1 of x: the order of a
- * sum is free. */
-template <int W, int R, int H, int ACROSS> static __device__ void accumulate(float acc[][4], const float *p, const float *x)
+/* acc += p . x, or p^T . x. What the tensor cores take for k = t and t + 4 are rows 2 t and 2 t + 1 of x: the order of
+ * a sum is free. */
+template <int W, int R, int H, int ACROSS> static __device__ void accumulate(float acc[][4], const float *p,
+	const float *x)
 {
 	constexpr int COUNT = fragments(W, R, H) < 4 ? fragments(W, R, H) : 4, PITCH = score_pitch(R, ACROSS);
 	constexpr int DOWN = ACROSS ? 1 : PITCH, ALONG = ACROSS ? PITCH : 1;
@@ -251,8 +253,8 @@ static __device__ int smaller(int a, int b)
 }
 
 /* The thread's scores, without those of keys behind the rows. */
-template <int R, int H> static __device__ void scores_seen(float s[rows_each(R, H)][R], const float *scores, int s_pitch, int first_row,
-	int first_key)
+template <int R, int H> static __device__ void scores_seen(float s[rows_each(R, H)][R], const float *scores,
+	int s_pitch, int first_row, int first_key)
 {
 #pragma unroll
 	for (int i = 0; i < rows_each(R, H); i++)
@@ -471,7 +473,7 @@ attention_dkv_kernel(float *dk, float *dv, const struct row_statistics *statisti
 
 /* ---- launchers ---- */
 
-/* Tiles of side rows of the sequences of up to longest tokens and more than shorter, the last of each sequence first. */
+/* Tiles of side rows of the sequences of more than shorter and up to longest tokens, the last of each first. */
 static size_t tiles_list(struct tile *to, struct packing packing, int32_t side, int32_t shorter, int32_t longest)
 {
 	size_t n = 0;
@@ -542,8 +544,8 @@ template <int W, int R> static void forward(const struct tensors *x, struct tile
 	if (!tiles.count)
 		return;
 	allow_shared(attention_kernel<W, R, SIDE>, shared);
-	CUDA_LAUNCH((attention_kernel<W, R, SIDE>), tiles.count * heads.queries, dim3(SIDE, SIDE), shared, x->o, x->lse, x->q,
-		x->k, x->v, tiles, heads);
+	CUDA_LAUNCH((attention_kernel<W, R, SIDE>), tiles.count * heads.queries, dim3(SIDE, SIDE), shared, x->o, x->lse,
+		x->q, x->k, x->v, tiles, heads);
 }
 
 template <int W, int R> static void backward(const struct tensors *x, struct tiles tiles, struct heads heads)

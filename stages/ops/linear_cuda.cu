@@ -267,7 +267,8 @@ static void split_to(__nv_bfloat16 *to, const float *x, size_t rows, size_t rows
 /* ---- parts of weights ---- */
 
 /* Weights are multiplied many times as long as they stay what they are: with each batch, with each form of the input.
- * The parts of those of a layer are kept: forward and backward 9 and 11 runs, seven differences. Larger ones are not. */
+ * The parts of those of a layer are kept: forward and backward 9 and 11 runs, seven differences. Larger ones
+ * are not. */
 enum { KEPT = 32 };
 static const size_t kept_bytes_max = (size_t)3 << 30; /* of all; device_room.c counts with it */
 
@@ -461,8 +462,8 @@ static void product_run(const struct product *p, float *to, size_t ld, size_t t,
 			.type = MATMUL_BF16, .b_across = p->across, .m = rows, .n = cols, .k = k, .lda = k,
 			.ldb = p->across ? all : padded(cols), .ldc = ld, .count = 1,
 		};
-		const __nv_bfloat16 *W = product_weight(p, at, c, cols) + p->skip * (p->across ? p->run : p->run * padded(cols));
-		matmul_run_scaled(&shape, p->scale, x, W, beta, to + c);
+		const size_t place = p->across ? p->run : p->run * padded(cols);
+		matmul_run_scaled(&shape, p->scale, x, product_weight(p, at, c, cols) + p->skip * place, beta, to + c);
 	}
 }
 

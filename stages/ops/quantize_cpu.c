@@ -228,6 +228,6 @@ void cpu_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *e, const d
 {
 	struct output_sums *row = (struct output_sums *)sums;
 	for (size_t t = 0; t < T; t++)
-		output_row(&row[t], (const float *)d + t * cols, e ? (const float *)e + t * cols : NULL, (const float *)g + t * stride + col0,
-			(const float *)y + t * stride + col0, cols);
+		output_row(&row[t], (const float *)d + t * cols, e ? (const float *)e + t * cols : NULL,
+			(const float *)g + t * stride + col0, (const float *)y + t * stride + col0, cols);
 }

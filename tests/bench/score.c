@@ -3,10 +3,11 @@
  *     build/bench/score [DEVICE [LAYERS [CAPTIONS [TOKENS [FORMATS [kl]]]]]]      cuda 36 128 13 16
  *
  * Captions have TOKENS tokens, batches 8 captions; FORMATS 1 is wfp8_afp8 alone; kl adds their divergences, in fp64,
- * with what memory they and a recipe that is run take. Prints the time of each pass and, on a GPU, what share that is of
- * what it could do at most: of products of bf16, and of loading the weights. Counted are the products that are made
- * (enum products), not what attention multiplies; the most is one large product again and again, measured in the same
- * run. Long inputs: cuda 36 128 512 1.
+ * with what memory they and a recipe that is run take. Prints the time of each pass and, on a GPU, what share that is
+ * of what it could do at most: of products of bf16, and of loading the weights. Counted are the products of linears that
+ * are made (enum products), not what attention multiplies: a faster way to the same scores makes fewer of them, and its
+ * share need not rise. The most is one large product ten times in a row, measured in the same run before all else; the
+ * products of a pass reach nine tenths of it. Long inputs: cuda 36 128 512 1.
  *
  * Weights lie in memory of the process, as a mapped checkpoint in the page cache would. On 2 cores take few layers: the
  * whole takes hours there. */

@@ -389,7 +389,8 @@ static void test_quantized_products(void)
 		amax[i] = i ? 1 : 0.9f;
 	for (size_t q = 0; q < sizeof all / sizeof *all; q++)
 		for (size_t i = 0; i < SIZES * 3; i++) {
-			size_t T = sizes[(i + q) % SIZES], in = sizes[(i + 4) % SIZES] * (i % 2 ? 4 : 1), out = sizes[(i + 9) % SIZES];
+			size_t T = sizes[(i + q) % SIZES], out = sizes[(i + 9) % SIZES];
+			size_t in = sizes[(i + 4) % SIZES] * (i % 2 ? 4 : 1);
 			if (i == 3)
 				in = small ? 520 : 9728; /* several runs */
 			struct call c = {.a = T, .b = in, .c = out, .d = i / SIZES == 0, .difference = i / SIZES == 2,
@@ -769,6 +770,7 @@ int main(int argc, char **argv)
 	GPU_TEST(test_elementwise);
 	GPU_TEST(test_products);
 	GPU_TEST(test_difference_products);
+	GPU_TEST(test_quantized_products);
 	GPU_TEST(test_rewritten);
 	GPU_TEST(test_rows);
 	GPU_TEST(test_cross_entropy);
