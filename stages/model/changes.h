@@ -11,6 +11,9 @@
  * where x^ - x is d and W^ - W nothing when that quantizer is off. So no difference of two models is ever formed from
  * their values: d has the digits of fp32 however small it is, and a divergence, which is quadratic in it, has them too.
  *
+ * The first product is linear_change(), whose factors a backend may round, but linear() for a mix that quantizes inputs
+ * in several groups: on which side of a border of the grid x + d falls depends on the last digits of d.
+ *
  * A layer has four steps, one a search group, and group g of all is step g % 4 of layer g / 4:
  *
  *     step   reads                                   makes

@@ -2,14 +2,14 @@
 
 #include "common/error.h"
 
-/* A checkpoint's bytes of the largest weight and its bf16 parts; the next layer's weights on their way and parts of the
- * last few that are kept, 8 of each at most; and what products and sums want. */
+/* A checkpoint's bytes of the largest weight; the next layer's weights on their way, 8 at most, and bf16 parts of those
+ * that are kept, 32 of up to three parts; and what products and sums want. */
 static size_t workspace_bytes(const struct lm_config *config)
 {
-	const size_t least = (size_t)512 << 20, bytes_an_element = 4, several = 8 * (2 + 4);
+	const size_t least = (size_t)512 << 20, kept_most = (size_t)3 << 30;
+	const size_t one = config->intermediate_size * config->hidden_size, kept = 32 * 6 * one;
 	size_t rows = config->vocab_size > config->intermediate_size ? config->vocab_size : config->intermediate_size;
-	return least + bytes_an_element * rows * config->hidden_size +
-		several * config->intermediate_size * config->hidden_size;
+	return least + 2 * rows * config->hidden_size + 8 * 2 * one + (kept < kept_most ? kept : kept_most);
 }
 
 int device_room(const struct ops *ops, const struct lm_config *config, device_need *need, const void *context,

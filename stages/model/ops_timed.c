@@ -42,6 +42,13 @@ TIMED("products", linear_backward,
 	(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in, size_t out, float beta),
 	(dx, dy, W, T, in, out, beta))
 
+TIMED("products", linear_quantized, (dev_f32 *y, dev_f32 *scratch, const dev_f32 *x, const dev_weight *W, size_t T,
+	size_t in, size_t out, struct quantizer quantizer, float amax, int difference),
+	(y, scratch, x, W, T, in, out, quantizer, amax, difference))
+TIMED("products", linear_change,
+	(dev_f32 *y, const dev_f32 *d, const dev_weight *W, size_t T, size_t in, size_t out, float beta),
+	(y, d, W, T, in, out, beta))
+
 TIMED("forward", embed, (dev_f32 *out, const dev_weight *table, const dev_i32 *ids, size_t T, size_t H),
 	(out, table, ids, T, H))
 TIMED("forward", rmsnorm, (dev_f32 *y, const dev_f32 *x, const dev_weight *w, double eps, size_t rows, size_t n),
@@ -76,8 +83,23 @@ TIMED("quantize", quant_error, (dev_f64 *sums, const dev_f32 *q, const dev_f32 *
 TIMED("quantize", weight_error, (dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count),
 	(sums, q, W, count))
 
-TIMED("errors", output_error, (dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
-	size_t cols, size_t stride, size_t col0), (sums, d, g, y, T, cols, stride, col0))
+TIMED("errors", output_error, (dev_f64 *sums, const dev_f32 *d, const dev_f32 *e, const dev_f32 *g, const dev_f32 *y,
+	size_t T, size_t cols, size_t stride, size_t col0), (sums, d, e, g, y, T, cols, stride, col0))
+
+TIMED("changes", change_apply, (dev_f32 *y, const dev_f32 *x, const dev_i32 *base, const dev_f32 *d, size_t T, size_t n),
+	(y, x, base, d, T, n))
+TIMED("changes", change_from, (dev_f32 *d, const dev_f32 *y, const dev_f32 *x, const dev_i32 *base, size_t T, size_t n),
+	(d, y, x, base, T, n))
+TIMED("changes", rmsnorm_change, (dev_f32 *dy, const dev_f32 *d, const dev_f32 *x, const dev_i32 *base,
+	const dev_weight *w, double eps, size_t T, size_t heads, size_t n), (dy, d, x, base, w, eps, T, heads, n))
+TIMED("changes", attention_change, (dev_f32 *dO, const dev_f32 *dq, const dev_f32 *dk, const dev_f32 *dv,
+	const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, const dev_i32 *base, struct packing packing, size_t nh,
+	size_t nk, size_t hd), (dO, dq, dk, dv, q, k, v, base, packing, nh, nk, hd))
+TIMED("changes", swiglu_change, (dev_f32 *da, const dev_f32 *dg, const dev_f32 *du, const dev_f32 *g, const dev_f32 *u,
+	const dev_i32 *base, size_t T, size_t n), (da, dg, du, g, u, base, T, n))
+TIMED("changes", softmax, (dev_f32 *p, const dev_f32 *z, size_t T, size_t V), (p, z, T, V))
+TIMED("changes", divergence, (dev_f64 *kl, dev_f64 *loss, const dev_f32 *p, const dev_f32 *d, const dev_i32 *base,
+	size_t first, const dev_i32 *label, size_t T, size_t V), (kl, loss, p, d, base, first, label, T, V))
 
 const struct ops *ops_timed(const struct ops *ops)
 {
@@ -110,5 +132,14 @@ const struct ops *ops_timed(const struct ops *ops)
 	TAKE(quant_error);
 	TAKE(weight_error);
 	TAKE(output_error);
+	TAKE(linear_quantized);
+	TAKE(linear_change);
+	TAKE(change_apply);
+	TAKE(change_from);
+	TAKE(rmsnorm_change);
+	TAKE(attention_change);
+	TAKE(swiglu_change);
+	TAKE(softmax);
+	TAKE(divergence);
 	return &table;
 }

@@ -5,10 +5,11 @@
  *     products    all matrix products, forward, backward and of differences
  *     quantize    quantizers, maxima, and what they are off by
  *     errors      what the changes of outputs add up to
+ *     changes     of norms, attention and SwiGLU in a changed model, and how far they move predictions
  *
- * What is not among them stays in the phase that the program named (graph/stage.h), as do operations in fp64. Waiting
- * makes a GPU slower, as nothing is prepared while it computes: for shares, not for totals. On the CPU only what the
- * program's first thread does is booked.
+ * What is not among them stays in the phase that the program named (graph/stage.h). Waiting makes a GPU slower, as
+ * nothing is prepared while it computes: for shares, not for totals. On the CPU only what the program's first thread
+ * does is booked.
  */
 #ifndef QG_MODEL_OPS_TIMED_H
 #define QG_MODEL_OPS_TIMED_H

@@ -41,7 +41,7 @@ struct piece {
 
 /* Buffers of a worker, and what they have room for. */
 struct scratch {
-	dev_f32 *x;                 /* [rows, in] quantized or its difference */
+	dev_f32 *x;                 /* [rows, in] for linear_quantized() */
 	dev_f32 *e;                 /* [rows, slice] (x^ - x) W^T */
 	dev_f32 *d;                 /* [rows, slice] */
 };
@@ -226,8 +226,7 @@ static size_t scoring_need(const void *context, size_t run_bytes)
 	}
 	size_t pack = tokens < s->ops->pack_tokens ? tokens : s->ops->pack_tokens;
 	pack = pack > rows ? pack : rows;
-	/* A GPU also has the gradient of the logits in three bf16 parts. */
-	return visits_bytes(s, tokens, pack) + 6 * pack * s->config->vocab_size +
+	return visits_bytes(s, tokens, pack) +
 		transformer_pass_bytes(s->ops, s->config, s->selection.batches, s->selection.count, 1, run_bytes);
 }
 
@@ -293,50 +292,51 @@ static int quantize_slice(void *context, size_t index, size_t worker)
 	return 0;
 }
 
-/* e = (x^ - x) W^T, then x^ itself, in the worker's buffers. */
-static void activation_prepare(const struct scoring *s, const struct scratch *t, const struct activation_variant *a,
+/* e = (x^ - x) W^T */
+static void error_run(const struct scoring *s, const struct scratch *t, const struct activation_variant *a,
 	const struct piece *piece)
 {
 	const struct linear_site *site = s->site;
-	const dev_f32 *x = site->x[piece->first];
 	const size_t in = site->linear->in;
-	const dev_weight *W = weight_at_const(s->ops, site->W, s->row0 * in);
-	s->ops->quantize(t->x, x, piece->rows, in, a->quantizer, a->amax, 1);
-	s->ops->linear(t->e, t->x, W, piece->rows, in, s->rows, 0);
-	s->ops->quantize(t->x, x, piece->rows, in, a->quantizer, a->amax, 0);
+	s->ops->linear_quantized(t->e, t->x, site->x[piece->first], weight_at_const(s->ops, site->W, s->row0 * in),
+		piece->rows, in, s->rows, a->quantizer, a->amax, 1);
+}
+
+/* d = x^ (Q(W) - W)^T */
+static void product_run(const struct scoring *s, const struct scratch *t, const struct product *product,
+	const struct piece *piece)
+{
+	const struct linear_site *site = s->site;
+	const struct activation_variant *a = &s->activations[product->activation];
+	const dev_f32 *x = site->x[piece->first];
+	const dev_weight *dW = s->dW[product->weight];
+	if (a->quantizer.element == ELEMENT_NONE)
+		s->ops->linear(t->d, x, dW, piece->rows, site->linear->in, s->rows, 0);
+	else
+		s->ops->linear_quantized(t->d, t->x, x, dW, piece->rows, site->linear->in, s->rows, a->quantizer, a->amax, 0);
 }
 
 /* The two terms are added after both products are done: the same bits whether e is made for one or for many. */
-static const dev_f32 *product_run(const struct scoring *s, const struct product *product, const struct scratch *t,
-	const struct piece *piece)
-{
-	const struct linear_site *site = s->site;
-	const int quantized = s->activations[product->activation].quantizer.element != ELEMENT_NONE;
-	const dev_f32 *x = quantized ? t->x : site->x[piece->first];
-	if (product->weight == NOTHING)
-		return t->e;
-	s->ops->linear(t->d, x, s->dW[product->weight], piece->rows, site->linear->in, s->rows, 0);
-	if (quantized)
-		s->ops->add(t->d, t->d, t->e, piece->rows * s->rows);
-	return t->d;
-}
-
 static int score_piece(void *context, size_t index, size_t worker)
 {
 	const struct scoring *s = context;
 	const struct linear_site *site = s->site;
 	const struct piece *piece = &s->pieces[index];
 	const struct activation_variant *a = &s->activations[piece->activation];
+	const struct scratch *t = &s->scratch[worker];
+	const dev_f32 *e = a->quantizer.element == ELEMENT_NONE ? NULL : t->e;
 	const size_t first = piece->first;
-	if (a->quantizer.element != ELEMENT_NONE)
-		activation_prepare(s, &s->scratch[worker], a, piece);
+	if (e)
+		error_run(s, t, a, piece);
 	for (size_t p = 0; p < s->product_count; p++) {
 		const struct product *product = &s->products[p];
+		const int alone = product->weight == NOTHING;
 		if (!product_takes_part(product, piece))
 			continue;
-		s->ops->output_error(f64_at(s->row_sums, OUTPUT_SUMS * product->row[first]),
-			product_run(s, product, &s->scratch[worker], piece), site->dy[first], site->y[first], piece->rows, s->rows,
-			site->linear->out, s->row0);
+		if (!alone)
+			product_run(s, t, product, piece);
+		s->ops->output_error(f64_at(s->row_sums, OUTPUT_SUMS * product->row[first]), alone ? e : t->d,
+			alone ? NULL : e, site->dy[first], site->y[first], piece->rows, s->rows, site->linear->out, s->row0);
 	}
 	return 0;
 }

@@ -32,7 +32,6 @@ extern "C" struct cuda_limits cuda_limits_measure(void)
 {
 	const struct matmul product = {
 		.b_across = 1, .m = SIDE, .n = SIDE, .k = SIDE, .lda = SIDE, .ldb = SIDE, .ldc = SIDE,
-		.count = 1,
 	};
 	void *a = NULL, *b = NULL, *host = NULL;
 	struct cuda_limits limits = {0, 0, 0};
@@ -48,7 +47,7 @@ extern "C" struct cuda_limits cuda_limits_measure(void)
 		CUDA_TRY(cudaMemcpyAsync(b, a, copy_bytes, cudaMemcpyDeviceToDevice, cuda_stream()));
 	});
 	const char *second = (const char *)a + (size_t)SIDE * SIDE * 2;
-	limits.flops = 2.0 * (double)(SIDE * SIDE * SIDE) / time_of([&] { matmul_run(&product, a, second, 0, b); });
+	limits.flops = 2.0 * (double)(SIDE * SIDE * SIDE) / time_of([&] { matmul_run(&product, 1, a, second, 0, b); });
 	CUDA_TRY(cudaFree(a));
 	CUDA_TRY(cudaFree(b));
 	CUDA_TRY(cudaFreeHost(host));

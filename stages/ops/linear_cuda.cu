@@ -3,47 +3,75 @@
 #include <assert.h>
 #include <cuda_bf16.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ops/matmul_cuda.cuh"
+#include "ops/quantize_cuda.cuh"
 
 extern "C" {
 #include "common/memory.h"
 #include "ops/change.h"
 #include "ops/linear.h"
+#include "ops/quantize.h"
 }
 
 /* An fp32 product on tensor cores that take bf16: a number is the sum of parts of 8 bits,
  *
  *     x = x1 + x2 + x3,   x1 = bf16(x), x2 = bf16(x - x1), x3 = bf16(x - x1 - x2)
  *
- * exactly but for what is below 2^-24 of it, and the product the sum of the products of parts that matter, each with
- * fp32 accumulation. Weights of a bf16 checkpoint are one part, and the product costs three bf16 products.
- *
- * Parts of x stand one below the other, so that those to be multiplied with one part of W are one matrix.
+ * exactly but for what is below 2^-24 of it, and the product the sum of the products of parts that matter. Weights of a
+ * bf16 checkpoint are one part, and the product costs three bf16 products. They are one product with three times the
+ * columns, [x3 x2 x1] and [W W W], so that the tensor cores add them up: nothing of fp32 is written but the result.
  *
  * Tensor cores cut off what an fp32 sum cannot hold where the CPU rounds: each of some k/16 steps takes up to 2^-23
- * off, always towards zero (measured: 5e-6 of the largest result at k = 5001). Long sums are therefore cut into runs of
- * at most RUN_MAX. All products of parts and runs are added up in fp64 and rounded once.
+ * off, always towards zero (measured: 5e-6 of the largest result at k = 5001). The small parts therefore come first:
+ * what is cut off while they are summed is small, too. Long sums are cut into runs of at most run_max, each added to
+ * the ones before and rounded.
  *
- * A difference Q(W) - W wants less: its three products are one over [x1 x2 x1] and [W1 W1 W2], uncut, and there is
- * nothing left to add up. That cuts d off by 1e-5 at k = 2560 (scores of the first linear of a 4B model moved by
- * 1.7e-5), and by some 4e-5 at k = 9728. */
+ * A gradient g . W is multiplied to 16 bits, g1 and g2: gradients weigh the errors they are multiplied with, and a
+ * score, the sum of thousands of (g d)^2, wants three digits. So are errors: a difference Q(W) - W, over [x2 x1 x1] and
+ * [W1 W2 W1], uncut, and that of an activation, Q(x) - x, over the last places of what is there for x. A quantized
+ * activation with one scale is that scale times codes of 8 bits: codes are one part, [c c] and [W2 W1].
+ *
+ * A change (ops.h) has digits of its own however small it is: 8 bits of each factor, one part, are 1e-3 of a result, at
+ * random. */
 
-enum { PARTS_MAX = 3, PAD = 8, RUN_MAX = 4096 };
+enum { PLACES_MAX = 6, PAD = 8 };
 
-/* How many parts of x part j of W is multiplied with; 0: W has no such part. What is left out is below 2^-24 of the
- * product of the magnitudes, for a difference 2^-16: it is an error itself, of which scores want three digits. */
-static const size_t x_parts[][PARTS_MAX] = {
-	[CUDA_WEIGHT_BF16] = {3, 0, 0},
-	[CUDA_WEIGHT_F16] = {3, 2, 0},
-	[CUDA_WEIGHT_F32] = {3, 2, 1},
-	[CUDA_WEIGHT_DIFFERENCE] = {2, 1, 0}, /* side by side when it is multiplied as it stands */
+static const size_t run_max = 4096;
+
+/* What is multiplied: in place i part x[i] of x with part W[i] of W, counted from 0. What is left out is below 2^-24 of
+ * the product of the magnitudes, or below 2^-16. */
+struct pairs {
+	int count;
+	unsigned char x[PLACES_MAX], W[PLACES_MAX];
 };
 
-/* Rows of x at a time, and bytes of products of parts and runs: longer inputs and wider outputs are cut. Where an
- * output is cut does not depend on the rows: a product's bits depend on its columns. */
-static const size_t rows_max = 4096, product_bytes = (size_t)512 << 20;
-static const size_t change_rows_max = 8192; /* of changes, which are one part and leave no products */
+/* By enum cuda_weight. */
+static const struct pairs exact_pairs[] = {
+	{3, {2, 1, 0}, {0, 0, 0}},
+	{5, {2, 1, 1, 0, 0}, {0, 1, 0, 1, 0}},
+	{6, {2, 1, 0, 1, 0, 0}, {0, 1, 2, 0, 1, 0}},
+	{3, {1, 0, 0}, {0, 1, 0}},
+};
+
+static const struct pairs gradient_pairs[] = {
+	{2, {1, 0}, {0, 0}},
+	{3, {1, 0, 0}, {0, 1, 0}},
+	{3, {1, 0, 0}, {0, 1, 0}},
+	{3, {1, 0, 0}, {0, 1, 0}},
+};
+
+static const struct pairs change_pairs = {1, {0}, {0}};
+
+static_assert(CUDA_WEIGHT_BF16 == 0 && CUDA_WEIGHT_F16 == 1 && CUDA_WEIGHT_F32 == 2 && CUDA_WEIGHT_DIFFERENCE == 3,
+	"the tables are in this order");
+
+/* Rows of x at a time, and bytes of a weight's parts. Where an output is cut does not depend on the rows: a product's
+ * bits depend on its columns. Changes, of which there are many rows, have room for more, and the one part of a
+ * vocabulary is kept for them. */
+static const size_t rows_max = 4096, weight_bytes_max = (size_t)256 << 20;
+static const size_t change_rows_max = 8192, change_kept_max = (size_t)1 << 30;
 
 /* ---- what a weight is ---- */
 
@@ -98,12 +126,26 @@ static struct range weight_range(const dev_weight *W, size_t count)
 
 /* ---- kernels ---- */
 
-/* Where the parts of a matrix lie: in row r of place s from r step + s plane on, ld elements of which those behind the
- * matrix's columns are zeros. */
+/* Where the parts of a matrix go: row r of place s from r step + s plane on, ld elements of which those behind the
+ * matrix's columns are zeros. Its own rows are from_step elements apart. */
 struct layout {
-	size_t parts, ld, step, plane;
-	unsigned char places[PARTS_MAX]; /* of part p: a bit each */
+	size_t from_step, ld, step, plane;
+	int places;
+	unsigned char part[PLACES_MAX]; /* of each place */
 };
+
+template <typename T> static __device__ T chosen(int part, T a, T b, T c)
+{
+	return part == 0 ? a : part == 1 ? b : c;
+}
+
+/* The next part of what is left of x. */
+static __device__ __nv_bfloat16 take_part(float *left)
+{
+	const __nv_bfloat16 part = __float2bfloat16_rn(*left);
+	*left = __fsub_rn(*left, __bfloat162float(part));
+	return part;
+}
 
 /* Parts of x[rows][cols]; rows behind are zeros. A block a row. Infinity and NaN are NaN in the second part, and so in
  * every product. */
@@ -111,21 +153,24 @@ __global__ static void split_kernel(__nv_bfloat16 *to, const float *x, size_t ro
 {
 	const size_t row = blockIdx.x;
 	for (size_t i = threadIdx.x; i < l.ld; i += blockDim.x) {
-		float left = i < cols && row < rows ? x[row * cols + i] : 0;
-		for (size_t p = 0; p < l.parts; p++) {
-			const __nv_bfloat16 part = __float2bfloat16_rn(left);
-			for (int s = 0; s < PARTS_MAX; s++)
-				if (l.places[p] >> s & 1)
-					to[row * l.step + s * l.plane + i] = part;
-			left = __fsub_rn(left, __bfloat162float(part));
-		}
+		float left = i < cols && row < rows ? x[row * l.from_step + i] : 0;
+		const __nv_bfloat16 a = take_part(&left), b = take_part(&left), c = take_part(&left);
+		for (int s = 0; s < l.places; s++)
+			to[row * l.step + s * l.plane + i] = chosen(l.part[s], a, b, c);
 	}
 }
 
-static __device__ uint2 four(__nv_bfloat16 a, __nv_bfloat16 b, __nv_bfloat16 c, __nv_bfloat16 d)
+static __device__ uint2 take_parts(float4 *left)
 {
+	const __nv_bfloat16 a = take_part(&left->x), b = take_part(&left->y);
+	const __nv_bfloat16 c = take_part(&left->z), d = take_part(&left->w);
 	return make_uint2((uint32_t)__bfloat16_as_ushort(a) | (uint32_t)__bfloat16_as_ushort(b) << 16,
 		(uint32_t)__bfloat16_as_ushort(c) | (uint32_t)__bfloat16_as_ushort(d) << 16);
+}
+
+static __device__ uint2 chosen(int part, uint2 a, uint2 b, uint2 c)
+{
+	return make_uint2(chosen(part, a.x, b.x, c.x), chosen(part, a.y, b.y, c.y));
 }
 
 /* The same, four elements a thread: cols and all of the layout multiples of 4, everything 16-aligned. */
@@ -135,60 +180,69 @@ __global__ static void split4_kernel(uint2 *to, const float4 *x, size_t rows, si
 	for (size_t i = threadIdx.x; i < l.ld / 4; i += blockDim.x) {
 		float4 left = make_float4(0, 0, 0, 0);
 		if (i < cols / 4 && row < rows)
-			left = x[row * (cols / 4) + i];
-		for (size_t p = 0; p < l.parts; p++) {
-			const __nv_bfloat16 a = __float2bfloat16_rn(left.x), b = __float2bfloat16_rn(left.y);
-			const __nv_bfloat16 c = __float2bfloat16_rn(left.z), d = __float2bfloat16_rn(left.w);
-			for (int s = 0; s < PARTS_MAX; s++)
-				if (l.places[p] >> s & 1)
-					to[(row * l.step + s * l.plane) / 4 + i] = four(a, b, c, d);
-			left.x = __fsub_rn(left.x, __bfloat162float(a));
-			left.y = __fsub_rn(left.y, __bfloat162float(b));
-			left.z = __fsub_rn(left.z, __bfloat162float(c));
-			left.w = __fsub_rn(left.w, __bfloat162float(d));
-		}
-	}
-}
-
-/* y[t][c] = beta y + the sum over products of parts, the last ones first; a row begins ld_p elements after the one
- * above it. */
-__global__ static void gather_kernel(float *y, const float *products, size_t rows, size_t cols, size_t ld, size_t ld_p,
-	int count, float beta)
-{
-	const size_t c = (size_t)blockIdx.y * blockDim.x + threadIdx.x, t = blockIdx.x;
-	if (c >= cols)
-		return;
-	double sum = 0;
-	for (int p = count - 1; p >= 0; p--)
-		sum += (double)products[((size_t)p * rows + t) * ld_p + c];
-	/* What is in y is not read when beta is 0: it may be NaN. */
-	y[t * ld + c] = (float)(beta == 0 ? sum : (double)y[t * ld + c] + sum);
-}
-
-/* The same, four elements a thread: cols and ld multiples of 4, y 16-aligned. COUNT products when it is not 0. */
-template <int COUNT> __global__ static void gather4_kernel(float4 *y, const float4 *products, size_t rows, size_t cols4,
-	size_t ld4, size_t ld_p4, int count, float beta)
-{
-	const size_t c = (size_t)blockIdx.y * blockDim.x + threadIdx.x, t = blockIdx.x;
-	double a = 0, b = 0, d = 0, e = 0;
-	if (c >= cols4)
-		return;
+			left = x[row * (l.from_step / 4) + i];
+		const uint2 a = take_parts(&left), b = take_parts(&left), c = take_parts(&left);
 #pragma unroll
-	for (int p = (COUNT ? COUNT : count) - 1; p >= 0; p--) {
-		const float4 more = products[((size_t)p * rows + t) * ld_p4 + c];
-		a += (double)more.x;
-		b += (double)more.y;
-		d += (double)more.z;
-		e += (double)more.w;
+		for (int s = 0; s < PLACES_MAX; s++)
+			if (s < l.places)
+				to[(row * l.step + s * l.plane) / 4 + i] = chosen(l.part[s], a, b, c);
 	}
-	if (beta != 0) {
-		const float4 old = y[t * ld4 + c];
-		a = (double)old.x + a;
-		b = (double)old.y + b;
-		d = (double)old.z + d;
-		e = (double)old.w + e;
+}
+
+/* What becomes of x before it is split. */
+enum form { FORM_VALUE, FORM_ERROR, FORM_CODE };
+
+struct quantization {
+	int element, own;          /* own: a row has its own maximum */
+	float amax;
+	enum form form;
+};
+
+static __device__ float formed(float x, struct scaling q, enum form form)
+{
+	return form == FORM_CODE ? code(x, q) : result(quantized(x, q), x, form == FORM_ERROR);
+}
+
+static __device__ int largest_bits(float4 v)
+{
+	return max(max(magnitude_bits(v.x), magnitude_bits(v.y)), max(magnitude_bits(v.z), magnitude_bits(v.w)));
+}
+
+/* As split4_kernel, of columns first .. of quantized rows of all columns. */
+__global__ static void split_quantized_kernel(uint2 *to, const float4 *x, size_t all, size_t first, size_t cols,
+	struct layout l, struct quantization how)
+{
+	const float4 *row = x + blockIdx.x * (all / 4);
+	float amax = how.amax;
+	if (how.own) {
+		int top = 0;
+		for (size_t i = threadIdx.x; i < all / 4; i += blockDim.x)
+			top = larger_of(top, largest_bits(row[i]));
+		amax = __int_as_float(block_largest(top));
 	}
-	y[t * ld4 + c] = make_float4((float)a, (float)b, (float)d, (float)e);
+	const struct scaling q = scaling_of(how.element, amax);
+	for (size_t i = threadIdx.x; i < l.ld / 4; i += blockDim.x) {
+		float4 left = make_float4(0, 0, 0, 0);
+		if (i < cols / 4) {
+			const float4 v = row[first / 4 + i];
+			left = make_float4(formed(v.x, q, how.form), formed(v.y, q, how.form), formed(v.z, q, how.form),
+				formed(v.w, q, how.form));
+		}
+		const uint2 a = take_parts(&left), b = take_parts(&left);
+		for (int s = 0; s < l.places; s++)
+			to[(blockIdx.x * l.step + s * l.plane) / 4 + i] = l.part[s] ? b : a;
+	}
+}
+
+/* y[t][c] = beta y + what was multiplied elsewhere, a row ld_p elements after the one above it. */
+__global__ static void gather_kernel(float *y, const float *product, size_t cols, size_t ld_p, float beta)
+{
+	const size_t t = blockIdx.x;
+	for (size_t c = threadIdx.x; c < cols; c += blockDim.x) {
+		const float p = product[t * ld_p + c];
+		/* What is in y is not read when beta is 0: it may be NaN. */
+		y[t * cols + c] = beta == 0 ? p : __fadd_rn(y[t * cols + c], p);
+	}
 }
 
 /* ---- launchers ---- */
@@ -208,274 +262,307 @@ static size_t smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-static int parts_of(enum cuda_weight kind)
-{
-	int n = 0;
-	while (n < PARTS_MAX && x_parts[kind][n])
-		n++;
-	return n;
-}
-
-/* A sum over k, cut into equal runs; what is behind k is zeros. */
-struct runs {
-	size_t count, length;
-};
-
-static struct runs runs_of(size_t k)
-{
-	const size_t count = (k + RUN_MAX - 1) / RUN_MAX;
-	return (struct runs){count, padded((k + count - 1) / count)};
-}
-
-/* A product of two fp32 matrices in parts: x[rows, k] . W. */
-struct product {
-	enum cuda_weight kind;
-	size_t across;                 /* W is [cols, k] rather than [k, cols] */
-	size_t rows, cols;
-	struct runs runs;              /* of k */
-	const __nv_bfloat16 *x, *W;    /* parts; a row of x has all runs */
-	size_t ldw, plane;             /* of W: elements from row to row, from part to part */
-};
-
-static size_t product_count(enum cuda_weight kind, struct runs runs)
-{
-	size_t n = 0;
-	for (int j = 0; j < PARTS_MAX; j++)
-		n += x_parts[kind][j];
-	return n * runs.count;
-}
-
-/* Parts one below the other, each [rows][ld]. */
-static struct layout stacked(size_t parts, size_t rows, size_t ld)
-{
-	return (struct layout){parts, ld, ld, rows * ld, {1, 2, 4}};
-}
-
-/* Parts side by side in rows of PARTS_MAX ld: those of x and of W for products of differences. */
-static struct layout beside_x(size_t ld)
-{
-	return (struct layout){2, ld, PARTS_MAX * ld, ld, {1 | 4, 2, 0}};
-}
-
-static struct layout beside_W(size_t ld)
-{
-	return (struct layout){2, ld, PARTS_MAX * ld, ld, {1 | 2, 4, 0}};
-}
-
-static size_t layout_bytes(const struct layout *l, size_t rows)
-{
-	return (l->step > l->ld ? rows * l->step : l->parts * l->plane) * sizeof(__nv_bfloat16);
-}
-
 /* Parts of x[rows, cols], with rows behind up to rows_to. */
 static void split_to(__nv_bfloat16 *to, const float *x, size_t rows, size_t rows_to, size_t cols, struct layout l)
 {
-	if (cols % 4 == 0 && aligned16(x) && aligned16(to))
-		CUDA_LAUNCH(split4_kernel, (unsigned)rows_to, cuda_row_threads(cols / 4), 0, (uint2 *)to, (const float4 *)x,
+	if (cols % 4 == 0 && l.from_step % 4 == 0 && aligned16(x) && aligned16(to))
+		CUDA_LAUNCH(split4_kernel, (unsigned)rows_to, cuda_row_threads(l.ld / 4), 0, (uint2 *)to, (const float4 *)x,
 			rows, cols, l);
 	else
-		CUDA_LAUNCH(split_kernel, (unsigned)rows_to, cuda_row_threads(cols), 0, to, x, rows, cols, l);
-}
-
-/* The same in workspace. */
-static const __nv_bfloat16 *split(enum cuda_slot slot, const float *x, size_t rows, size_t rows_to, size_t cols,
-	struct layout l)
-{
-	__nv_bfloat16 *to = (__nv_bfloat16 *)cuda_workspace(slot, layout_bytes(&l, rows_to));
-	split_to(to, x, rows, rows_to, cols, l);
-	return to;
+		CUDA_LAUNCH(split_kernel, (unsigned)rows_to, cuda_row_threads(l.ld), 0, to, x, rows, cols, l);
 }
 
 /* ---- parts of weights ---- */
 
 /* Weights are multiplied many times as long as they stay what they are: with each batch, with each form of the input.
- * The parts of the last few are kept, and of the last that is
- * larger than kept_bytes: a vocabulary's. */
-enum { KEPT = 8 };
-static const size_t kept_bytes = (size_t)256 << 20;
+ * The parts of those of a layer are kept: forward and backward 9 and 11 runs, seven differences. Larger ones
+ * are not. */
+enum { KEPT = 32 };
+static const size_t kept_bytes_max = (size_t)3 << 30; /* of all; device_room.c counts with it */
 
-static struct kept {
+/* Parts of W[rows, cols], cut out of a weight. */
+struct cut {
 	const float *W;
-	uint64_t version;
+	uint64_t version;       /* of the weight; 0: not to be kept */
 	size_t rows, rows_to, cols;
 	struct layout layout;
+};
+
+static struct kept {
+	struct cut cut;
 	__nv_bfloat16 *memory;
 	size_t bytes;
 	uint64_t used;
-} kept[KEPT + 1];
+} kept[KEPT];
 
-static int kept_is(const struct kept *a, const struct kept *b)
+static size_t cut_bytes(const struct cut *c)
 {
+	return c->layout.places * (c->layout.plane > c->layout.ld ? c->layout.plane : c->rows_to * c->layout.ld) *
+		sizeof(__nv_bfloat16);
+}
+
+static int cut_equal(const struct cut *a, const struct cut *b)
+{
+	const struct layout *l = &a->layout, *m = &b->layout;
 	return a->W == b->W && a->version == b->version && a->rows == b->rows && a->rows_to == b->rows_to &&
-		a->cols == b->cols && a->layout.parts == b->layout.parts && a->layout.step == b->layout.step &&
-		a->layout.plane == b->layout.plane;
+		a->cols == b->cols && l->from_step == m->from_step && l->ld == m->ld && l->step == m->step &&
+		l->plane == m->plane && l->places == m->places && !memcmp(l->part, m->part, sizeof l->part);
 }
 
-/* The one that is wanted, or the one to give up for it. */
-static struct kept *kept_place(const struct kept *wanted)
+/* Written anew since its parts were made, or never made. */
+static int kept_is_dead(const struct kept *k)
 {
-	struct kept *oldest = kept;
-	if (wanted->bytes > kept_bytes)
-		return &kept[KEPT];
-	for (struct kept *k = kept; k < kept + KEPT; k++) {
-		if (k->memory && kept_is(k, wanted))
-			return k;
-		oldest = k->used < oldest->used ? k : oldest;
-	}
-	return oldest;
+	return k->memory && weight_range((const dev_weight *)k->cut.W, 1).version != k->cut.version;
 }
 
-/* As split(), of a weight with the version. */
-static const __nv_bfloat16 *split_weight(const float *W, uint64_t version, size_t rows, size_t rows_to, size_t cols,
-	struct layout l)
+/* What is to make room: best what is dead and has the size, so that memory is not asked for layer by layer. */
+static struct kept *kept_victim(size_t bytes)
+{
+	struct kept *best = NULL;
+	int best_rank = 0;
+	for (struct kept *k = kept; k < kept + KEPT; k++) {
+		const int dead = kept_is_dead(k), rank = dead && k->bytes == bytes ? 4 : !k->memory ? 3 : dead ? 2 : 1;
+		if (rank > best_rank || (rank == best_rank && k->used < best->used)) {
+			best = k;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+static void kept_release(struct kept *k)
+{
+	CUDA_TRY(cudaFree(k->memory));
+	*k = (struct kept){};
+}
+
+/* Gives up what was used longest ago until so many bytes more are not too many. */
+static void kept_make_room(size_t bytes)
+{
+	for (;;) {
+		struct kept *oldest = NULL;
+		size_t all = bytes;
+		for (struct kept *k = kept; k < kept + KEPT; k++) {
+			all += k->bytes;
+			if (k->memory && (!oldest || k->used < oldest->used))
+				oldest = k;
+		}
+		if (all <= kept_bytes_max || !oldest)
+			return;
+		kept_release(oldest);
+	}
+}
+
+static const __nv_bfloat16 *weight_parts(const struct cut *cut)
 {
 	static uint64_t uses;
-	struct kept wanted = {W, version, rows, rows_to, cols, l};
-	if (!version)
-		return split(CUDA_W_PARTS, W, rows, rows_to, cols, l);
-	wanted.bytes = layout_bytes(&l, rows_to);
-	struct kept *k = kept_place(&wanted);
-	if (!k->memory || !kept_is(k, &wanted)) {
-		wanted.memory = (__nv_bfloat16 *)cuda_resize(k->memory, &k->bytes, wanted.bytes);
-		wanted.bytes = k->bytes;
-		*k = wanted;
-		split_to(k->memory, W, rows, rows_to, cols, l);
+	const size_t bytes = cut_bytes(cut);
+	if (!cut->version) {
+		__nv_bfloat16 *to = (__nv_bfloat16 *)cuda_workspace(CUDA_W_PARTS, bytes);
+		split_to(to, cut->W, cut->rows, cut->rows_to, cut->cols, cut->layout);
+		return to;
 	}
+	for (struct kept *k = kept; k < kept + KEPT; k++)
+		if (k->memory && cut_equal(&k->cut, cut)) {
+			k->used = ++uses;
+			return k->memory;
+		}
+	struct kept *k = kept_victim(bytes);
+	if (k->bytes != bytes) {
+		kept_release(k);
+		kept_make_room(bytes);
+		k->memory = (__nv_bfloat16 *)cuda_resize(NULL, &k->bytes, bytes);
+	}
+	k->cut = *cut;
 	k->used = ++uses;
+	split_to(k->memory, cut->W, cut->rows, cut->rows_to, cut->cols, cut->layout);
 	return k->memory;
 }
 
 /* ---- products ---- */
 
-/* Columns of the output at a time. */
-static size_t columns_at_a_time(size_t cols, enum cuda_weight kind, struct runs runs)
+/* y[T,n] = x[T,k] . W + beta y, W being [k,n], or [n,k] when it is across. */
+struct product {
+	float *y;
+	const float *x, *W;
+	size_t T, k, n;
+	float beta;
+	size_t across;
+	const struct pairs *pairs; /* of which the first skip are not multiplied, ... */
+	int skip;
+	const struct quantization *how; /* ... but when x is quantized here: NULL, or how ... */
+	float scale;               /* ... and what the product is multiplied with */
+	uint64_t version;          /* of W */
+	size_t run;                /* of k at a time, a multiple of PAD */
+	size_t rows_most, kept_most; /* rows at a time; bytes of parts of W that are kept */
+};
+
+/* k cut into equal runs; what is behind k is zeros. */
+static size_t run_of(size_t k, size_t most)
 {
-	const size_t fit = product_bytes / (product_count(kind, runs) * rows_max * sizeof(float)) / 128 * 128;
-	return smaller(cols, fit ? fit : 128);
+	const size_t count = (k + most - 1) / most;
+	assert(k > 0);
+	return padded((k + count - 1) / count);
 }
 
-static void gather(float *y, size_t ld, const float *products, size_t ldp, size_t rows, size_t cols, int count,
-	float beta)
+static struct layout layout_of(size_t from_step, size_t ld, size_t step, size_t plane, int places,
+	const unsigned char *part)
 {
-	const dim3 grid((unsigned)rows, cuda_blocks(cols, 256)), grid4((unsigned)rows, cuda_blocks(cols, 1024));
-	float4 *y4 = (float4 *)y;
-	const float4 *products4 = (const float4 *)products;
-	if (cols % 4 || ld % 4 || !aligned16(y))
-		CUDA_LAUNCH(gather_kernel, grid, 256, 0, y, products, rows, cols, ld, ldp, count, beta);
-	else if (count == 3)
-		CUDA_LAUNCH(gather4_kernel<3>, grid4, 256, 0, y4, products4, rows, cols / 4, ld / 4, ldp / 4, count, beta);
+	struct layout l = {from_step, ld, step, plane, places, {0}};
+	memcpy(l.part, part, sizeof l.part);
+	return l;
+}
+
+/* Columns of y whose weight's parts are not too many. */
+static size_t columns_at_a_time(const struct product *p)
+{
+	const size_t fit = weight_bytes_max / (p->pairs->count * p->run * sizeof(__nv_bfloat16)) / 128 * 128;
+	return smaller(p->n, fit ? fit : 128);
+}
+
+/* The parts of W for k from at on and columns c .. c+cols-1: [cols, places * run], or [places * run, padded(cols)]. */
+static const __nv_bfloat16 *product_weight(const struct product *p, size_t at, size_t c, size_t cols)
+{
+	const size_t depth = smaller(p->run, p->k - at), run = p->run, places = p->pairs->count, ld = padded(cols);
+	const size_t whole = places * padded(p->k) * padded(p->n) * sizeof(__nv_bfloat16);
+	struct cut cut = {.W = p->across ? p->W + c * p->k + at : p->W + at * p->n + c};
+	cut.version = whole <= p->kept_most ? p->version : 0;
+	if (p->across) {
+		cut.rows = cut.rows_to = cols;
+		cut.cols = depth;
+		cut.layout = layout_of(p->k, run, places * run, run, (int)places, p->pairs->W);
+	} else {
+		cut.rows = depth;
+		cut.rows_to = run;
+		cut.cols = cols;
+		cut.layout = layout_of(p->n, ld, ld, run * ld, (int)places, p->pairs->W);
+	}
+	return weight_parts(&cut);
+}
+
+/* The parts of a run of rows t .. of x, [rows, k]. */
+static const __nv_bfloat16 *product_x(const struct product *p, size_t t, size_t rows, size_t at, size_t k)
+{
+	__nv_bfloat16 *to = (__nv_bfloat16 *)cuda_workspace(CUDA_X_PARTS, rows * k * sizeof *to);
+	const int places = p->pairs->count - p->skip;
+	unsigned char part[PLACES_MAX] = {0};
+	if (!p->how || p->how->form != FORM_CODE)
+		memcpy(part, p->pairs->x + p->skip, (size_t)places);
+	const struct layout l = layout_of(p->k, p->run, k, p->run, places, part);
+	const size_t cols = smaller(p->run, p->k - at);
+	const float *x = p->x + t * p->k;
+	if (p->how)
+		CUDA_LAUNCH(split_quantized_kernel, (unsigned)rows, cuda_row_threads(l.ld / 4), 0, (uint2 *)to,
+			(const float4 *)x, p->k, at, cols, l, *p->how);
 	else
-		CUDA_LAUNCH(gather4_kernel<0>, grid4, 256, 0, y4, products4, rows, cols / 4, ld / 4, ldp / 4, count, beta);
+		split_to(to, x + at, rows, rows, cols, l);
+	return to;
 }
 
-/* y[rows, cols], a row ld elements after the one above it, = the product + beta y. */
-static void multiply(float *y, size_t ld, const struct product *p, float beta)
+/* to[rows, n], a row ld elements after the one above it, += a run of rows t .. of x. */
+static void product_run(const struct product *p, float *to, size_t ld, size_t t, size_t rows, size_t at, float beta)
 {
-	const size_t ldp = padded(p->cols), count = product_count(p->kind, p->runs);
-	float *products = (float *)cuda_workspace(CUDA_PRODUCTS, count * p->rows * ldp * sizeof(float)), *at = products;
-	for (int j = 0; j < parts_of(p->kind); j++) {
-		const size_t m = x_parts[p->kind][j] * p->rows;
+	const int places = p->pairs->count - p->skip;
+	const size_t k = places * p->run, all = p->pairs->count * p->run, step = columns_at_a_time(p);
+	const __nv_bfloat16 *x = product_x(p, t, rows, at, k);
+	for (size_t c = 0, cols; c < p->n; c += cols) {
+		cols = smaller(p->n - c, step);
 		const struct matmul shape = {
-			.b_across = p->across,
-			.m = m, .n = p->cols, .k = p->runs.length,
-			.lda = p->runs.count * p->runs.length, .ldb = p->ldw, .ldc = ldp,
-			.count = p->runs.count,
-			.step_a = p->runs.length, .step_b = p->across ? p->runs.length : p->runs.length * p->ldw, .step_c = m * ldp,
+			.b_across = p->across, .m = rows, .n = cols, .k = k, .lda = k, .ldb = p->across ? all : padded(cols), .ldc = ld,
 		};
-		matmul_run(&shape, p->x, p->W + j * p->plane, 0, at);
-		at += p->runs.count * m * ldp;
+		const size_t place = p->across ? p->run : p->run * padded(cols);
+		matmul_run(&shape, p->scale, x, product_weight(p, at, c, cols) + p->skip * place, beta, to + c);
 	}
-	gather(y, ld, products, ldp, p->rows, p->cols, (int)count, beta);
 }
 
-/* y[T,out] = x[T,in] . W^T + beta y as one product over k of W's parts [out,k] and x in the layout, so many rows at a
- * time. */
-static void multiply_once(float *y, const float *x, const __nv_bfloat16 *W, size_t k, struct layout l, size_t rows_most,
-	size_t T, size_t in, size_t out, float beta)
+/* The tensor cores want rows that are 16-aligned; others are multiplied elsewhere. */
+static void multiply(const struct product *p)
 {
-	const size_t ldp = padded(out);
-	const int direct = out % 4 == 0 && aligned16(y);
-	for (size_t t = 0, rows; t < T; t += rows) {
-		rows = smaller(T - t, rows_most);
-		float *to = direct ? y + t * out : (float *)cuda_workspace(CUDA_PRODUCTS, rows * ldp * sizeof(float));
-		const struct matmul shape = {
-			.b_across = 1, .m = rows, .n = out, .k = k, .lda = k, .ldb = k, .ldc = direct ? out : ldp, .count = 1,
-		};
-		matmul_run(&shape, split(CUDA_X_PARTS, x + t * in, rows, rows, in, l), W, direct ? beta : 0, to);
+	const int direct = p->n % 4 == 0 && aligned16(p->y);
+	const size_t ld = direct ? p->n : padded(p->n);
+	for (size_t t = 0, rows; t < p->T; t += rows) {
+		rows = smaller(p->T - t, p->rows_most);
+		float *y = p->y + t * p->n;
+		float *to = direct ? y : (float *)cuda_workspace(CUDA_PRODUCTS, rows * ld * sizeof *to);
+		for (size_t at = 0; at < p->k; at += p->run)
+			product_run(p, to, ld, t, rows, at, at ? 1 : direct ? p->beta : 0);
 		if (!direct)
-			gather(y + t * out, out, to, ldp, rows, out, 1, beta);
+			CUDA_LAUNCH(gather_kernel, (unsigned)rows, cuda_row_threads(p->n), 0, y, to, p->n, ld, p->beta);
 	}
-}
-
-/* y[T,out] = x . W^T + beta y for a difference W. */
-static void multiply_difference(float *y, const float *x, const float *W, uint64_t version, size_t T, size_t in,
-	size_t out, float beta)
-{
-	const size_t ld = padded(in);
-	const __nv_bfloat16 *parts = split_weight(W, version, out, out, in, beside_W(ld));
-	multiply_once(y, x, parts, PARTS_MAX * ld, beside_x(ld), rows_max, T, in, out, beta);
 }
 
 extern "C" void cuda_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out,
 	float beta)
 {
 	const struct range known_as = weight_range(W, out * in);
-	struct product p = {.kind = known_as.kind, .across = 1, .runs = runs_of(in)};
-	const size_t ld = p.runs.count * p.runs.length;
-	if (known_as.kind == CUDA_WEIGHT_DIFFERENCE) {
-		multiply_difference(f32(y), f32(x), f32(W), known_as.version, T, in, out, beta);
-		return;
-	}
-	p.ldw = ld;
-	for (size_t t = 0; t < T; t += p.rows) {
-		p.rows = smaller(T - t, rows_max);
-		p.x = split(CUDA_X_PARTS, f32(x) + t * in, p.rows, p.rows, in, stacked(x_parts[p.kind][0], p.rows, ld));
-		const size_t step = columns_at_a_time(out, p.kind, p.runs);
-		for (size_t c = 0; c < out; c += p.cols) {
-			p.cols = smaller(out - c, step);
-			p.plane = p.cols * ld;
-			p.W = split_weight(f32(W) + c * in, known_as.version, p.cols, p.cols, in,
-				stacked((size_t)parts_of(p.kind), p.cols, ld));
-			multiply(f32(y) + t * out + c, out, &p, beta);
-		}
-	}
+	const struct product p = {
+		.y = f32(y), .x = f32(x), .W = f32(W), .T = T, .k = in, .n = out, .beta = beta, .across = 1,
+		.pairs = &exact_pairs[known_as.kind], .scale = 1, .version = known_as.version,
+		.run = run_of(in, known_as.kind == CUDA_WEIGHT_DIFFERENCE ? in : run_max), .rows_most = rows_max,
+		.kept_most = weight_bytes_max,
+	};
+	multiply(&p);
 }
 
 extern "C" void cuda_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_weight *W, size_t T, size_t in,
 	size_t out, float beta)
 {
 	const struct range known_as = weight_range(W, out * in);
-	struct product p = {.kind = known_as.kind, .across = 0, .runs = runs_of(out)};
-	const size_t ld = p.runs.count * p.runs.length;
-	if (!T)
-		return;
-	p.ldw = padded(in);
-	p.plane = ld * p.ldw;
-	const __nv_bfloat16 *parts = split_weight(f32(W), known_as.version, out, ld, in,
-		stacked((size_t)parts_of(p.kind), ld, p.ldw));
-	for (size_t t = 0; t < T; t += p.rows) {
-		p.rows = smaller(T - t, rows_max);
-		p.x = split(CUDA_X_PARTS, f32(dy) + t * out, p.rows, p.rows, out, stacked(x_parts[p.kind][0], p.rows, ld));
-		const size_t step = columns_at_a_time(in, p.kind, p.runs);
-		for (size_t c = 0; c < in; c += p.cols) {
-			p.cols = smaller(in - c, step);
-			p.W = parts + c;
-			multiply(f32(dx) + t * in + c, in, &p, beta);
-		}
-	}
+	const struct product p = {
+		.y = f32(dx), .x = f32(dy), .W = f32(W), .T = T, .k = out, .n = in, .beta = beta, .across = 0,
+		.pairs = &gradient_pairs[known_as.kind], .scale = 1, .version = known_as.version, .run = run_of(out, run_max),
+		.rows_most = rows_max, .kept_most = weight_bytes_max,
+	};
+	multiply(&p);
 }
 
-/* One part of each, laid out as linear() lays out a bf16 weight: the parts that are kept serve both. A change has
- * digits of its own, and 8 bits of each factor are 1e-3 of the result, at random. Of its time at 4B shapes the parts of
- * d take a seventh (H100: 530 TFLOP/s with, 615 without). */
+/* Places at the end that make a product to 16 bits; exact_pairs has its last places in this order for it. */
+static int last_places(enum cuda_weight kind)
+{
+	return kind == CUDA_WEIGHT_BF16 ? 2 : 3;
+}
+
+/* What quantized() multiplies codes with: as scaling_of() has it. */
+static float code_scale(enum element element, float amax)
+{
+	if (element == ELEMENT_FP8)
+		return 1.0f / (E4M3_MAX / (amax <= AMAX_TINY ? 1.0f : amax));
+	return amax < AMAX_TINY ? 1.0f : 1.0f / ((element == ELEMENT_INT8 ? 127.0f : 7.0f) / amax);
+}
+
+extern "C" void cuda_linear_quantized(dev_f32 *y, dev_f32 *scratch, const dev_f32 *x, const dev_weight *W, size_t T,
+	size_t in, size_t out, struct quantizer quantizer, float amax, int difference)
+{
+	const struct range known_as = weight_range(W, out * in);
+	const int is_dW = known_as.kind == CUDA_WEIGHT_DIFFERENCE, own = quantizer.scale == SCALE_TOKEN;
+	const int coded = is_dW && !difference && !own, here = in % 4 == 0 && aligned16(x);
+	const struct quantization how = {(int)quantizer.element, own, amax,
+		difference ? FORM_ERROR : coded ? FORM_CODE : FORM_VALUE};
+	struct product p = {
+		.y = f32(y), .x = f32(x), .W = f32(W), .T = T, .k = in, .n = out, .beta = 0, .across = 1,
+		.pairs = &exact_pairs[known_as.kind], .how = &how, .scale = 1, .version = known_as.version,
+		.run = run_of(in, is_dW ? in : run_max), .rows_most = rows_max, .kept_most = weight_bytes_max,
+	};
+	assert(quantizer.element != ELEMENT_NONE);
+	if (!here || (!difference && !is_dW)) {
+		cuda_quantize(scratch, x, T, in, quantizer, amax, difference);
+		p.x = f32(scratch);
+		p.how = NULL;
+	} else if (coded) {
+		p.scale = code_scale(quantizer.element, amax);
+	}
+	if (difference || is_dW)
+		p.skip = p.pairs->count - (here && coded ? 2 : last_places(known_as.kind));
+	multiply(&p);
+}
+
 extern "C" void cuda_linear_change(dev_f32 *y, const dev_f32 *d, const dev_weight *W, size_t T, size_t in, size_t out,
 	float beta)
 {
-	const struct runs runs = runs_of(in);
-	const size_t ld = runs.count * runs.length, rows = smaller(T, change_rows_max);
-	if (!T)
-		return;
-	const __nv_bfloat16 *parts = split_weight(f32(W), weight_range(W, out * in).version, out, out, in,
-		stacked(1, out, ld));
-	multiply_once(f32(y), f32(d), parts, ld, stacked(1, rows, ld), rows, T, in, out, beta);
+	const struct product p = {
+		.y = f32(y), .x = f32(d), .W = f32(W), .T = T, .k = in, .n = out, .beta = beta, .across = 1,
+		.pairs = &change_pairs, .scale = 1, .version = weight_range(W, out * in).version, .run = run_of(in, in),
+		.rows_most = change_rows_max, .kept_most = change_kept_max,
+	};
+	multiply(&p);
 }

@@ -19,7 +19,6 @@ static struct {
 	decltype(&cublasLtMatmulDescDestroy) MatmulDescDestroy;
 	decltype(&cublasLtMatrixLayoutCreate) MatrixLayoutCreate;
 	decltype(&cublasLtMatrixLayoutDestroy) MatrixLayoutDestroy;
-	decltype(&cublasLtMatrixLayoutSetAttribute) MatrixLayoutSetAttribute;
 	decltype(&cublasLtMatmulPreferenceCreate) MatmulPreferenceCreate;
 	decltype(&cublasLtMatmulPreferenceSetAttribute) MatmulPreferenceSetAttribute;
 	decltype(&cublasLtMatmulPreferenceDestroy) MatmulPreferenceDestroy;
@@ -73,7 +72,6 @@ void matmul_start(void)
 #define FIND(name) find_function(&lt.name, "cublasLt" #name)
 	if (FIND(Create) && FIND(MatmulDescCreate) && FIND(MatmulDescSetAttribute) && FIND(MatrixLayoutCreate) &&
 		FIND(MatmulDescDestroy) && FIND(MatrixLayoutDestroy) &&
-		FIND(MatrixLayoutSetAttribute) &&
 		FIND(MatmulPreferenceCreate) && FIND(MatmulPreferenceSetAttribute) && FIND(MatmulPreferenceDestroy) &&
 		FIND(MatmulAlgoGetHeuristic) && FIND(Matmul))
 		LT_TRY(Create(&handle));
@@ -83,16 +81,6 @@ void matmul_start(void)
 }
 
 /* ---- plans ---- */
-
-static void layout_repeat(cublasLtMatrixLayout_t layout, size_t count, size_t step)
-{
-	const int32_t times = (int32_t)count;
-	const int64_t elements = (int64_t)step;
-	if (count == 1)
-		return;
-	LT_TRY(MatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &times, sizeof times));
-	LT_TRY(MatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &elements, sizeof elements));
-}
 
 /* The library's matrices are column-major: c^T[n,m] = op(b)^T . a^T, where a row-major matrix is its own transpose. So
  * its first operand is our b. */
@@ -107,9 +95,6 @@ static void plan_describe(struct plan *p)
 	LT_TRY(MatrixLayoutCreate(&p->b, in, s->b_across ? s->k : s->n, s->b_across ? s->n : s->k, (int64_t)s->ldb));
 	LT_TRY(MatrixLayoutCreate(&p->a, in, s->k, s->m, (int64_t)s->lda));
 	LT_TRY(MatrixLayoutCreate(&p->c, out, s->n, s->m, (int64_t)s->ldc));
-	layout_repeat(p->a, s->count, s->step_a);
-	layout_repeat(p->b, s->count, s->step_b);
-	layout_repeat(p->c, s->count, s->step_c);
 }
 
 static void plan_forget(struct plan *p)
@@ -127,7 +112,6 @@ static struct shape representative(const struct shape *of)
 	static const size_t rows = 4096;
 	struct shape s = *of;
 	s.matmul.m = rows;
-	s.matmul.step_c = s.matmul.count > 1 ? rows * s.matmul.ldc : 0;
 	return s;
 }
 
@@ -214,19 +198,17 @@ static const struct plan *plan_find(const struct shape *s)
 static int all_aligned(const struct matmul *p, const void *a, const void *b, const void *c)
 {
 	const size_t in = 2, out = 4;
-	const uintptr_t bits = (uintptr_t)a | (uintptr_t)b | (uintptr_t)c | p->lda * in | p->ldb * in | p->ldc * out |
-		p->step_a * in | p->step_b * in | p->step_c * out;
+	const uintptr_t bits = (uintptr_t)a | (uintptr_t)b | (uintptr_t)c | p->lda * in | p->ldb * in | p->ldc * out;
 	return (bits & 15) == 0;
 }
 
-void matmul_run(const struct matmul *p, const void *a, const void *b, float beta, void *c)
+void matmul_run(const struct matmul *p, float alpha, const void *a, const void *b, float beta, void *c)
 {
-	const float one = 1;
 	struct shape shape;
 	shape.matmul = *p;
 	shape.added = beta != 0;
 	assert(all_aligned(p, a, b, c));
 	const struct plan *plan = plan_find(&shape);
-	LT_TRY(Matmul(handle, plan->operation, &one, b, plan->b, a, plan->a, &beta, c, plan->c, c, plan->c,
+	LT_TRY(Matmul(handle, plan->operation, &alpha, b, plan->b, a, plan->a, &beta, c, plan->c, c, plan->c,
 		&plan->algorithm, cuda_workspace(CUDA_MATMUL, workspace_bytes), workspace_bytes, cuda_stream()));
 }

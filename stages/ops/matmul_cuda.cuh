@@ -11,15 +11,13 @@
 /* Before the first product, on a started device. */
 void matmul_start(void);
 
-/* c[m,n] = a . b + beta c, row-major: a is [m,k], b is [k,n] ([n,k] when b_across), both bf16, c and all inside fp32; a
+/* c[m,n] = alpha a . b + beta c, row-major: a is [m,k], b is [k,n] ([n,k] when b_across), both bf16, c and all inside fp32; a
  * row begins ld elements after the one above it. All pointers and rows are 16-aligned. */
 struct matmul {
 	size_t b_across;       /* 0 or 1; no padding here: plans are looked up by these bytes */
 	size_t m, n, k, lda, ldb, ldc;
-	size_t count;          /* so many products of that shape, one behind the other: */
-	size_t step_a, step_b, step_c; /* elements from one to the next */
 };
 
-void matmul_run(const struct matmul *p, const void *a, const void *b, float beta, void *c);
+void matmul_run(const struct matmul *p, float alpha, const void *a, const void *b, float beta, void *c);
 
 #endif

@@ -153,6 +153,11 @@ struct ops {
 	 * per-tensor maximum, unused by dynamic per-token quantizers. The difference is exact in fp32 or rounded once. */
 	void (*quantize)(dev_f32 *to, const dev_f32 *x, size_t rows, size_t cols, struct quantizer quantizer, float amax,
 		int difference);
+	/* y[T,out] = Q(x) . W^T (difference 0) or (Q(x) - x) . W^T (difference 1) with Q as quantize() makes it; not for
+	 * ELEMENT_NONE. scratch[T,in] is memory for Q(x). A backend may round the factors to 16 bits: where both W and this
+	 * are errors, or one is, as in scores. */
+	void (*linear_quantized)(dev_f32 *y, dev_f32 *scratch, const dev_f32 *x, const dev_weight *W, size_t T, size_t in,
+		size_t out, struct quantizer quantizer, float amax, int difference);
 	/* Weight quantizer over rows row0 .. row0+rows-1 of a weight of in columns; W and to point at row0, amax (host) at
 	 * the maxima of the whole weight. difference as above. */
 	void (*quantize_weight)(dev_weight *to, const dev_weight *W, size_t row0, size_t rows, size_t in,
@@ -164,10 +169,10 @@ struct ops {
 	void (*weight_error)(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count);
 
 	/* Adds to sums[T,OUTPUT_SUMS], a struct output_sums a row (of error_max the larger stays), the sums over each row
-	 * of d[T,cols] (rows dense), with the gradient g and the output y taken at columns col0 .. col0+cols-1 of
-	 * [T,stride] matrices. A row's bits depend on the row alone. */
-	void (*output_error)(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T, size_t cols,
-		size_t stride, size_t col0);
+	 * of d[T,cols] + e[T,cols] (rows dense; the sum is rounded; e may be NULL), with the gradient g and the output y
+	 * taken at columns col0 .. col0+cols-1 of [T,stride] matrices. A row's bits depend on the row alone. */
+	void (*output_error)(dev_f64 *sums, const dev_f32 *d, const dev_f32 *e, const dev_f32 *g, const dev_f32 *y,
+		size_t T, size_t cols, size_t stride, size_t col0);
 
 	/* Changes: what a changed model has, less what the unchanged one has, each made from the changes below it by
 	 * formulas in which nothing cancels. So a change has the digits of fp32 however small it is beside the value it

@@ -101,6 +101,7 @@ static const struct ops table = {
 	.amax = cpu_amax,
 	.weight_amax = cpu_weight_amax,
 	.quantize = cpu_quantize,
+	.linear_quantized = cpu_linear_quantized,
 	.quantize_weight = cpu_quantize_weight,
 	.quant_error = cpu_quant_error,
 	.weight_error = cpu_weight_error,

@@ -268,6 +268,7 @@ static const struct ops table = {
 	.amax = cuda_amax,
 	.weight_amax = cuda_weight_amax,
 	.quantize = cuda_quantize,
+	.linear_quantized = cuda_linear_quantized,
 	.quantize_weight = cuda_quantize_weight,
 	.quant_error = cuda_quant_error,
 	.weight_error = cuda_weight_error,

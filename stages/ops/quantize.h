@@ -16,8 +16,8 @@ void cpu_quantize_weight(dev_weight *to, const dev_weight *W, size_t row0, size_
 	struct quantizer quantizer, const float *amax, int difference);
 void cpu_quant_error(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count);
 void cpu_weight_error(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count);
-void cpu_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T, size_t cols,
-	size_t stride, size_t col0);
+void cpu_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *e, const dev_f32 *g, const dev_f32 *y, size_t T,
+	size_t cols, size_t stride, size_t col0);
 
 void cuda_amax(dev_f32 *amax, const dev_f32 *x, size_t count);
 void cuda_weight_amax(float *amax, const dev_weight *W, size_t out, size_t in, struct quantizer quantizer);
@@ -27,7 +27,7 @@ void cuda_quantize_weight(dev_weight *to, const dev_weight *W, size_t row0, size
 	struct quantizer quantizer, const float *amax, int difference);
 void cuda_quant_error(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count);
 void cuda_weight_error(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count);
-void cuda_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T, size_t cols,
-	size_t stride, size_t col0);
+void cuda_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *e, const dev_f32 *g, const dev_f32 *y, size_t T,
+	size_t cols, size_t stride, size_t col0);
 
 #endif

@@ -193,15 +193,20 @@ static inline float lanes_top(const float *a)
 	return larger(larger(b[0], b[2]), larger(b[1], b[3]));
 }
 
-static void output_row(struct output_sums *sums, const float *d, const float *g, const float *y, size_t cols)
+/* e may be NULL. */
+static void output_row(struct output_sums *sums, const float *d, const float *e, const float *g, const float *y,
+	size_t cols)
 {
 	struct output_lanes s = {0};
 	size_t i = 0;
-	for (; i + LANES <= cols; i += LANES)
+	for (; i + LANES <= cols && !e; i += LANES)
 		for (size_t k = 0; k < LANES; k++)
 			output_add(&s, k, d[i + k], g[i + k], y[i + k]);
+	for (; i + LANES <= cols; i += LANES)
+		for (size_t k = 0; k < LANES; k++)
+			output_add(&s, k, d[i + k] + e[i + k], g[i + k], y[i + k]);
 	for (; i < cols; i++)
-		output_add(&s, i % LANES, d[i], g[i], y[i]);
+		output_add(&s, i % LANES, e ? d[i] + e[i] : d[i], g[i], y[i]);
 	sums->score += lanes_fold(s.score);
 	sums->error2 += lanes_fold(s.error2);
 	sums->output2 += lanes_fold(s.output2);
@@ -210,11 +215,11 @@ static void output_row(struct output_sums *sums, const float *d, const float *g,
 	sums->error_max = error_max > sums->error_max ? error_max : sums->error_max;
 }
 
-void cpu_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T, size_t cols,
-	size_t stride, size_t col0)
+void cpu_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *e, const dev_f32 *g, const dev_f32 *y, size_t T,
+	size_t cols, size_t stride, size_t col0)
 {
 	struct output_sums *row = (struct output_sums *)sums;
 	for (size_t t = 0; t < T; t++)
-		output_row(&row[t], (const float *)d + t * cols, (const float *)g + t * stride + col0,
-			(const float *)y + t * stride + col0, cols);
+		output_row(&row[t], (const float *)d + t * cols, e ? (const float *)e + t * cols : NULL,
+			(const float *)g + t * stride + col0, (const float *)y + t * stride + col0, cols);
 }

@@ -1,4 +1,4 @@
-#include "ops/cuda.cuh"
+#include "ops/quantize_cuda.cuh"
 
 #include <assert.h>
 #include <string.h>
@@ -9,92 +9,22 @@ extern "C" {
 
 static const unsigned THREADS = 256;
 
-/* ---- rounding ----
- * The arithmetic of fake_quant_cpu.c, operation by operation, so that results are the same bit for bit (but for which
- * NaN a NaN is); why it is done so stands there. The intrinsics are IEEE operations that no compiler flag changes. */
+/* ---- rounding ---- */
 
-#define AMAX_TINY 0x1p-24f
-#define E4M3_MAX 448.0f
-#define E4M3_MIN_NORMAL 0x1p-6f
 #define E2M1_MAX 6.0f
 #define E2M1_MIN_NORMAL 1.0f
 #define FP4_GLOBAL 0x1.861862p-12f
-
-static __device__ float with_sign_of(float magnitude, float x)
-{
-	return __int_as_float(__float_as_int(magnitude) | (__float_as_int(x) & (int)0x80000000));
-}
-
-static __device__ float round_magnitude(float x, float least, float most, int up)
-{
-	const int exponent_mask = 0x7f800000, quiet_nan = 0x7fc00000;
-	int a = magnitude_bits(x);
-	const int nan = a > exponent_mask ? quiet_nan : 0;
-	a = min(a, __float_as_int(most));
-	const int exponent = max(a & exponent_mask, __float_as_int(least));
-	const float magic = __int_as_float(exponent + (up << 23));
-	const float rounded = __fsub_rn(__fadd_rn(__int_as_float(a), magic), magic);
-	return __int_as_float(__float_as_int(rounded) | nan);
-}
-
-static __device__ float e4m3(float x)
-{
-	return with_sign_of(round_magnitude(x, E4M3_MIN_NORMAL, E4M3_MAX, 20), x);
-}
-
-static __device__ float e2m1(float magnitude)
-{
-	return round_magnitude(magnitude, E2M1_MIN_NORMAL, E2M1_MAX, 22);
-}
-
-static __device__ float int_element(float x, float s, float lo, float hi)
-{
-	const float magic = 0x1.8p23f;
-	float v = __fmul_rn(x, s);
-	v = v < lo ? lo : v;
-	v = v > hi ? hi : v;
-	return __fdiv_rn(__fsub_rn(__fadd_rn(v, magic), magic), s);
-}
-
-static __device__ float zero_element(float x)
-{
-	return x != x ? x : 0.0f;
-}
-
-/* A scale, made once for all elements that share it. */
-struct scaling {
-	int element;     /* enum element */
-	float s, inverse, high;
-	int zero;        /* INT with an amax that counts as 0 */
-};
-
-static __device__ struct scaling scaling_of(int element, float amax)
-{
-	struct scaling q = {element, 0, 0, element == ELEMENT_INT8 ? 127.0f : 7.0f, 0};
-	if (element == ELEMENT_FP8) {
-		q.s = __fdiv_rn(E4M3_MAX, amax <= AMAX_TINY ? 1.0f : amax);
-		q.inverse = __fdiv_rn(1.0f, q.s);
-	} else if (element != ELEMENT_NONE) {
-		q.zero = amax < AMAX_TINY;
-		q.s = __fdiv_rn(q.high, amax);
-	}
-	return q;
-}
-
-static __device__ float quantized(float x, struct scaling q)
-{
-	if (q.element == ELEMENT_NONE)
-		return x;
-	if (q.element == ELEMENT_FP8)
-		return __fmul_rn(e4m3(__fmul_rn(x, q.s)), q.inverse);
-	return q.zero ? zero_element(x) : int_element(x, q.s, -q.high - 1, q.high);
-}
 
 /* An element with an amax of its own (a column): a zero set is multiplied away, as on the CPU. */
 static __device__ float quantized_each(float x, int element, float amax)
 {
 	struct scaling q = scaling_of(element, element != ELEMENT_FP8 && amax < AMAX_TINY ? 1.0f : amax);
 	return quantized(element != ELEMENT_FP8 ? __fmul_rn(x, amax < AMAX_TINY ? 0.0f : 1.0f) : x, q);
+}
+
+static __device__ float e2m1(float magnitude)
+{
+	return round_magnitude(magnitude, E2M1_MIN_NORMAL, E2M1_MAX, 22);
 }
 
 /* S of a block with maximum B under the global scale G. */
@@ -111,11 +41,6 @@ static __device__ float fp4_element(float x, float S)
 	if (S == 0.0f)
 		return zero_element(x);
 	return with_sign_of(__fmul_rn(e2m1(__fdiv_rn(fabsf(x), S)), S), x);
-}
-
-static __device__ float result(float q, float x, int difference)
-{
-	return difference ? __fsub_rn(q, x) : q;
 }
 
 /* ---- kernels: maxima, as bits ---- */
@@ -258,19 +183,21 @@ __global__ static void quant_fold_kernel(struct quant_sums *sums, const struct q
 }
 
 /* A block a row. */
-__global__ static void output_error_kernel(double *sums, const float *d, const float *g, const float *y, size_t cols,
-	size_t stride, size_t col0)
+__global__ static void output_error_kernel(double *sums, const float *d, const float *more, const float *g,
+	const float *y, size_t cols, size_t stride, size_t col0)
 {
 	double score = 0, error2 = 0, output2 = 0, cross = 0;
 	float top = 0;
 	d += blockIdx.x * cols, g += blockIdx.x * stride + col0, y += blockIdx.x * stride + col0;
+	more += more ? blockIdx.x * cols : 0;
 	for (size_t i = threadIdx.x; i < cols; i += blockDim.x) {
-		const double e = d[i], v = y[i], weighted = (double)g[i] * e;
+		const float change = more ? __fadd_rn(d[i], more[i]) : d[i];
+		const double e = change, v = y[i], weighted = (double)g[i] * e;
 		score += weighted * weighted;
 		error2 += e * e;
 		output2 += v * v;
 		cross += v * (v + e);
-		top = larger_magnitude(top, d[i]);
+		top = larger_magnitude(top, change);
 	}
 	score = block_sum(score);
 	error2 = block_sum(error2);
@@ -415,10 +342,10 @@ extern "C" void cuda_weight_error(dev_f64 *sums, const dev_weight *q, const dev_
 	quant_error(sums, f32(q), f32(W), count);
 }
 
-extern "C" void cuda_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
-	size_t cols, size_t stride, size_t col0)
+extern "C" void cuda_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *e, const dev_f32 *g,
+	const dev_f32 *y, size_t T, size_t cols, size_t stride, size_t col0)
 {
 	if (T)
-		CUDA_LAUNCH(output_error_kernel, (unsigned)T, cuda_row_threads(cols), 0, f64(sums), f32(d), f32(g), f32(y),
-			cols, stride, col0);
+		CUDA_LAUNCH(output_error_kernel, (unsigned)T, cuda_row_threads(cols), 0, f64(sums), f32(d), f32(e), f32(g),
+			f32(y), cols, stride, col0);
 }

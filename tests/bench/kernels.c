@@ -104,6 +104,18 @@ static void linear_backward(const struct sizes *s)
 	b.ops->linear_backward(b.x[0], b.x[1], s->W, s->rows, s->in, s->out, 0);
 }
 
+static const struct quantizer input_fp8 = {ELEMENT_FP8, SCALE_TENSOR, 0};
+
+static void linear_coded(const struct sizes *s)
+{
+	b.ops->linear_quantized(b.x[0], b.x[2], b.x[1], s->W, s->rows, s->in, s->out, input_fp8, 4, 0);
+}
+
+static void linear_error(const struct sizes *s)
+{
+	b.ops->linear_quantized(b.x[0], b.x[2], b.x[1], s->W, s->rows, s->in, s->out, input_fp8, 4, 1);
+}
+
 static void linear_change(const struct sizes *s)
 {
 	b.ops->linear_change(b.x[0], b.x[1], s->W, s->rows, s->in, s->out, 0);
@@ -128,9 +140,9 @@ static void products(void)
 	product("linear", linear, T, H, NH * HD, b.W, 3);
 	product("linear", linear, T, H, I, b.W, 3);
 	product("linear", linear, T, I, H, b.W, 3);
-	product("linear_backward", linear_backward, T, H, NH * HD, b.W, 3);
-	product("linear_backward", linear_backward, T, H, I, b.W, 3);
-	product("linear_backward", linear_backward, T, I, H, b.W, 3);
+	product("linear_backward", linear_backward, T, H, NH * HD, b.W, 2);
+	product("linear_backward", linear_backward, T, H, I, b.W, 2);
+	product("linear_backward", linear_backward, T, I, H, b.W, 2);
 	product("linear_change", linear_change, T, H, NH * HD, b.W, 1);
 	product("linear_change", linear_change, T, H, NK * HD, b.W, 1);
 	product("linear_change", linear_change, T, NH * HD, H, b.W, 1);
@@ -148,6 +160,8 @@ static void difference_products(void)
 	product("linear, difference", linear, T, H, NH * HD, b.Q, 3);
 	product("linear, difference", linear, T, H, I, b.Q, 3);
 	product("linear, difference", linear, T, I, H, b.Q, 3);
+	product("linear_quantized, difference", linear_coded, T, H, I, b.Q, 2);
+	product("linear_quantized, error", linear_error, T, H, I, b.W, 2);
 }
 
 /* ---- rows and elements ---- */
@@ -320,7 +334,7 @@ static void quant_error(const struct sizes *s)
 
 static void output_error(const struct sizes *s)
 {
-	b.ops->output_error(b.rows, b.x[0], b.x[1], b.x[2], s->rows, s->in, s->in, 0);
+	b.ops->output_error(b.rows, b.x[0], NULL, b.x[1], b.x[2], s->rows, s->in, s->in, 0);
 }
 
 static void weight_amax(const struct sizes *s)

@@ -2,10 +2,12 @@
  *
  *     build/bench/score [DEVICE [LAYERS [CAPTIONS [TOKENS [FORMATS [kl]]]]]]      cuda 36 128 13 16
  *
- * Captions have TOKENS tokens, batches 8 captions; FORMATS 1 is wfp8_afp8 alone; kl adds their divergences, with
- * what memory they and a recipe that is run take. Prints the time of each pass and, on a GPU, what share that is of what
- * it could do at most: of products of bf16 (counted are three for one of fp32 numbers with bf16 weights, three for one of
- * differences, and one for one of changes), and of loading the weights. Long inputs: cuda 36 128 512 1.
+ * Captions have TOKENS tokens, batches 8 captions; FORMATS 1 is wfp8_afp8 alone; kl adds their divergences,
+ * with what memory they and a recipe that is run take. Prints the time of each pass and, on a GPU, what share that is
+ * of what it could do at most: of products of bf16, and of loading the weights. Counted are the products of linears that
+ * are made (enum products), not what attention multiplies: a faster way to the same scores makes fewer of them, and its
+ * share need not rise. The most is one large product ten times in a row, measured in the same run before all else; the
+ * products of a pass reach nine tenths of it. Long inputs: cuda 36 128 512 1.
  *
  * Weights lie in memory of the process, as a mapped checkpoint in the page cache would. On 2 cores take few layers: the
  * whole takes hours there. */
@@ -26,6 +28,10 @@
 #endif
 
 enum { BATCH = 8, FORMATS = 16, WEIGHTS = 4, ACTIVATIONS = 4 };
+
+/* Products of bf16 that make one of fp32 numbers with bf16 weights, of gradients with them, of errors of activations
+ * with them, of activations with differences, and of quantized ones (ops/linear_cuda.cu). */
+enum products { EXACT = 3, GRADIENT = 2, ERROR = 2, DIFFERENCE = 3, CODES = 2 };
 
 static const char *const weight_codes[WEIGHTS] = {"N16", "F8t", "I4g128", "I8r"};
 static const char *const activation_codes[ACTIVATIONS] = {"-", "f8t", "i8t", "i4t"};
@@ -274,6 +280,7 @@ int main(int argc, char **argv)
 	printf("%-32s %8.3f s\n", "locking weights", seconds() - at);
 	struct transformer *model = transformer_open(ops, &c, &tensors);
 	const double flop = product_flop(linears, count, captions * tokens);
+	const double head = product_flop(&linears[count - 1], 1, captions * tokens);
 	at = seconds();
 	if (calibrate_weights(model, ops, linears, count, weights, WEIGHTS))
 		return error_report(1);
@@ -281,7 +288,7 @@ int main(int argc, char **argv)
 	at = seconds();
 	if (calibrate_activations(model, ops, linears, count, batch, batches, activations + 1, ACTIVATIONS - 1))
 		return error_report(1);
-	line("calibrating 3 activations", seconds() - at, 3 * flop, bytes);
+	line("calibrating 3 activations", seconds() - at, EXACT * (flop - head), bytes);
 	for (int i = 0; i < formats; i++) {
 		const int w = formats == 1 ? 1 : i / 4, a = formats == 1 ? 1 : i % 4;
 		requests[i] = (struct score_request){
@@ -290,14 +297,15 @@ int main(int argc, char **argv)
 			.batch = all, .batches = batches, .sums = mem_array(count * batches, sizeof(struct output_sums)),
 		};
 	}
-	/* Up, up again and down; then three for each product of differences. */
-	const double products = 9 + 3 * (formats == 1 ? 2 : 3 + 16);
+	const double differences = formats == 1 ? ERROR + CODES : 3 * ERROR + 4 * DIFFERENCE + 12 * CODES;
+	/* Layers go up, up again and down, the head up and down. */
+	const double products = (2 * EXACT + GRADIENT + differences) * flop - EXACT * head;
 	char what[40];
 	snprintf(what, sizeof what, "scoring %d formats", formats);
 	at = seconds();
 	if (score_run(model, ops, linears, count, batch, batches, requests, (size_t)formats, NULL))
 		return error_report(1);
-	line(what, seconds() - at, products * flop, 2 * bytes);
+	line(what, seconds() - at, products, 2 * bytes);
 	for (int i = 0; i < formats; i++)
 		if (requests[i].failure[0])
 			printf("format %d: %s\n", i, requests[i].failure);

@@ -170,6 +170,15 @@ static void guarded_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_we
 	leave();
 }
 
+static void guarded_linear_quantized(dev_f32 *y, dev_f32 *scratch, const dev_f32 *x, const dev_weight *W, size_t T,
+	size_t in, size_t out, struct quantizer quantizer, float amax, int difference)
+{
+	device(y), device(scratch), device(x), device(W);
+	enter();
+	ops_cpu()->linear_quantized(y, scratch, x, W, T, in, out, quantizer, amax, difference);
+	leave();
+}
+
 static void guarded_rmsnorm(dev_f32 *y, const dev_f32 *x, const dev_weight *w, double eps, size_t rows, size_t n)
 {
 	device(y), device(x), device(w);
@@ -300,12 +309,14 @@ static void guarded_weight_error(dev_f64 *sums, const dev_weight *q, const dev_w
 	leave();
 }
 
-static void guarded_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *g, const dev_f32 *y, size_t T,
-	size_t cols, size_t stride, size_t col0)
+static void guarded_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *e, const dev_f32 *g, const dev_f32 *y,
+	size_t T, size_t cols, size_t stride, size_t col0)
 {
 	device(sums), device(d), device(g), device(y);
+	if (e)
+		device(e);
 	enter();
-	ops_cpu()->output_error(sums, d, g, y, T, cols, stride, col0);
+	ops_cpu()->output_error(sums, d, e, g, y, T, cols, stride, col0);
 	leave();
 }
 
@@ -415,6 +426,7 @@ const struct ops *ops_guarded(void)
 		.embed = guarded_embed,
 		.linear = guarded_linear,
 		.linear_backward = guarded_linear_backward,
+		.linear_quantized = guarded_linear_quantized,
 		.rmsnorm = guarded_rmsnorm,
 		.rmsnorm_backward = guarded_rmsnorm_backward,
 		.rope = guarded_rope,

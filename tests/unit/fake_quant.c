@@ -446,7 +446,7 @@ static void test_sums(void)
 	}
 	for (size_t i = 0; i < T * COLS; i++)
 		d[i] = (float)((i * 7) % 23) / 16 - 0.6f;
-	cpu_output_error((dev_f64 *)rows, (const dev_f32 *)d, (const dev_f32 *)g, (const dev_f32 *)y, T, COLS, STRIDE,
+	cpu_output_error((dev_f64 *)rows, (const dev_f32 *)d, NULL, (const dev_f32 *)g, (const dev_f32 *)y, T, COLS, STRIDE,
 		COL0);
 	for (size_t t = 0; t < T; t++) {
 		output_sums_add(&found, &rows[t]);
@@ -482,7 +482,7 @@ static void test_sums(void)
 	/* Worked by hand. */
 	const float eg[] = {.5f, -.25f, 0, 2}, ed[] = {.125f, .5f, 1, -.0625f}, ey[] = {0, 0, 0, 0};
 	struct output_sums e[2] = {{0}};
-	cpu_output_error((dev_f64 *)e, (const dev_f32 *)ed, (const dev_f32 *)eg, (const dev_f32 *)ey, 2, 2, 2, 0);
+	cpu_output_error((dev_f64 *)e, (const dev_f32 *)ed, NULL, (const dev_f32 *)eg, (const dev_f32 *)ey, 2, 2, 2, 0);
 	CHECK(e[0].score == 0.01953125 && e[1].score == 0.015625, "%.17g, %.17g", e[0].score, e[1].score);
 }
 

@@ -710,6 +710,8 @@ static void output_error_case(size_t T, size_t cols)
 {
 	const size_t stride = cols + 9, col0 = 4;
 	struct array d = array_random(T * cols, 1), g = array_random(T * stride, 2), y = array_random(T * stride, 3);
+	struct array e = array_random(T * cols, 0.01);
+	const int two = cols % 2;
 	struct row_sums sums = row_sums_random(T), alone = row_sums_random(1);
 	double *expected = mem_array(sums.count, sizeof *expected), *first = mem_array(OUTPUT_SUMS, sizeof *first);
 	memcpy(expected, sums.host + EDGE, sums.count * sizeof *expected);
@@ -718,11 +720,13 @@ static void output_error_case(size_t T, size_t cols)
 	size_t last = T - 1;
 	ops->upload(f64_at(sums.at, OUTPUT_SUMS * last), first, OUTPUT_SUMS * sizeof *first);
 	memcpy(expected + OUTPUT_SUMS * last, first, OUTPUT_SUMS * sizeof *first);
-	ops->output_error(sums.at, d.at, g.at, y.at, T, cols, stride, col0);
-	ops->output_error(alone.at, f32_at(d.at, last * cols), f32_at(g.at, last * stride), f32_at(y.at, last * stride), 1,
-		cols, stride, col0);
+	for (size_t i = 0; i < T * cols && two; i++)
+		e.value[i] = (float)d.value[i] + (float)e.value[i];
+	ops->output_error(sums.at, d.at, two ? e.at : NULL, g.at, y.at, T, cols, stride, col0);
+	ops->output_error(alone.at, f32_at(d.at, last * cols), two ? f32_at(e.at, last * cols) : NULL,
+		f32_at(g.at, last * stride), f32_at(y.at, last * stride), 1, cols, stride, col0);
 	for (size_t t = 0; t < T; t++)
-		plain_output_row(expected + OUTPUT_SUMS * t, d.value + t * cols, g.value + t * stride + col0,
+		plain_output_row(expected + OUTPUT_SUMS * t, (two ? e.value : d.value) + t * cols, g.value + t * stride + col0,
 			y.value + t * stride + col0, cols);
 	row_sums_check(&sums, expected, cols);
 	row_sums_check(&alone, expected + OUTPUT_SUMS * last, cols);
@@ -730,7 +734,7 @@ static void output_error_case(size_t T, size_t cols)
 		"a row of %zu columns has other bits alone", cols);
 	ops->release(sums.memory), ops->release(alone.memory);
 	free(sums.host), free(alone.host), free(expected), free(first);
-	array_free(&d), array_free(&g), array_free(&y);
+	array_free(&d), array_free(&e), array_free(&g), array_free(&y);
 }
 
 static void test_output_error(void)
@@ -749,7 +753,7 @@ static void test_output_error_nan(void)
 	struct row_sums sums = row_sums_random(3);
 	d.host[EDGE + 33 + 32] = NAN;
 	array_upload(&d);
-	ops->output_error(sums.at, d.at, g.at, y.at, 3, 33, 33, 0);
+	ops->output_error(sums.at, d.at, NULL, g.at, y.at, 3, 33, 33, 0);
 	ops->download(sums.host, sums.memory, (sums.count + 2 * EDGE) * sizeof *sums.host);
 	for (size_t t = 0; t < 3; t++) {
 		const double *s = sums.host + EDGE + OUTPUT_SUMS * t;

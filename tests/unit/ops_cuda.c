@@ -30,6 +30,7 @@ static const double
 	rounded = 1.2e-7,       /* fp64 inside on both sides and one rounding each: 2^-23 */
 	bf16_product = 4e-6,    /* two fp32 sums of up to 2600 terms in other orders; tensor cores cut off, not round */
 	difference_product = 3e-5, /* products of parts below 2^-16 are left out */
+	gradient_product = 1.2e-5, /* the same, and factors to 16 bits */
 	softmax_product = 4e-6, /* probabilities of fp32 scores */
 	gradient = 2e-5,        /* products behind a difference dP - D */
 	sums = 1e-12,           /* fp64 sums of fp32 values in another order */
@@ -325,9 +326,9 @@ static void product_case(size_t T, size_t in, size_t out, enum dtype dtype)
 		weight_random(dtype, out * in, 0, 1));
 	PARITY(linear, added, 1, bf16_product, tensor_random(F32, T * out, 1), tensor_random(F32, T * in, 1),
 		weight_random(dtype, out * in, 0, 1));
-	PARITY(linear_backward, c, 1, bf16_product, tensor_empty(F32, T * in), tensor_random(F32, T * out, 1),
+	PARITY(linear_backward, c, 1, gradient_product, tensor_empty(F32, T * in), tensor_random(F32, T * out, 1),
 		weight_random(dtype, out * in, 0, 1));
-	PARITY(linear_backward, added, 1, bf16_product, tensor_random(F32, T * in, 1), tensor_random(F32, T * out, 1),
+	PARITY(linear_backward, added, 1, gradient_product, tensor_random(F32, T * in, 1), tensor_random(F32, T * out, 1),
 		weight_random(dtype, out * in, 0, 1));
 }
 
@@ -364,6 +365,42 @@ static void test_difference_products(void)
 		PARITY(difference_product_of, c, 1, difference_product, tensor_empty(F32, T * out),
 			tensor_random(F32, T * in, 1), weight_random(DTYPE_BF16, out * in, 0, 1));
 	}
+}
+
+/* Q(x) (Q(W) - W)^T, Q(x) W^T and (Q(x) - x) W^T; the last two with W as it was loaded. */
+static void quantized_product(const struct ops *ops, const struct call *c, void *const *at)
+{
+	struct quantizer row = {ELEMENT_INT4, SCALE_ROW, 0};
+	dev_f32 *scratch = f32_alloc(ops, c->a * c->b);
+	dev_weight *dW = ops->alloc(c->c * c->b * ops->weight_bytes);
+	ops->quantize_weight(dW, at[2], 0, c->c, c->b, row, c->amax + 1, 1);
+	ops->linear_quantized(at[0], scratch, at[1], c->d ? dW : at[2], c->a, c->b, c->c, c->quantizer, *c->amax,
+		c->difference);
+	ops->release(dW);
+	ops->release(scratch);
+}
+
+static void test_quantized_products(void)
+{
+	static const struct quantizer all[] = {
+		{ELEMENT_INT8, SCALE_TENSOR, 0}, {ELEMENT_INT8, SCALE_TOKEN, 0}, {ELEMENT_INT4, SCALE_TENSOR, 0},
+		{ELEMENT_INT4, SCALE_TOKEN, 0}, {ELEMENT_FP8, SCALE_TENSOR, 0}, {ELEMENT_FP8, SCALE_TOKEN, 0},
+	};
+	static const enum dtype types[] = {DTYPE_BF16, DTYPE_F16, DTYPE_F32};
+	float amax[1024];
+	for (size_t i = 0; i < 1024; i++)
+		amax[i] = i ? 1 : 0.9f;
+	for (size_t q = 0; q < sizeof all / sizeof *all; q++)
+		for (size_t i = 0; i < SIZES * 3; i++) {
+			size_t T = sizes[(i + q) % SIZES], out = sizes[(i + 9) % SIZES];
+			size_t in = sizes[(i + 4) % SIZES] * (i % 2 ? 4 : 1);
+			if (i == 3)
+				in = small ? 520 : 9728; /* several runs */
+			struct call c = {.a = T, .b = in, .c = out, .d = i / SIZES == 0, .difference = i / SIZES == 2,
+				.quantizer = all[q], .amax = amax};
+			PARITY(quantized_product, c, 1, difference_product, tensor_empty(F32, T * out),
+				tensor_random(F32, T * in, 1), weight_random(types[i % 3], out * in, 0, 1));
+		}
 }
 
 /* A weight that is written anew, whole or in part, is what it was written as last. */
@@ -618,7 +655,7 @@ static void weight_error(const struct ops *ops, const struct call *c, void *cons
 
 static void output_error(const struct ops *ops, const struct call *c, void *const *at)
 {
-	ops->output_error(at[0], at[1], at[2], at[3], c->a, c->b, c->c, c->d);
+	ops->output_error(at[0], at[1], c->difference ? at[4] : NULL, at[2], at[3], c->a, c->b, c->c, c->d);
 }
 
 static void test_sums(void)
@@ -633,8 +670,9 @@ static void test_sums(void)
 			tensor_random(F32, n, 1));
 		PARITY(weight_error, c, 1, sums, tensor_empty(F64, QUANT_SUMS), weight_random(DTYPE_F32, n, 0, 1),
 			weight_random(DTYPE_BF16, n, 0, 1));
+		o.difference = (int)(i % 2);
 		PARITY(output_error, o, 1, sums, before, tensor_random(F32, T * cols, 1e-3), tensor_random(F32, T * stride, 1),
-			tensor_random(F32, T * stride, 1));
+			tensor_random(F32, T * stride, 1), tensor_random(F32, T * cols, 1e-3));
 	}
 }
 
@@ -1050,6 +1088,7 @@ int main(int argc, char **argv)
 	GPU_TEST(test_elementwise);
 	GPU_TEST(test_products);
 	GPU_TEST(test_difference_products);
+	GPU_TEST(test_quantized_products);
 	GPU_TEST(test_rewritten);
 	GPU_TEST(test_rows);
 	GPU_TEST(test_cross_entropy);
