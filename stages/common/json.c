@@ -351,29 +351,40 @@ void json_number(struct strbuf *to, double value)
 	strbuf_adds(to, text);
 }
 
-static void add_string(struct strbuf *to, const char *text)
+/* Length of what needs no escape at the beginning of text. */
+static size_t plain_length(const char *text)
+{
+	size_t n = 0;
+	while ((unsigned char)text[n] >= 0x20 && text[n] != '"' && text[n] != '\\' && text[n] != 0x7f)
+		n++;
+	return n;
+}
+
+void json_quoted(struct strbuf *to, const char *text)
 {
 	strbuf_addc(to, '"');
-	for (const char *p = text; *p; p++) {
-		unsigned char c = (unsigned char)*p;
-		if (c == '"' || c == '\\')
-			strbuf_addf(to, "\\%c", c);
-		else if (c == '\n')
+	for (const char *p = text;; p++) {
+		size_t plain = plain_length(p);
+		strbuf_add(to, p, plain);
+		p += plain;
+		if (!*p)
+			break;
+		if (*p == '"' || *p == '\\')
+			strbuf_addf(to, "\\%c", *p);
+		else if (*p == '\n')
 			strbuf_adds(to, "\\n");
-		else if (c == '\t')
+		else if (*p == '\t')
 			strbuf_adds(to, "\\t");
-		else if (c < 0x20 || c == 0x7f)
-			strbuf_addf(to, "\\u%04x", c);
 		else
-			strbuf_addc(to, (char)c);
+			strbuf_addf(to, "\\u%04x", (unsigned char)*p);
 	}
 	strbuf_addc(to, '"');
 }
 
-static void add_scalar(struct strbuf *to, const cJSON *value)
+void json_scalar(struct strbuf *to, const cJSON *value)
 {
 	if (cJSON_IsString(value))
-		add_string(to, value->valuestring);
+		json_quoted(to, value->valuestring);
 	else if (cJSON_IsNumber(value))
 		json_number(to, value->valuedouble);
 	else if (cJSON_IsBool(value))
@@ -392,7 +403,7 @@ static int by_key(const void *a, const void *b)
 void json_canonical(struct strbuf *to, const cJSON *value)
 {
 	if (!cJSON_IsArray(value) && !cJSON_IsObject(value)) {
-		add_scalar(to, value);
+		json_scalar(to, value);
 		return;
 	}
 	int object = cJSON_IsObject(value);
@@ -408,7 +419,7 @@ void json_canonical(struct strbuf *to, const cJSON *value)
 		if (i)
 			strbuf_addc(to, ',');
 		if (object) {
-			add_string(to, items[i]->string);
+			json_quoted(to, items[i]->string);
 			strbuf_addc(to, ':');
 		}
 		json_canonical(to, items[i]);
@@ -420,7 +431,7 @@ void json_canonical(struct strbuf *to, const cJSON *value)
 static void pretty(struct strbuf *to, const cJSON *value, int level)
 {
 	if ((!cJSON_IsArray(value) && !cJSON_IsObject(value))) {
-		add_scalar(to, value);
+		json_scalar(to, value);
 		return;
 	}
 	int object = cJSON_IsObject(value);
@@ -433,7 +444,7 @@ static void pretty(struct strbuf *to, const cJSON *value, int level)
 	cJSON_ArrayForEach(item, value) {
 		strbuf_addf(to, "%s\n%*s", item == value->child ? "" : ",", 2 * (level + 1), "");
 		if (object) {
-			add_string(to, item->string);
+			json_quoted(to, item->string);
 			strbuf_adds(to, ": ");
 		}
 		pretty(to, item, level + 1);

@@ -53,21 +53,28 @@ void strbuf_adds(struct strbuf *b, const char *text)
 
 void strbuf_addc(struct strbuf *b, char c)
 {
-	strbuf_add(b, &c, 1);
+	reserve(b, 1);
+	b->s[b->length++] = c;
+	b->s[b->length] = '\0';
 }
 
 void strbuf_addf(struct strbuf *b, const char *format, ...)
 {
 	va_list arguments;
+	size_t room = b->capacity - b->length;
 	va_start(arguments, format);
-	int length = vsnprintf(NULL, 0, format, arguments);
+	int length = vsnprintf(b->s + b->length, room, format, arguments);
 	va_end(arguments);
-	if (length <= 0)
+	if (length < 0) {
+		b->s[b->length] = '\0';
 		return;
-	reserve(b, (size_t)length);
-	va_start(arguments, format);
-	vsnprintf(b->s + b->length, (size_t)length + 1, format, arguments);
-	va_end(arguments);
+	}
+	if ((size_t)length >= room) {
+		reserve(b, (size_t)length);
+		va_start(arguments, format);
+		vsnprintf(b->s + b->length, (size_t)length + 1, format, arguments);
+		va_end(arguments);
+	}
 	b->length += (size_t)length;
 }
 

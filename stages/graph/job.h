@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 #include "common/hash.h"
+#include "common/strbuf.h"
 #include "graph/cache.h"
 
 struct job_file {
@@ -71,9 +72,10 @@ char *job_input_path(const struct job *job, const struct job_input *input);
  * the next ninja makes it again, and says so in front of the current message. Returns -1. */
 int job_input_discard(const struct job *job, const struct job_input *input);
 
-/* The canonical ingredients of a key, in new memory: inputs is an object of name -> digest text or {file: digest}. Used
- * for K by the generator and for A by job_resolve(). */
-char *job_ingredients(const char *stage, int version, const char *numerics, const cJSON *params, const cJSON *inputs);
+/* Appends the canonical ingredients of a key; params and inputs are canonical JSON, inputs an object of name -> digest
+ * text or {file: digest}. Used for K by the generator and for A by job_resolve(). */
+void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *params,
+	const char *inputs);
 
 /* Params by name, checked; -1 / NULL after fail() naming the job file. */
 const char *job_param_string(const struct job *job, const char *name);

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "common/error.h"
-#include "common/file.h"
+#include "common/file_update.h"
 #include "common/memory.h"
-#include "common/strbuf.h"
+#include "graph/job_list.h"
 
 static const char banner[] = "# Written by build/bin/generate from rules/ and conf/. Edits are lost.\n\n";
 
@@ -39,25 +39,35 @@ static void add_rule_name(struct strbuf *to, const char *stage)
 		strbuf_addc(to, *p == '-' ? '_' : *p);
 }
 
-static void write_stage_rule(struct strbuf *to, const struct rule *rule)
+/* Commands name the job by its key, $k: the list of jobs is the same for all edges of the rule. */
+static void write_rule(struct strbuf *to, const struct rule *rule, const char *kind, const char *arguments)
 {
-	strbuf_addf(to, "# %s\nrule stage_", rule->about);
+	strbuf_addf(to, "rule %s_", kind);
 	add_rule_name(to, rule->stage);
-	strbuf_addf(to, "\n  command = build/bin/%s $job%s\n", rule->stage, rule->grouped ? " --stamp $stamp" : "");
-	strbuf_adds(to, "  description = $words\n  restat = 1\n");
+	strbuf_addf(to, "\n  command = build/bin/%s %s\n  description = $words\n  restat = 1\n", rule->stage, arguments);
 	if (!rule->publish)
 		strbuf_adds(to, "  generator = 1\n");
 	if (rule->pool)
 		strbuf_addf(to, "  pool = %s\n", rule->pool);
-	if (rule->grouped) {
-		strbuf_adds(to, "\nrule group_");
-		add_rule_name(to, rule->stage);
-		strbuf_addf(to, "\n  command = build/bin/%s --group $job --stamp $out\n", rule->stage);
-		strbuf_adds(to, "  description = $words\n  restat = 1\n  generator = 1\n");
-		if (rule->pool)
-			strbuf_addf(to, "  pool = %s\n", rule->pool);
-	}
 	strbuf_addc(to, '\n');
+}
+
+static void write_stage_rule(struct strbuf *to, const struct plan *plan, const struct rule *rule)
+{
+	char *list = job_list_path(plan->build_dir, rule->stage);
+	char *arguments = mem_printf("%s:$k%s", list, rule->grouped ? " --stamp $stamp" : "");
+	strbuf_addf(to, "# %s\n", rule->about);
+	write_rule(to, rule, "stage", arguments);
+	if (rule->grouped)
+		write_rule(to, rule, "group", "--group $job --stamp $out");
+	free(arguments);
+	free(list);
+}
+
+/* The rule of reports; every cell has one. */
+static const struct rule *report_rule(const struct plan *plan)
+{
+	return plan->jobs[plan->cells[0].report].rule;
 }
 
 static int write_stages(const struct plan *plan, const struct ninja_grid *grid, int *changed)
@@ -68,10 +78,14 @@ static int write_stages(const struct plan *plan, const struct ninja_grid *grid, 
 	/* compute: one process at a time uses all processors (or a GPU); disk: one checkpoint at a time is read. */
 	strbuf_addf(&text, "pool compute\n  depth = %zu\npool disk\n  depth = 1\n\n", grid->slots);
 	for (size_t i = 0; i < plan->rules->count; i++)
-		write_stage_rule(&text, &plan->rules->rules[i]);
+		write_stage_rule(&text, plan, &plan->rules->rules[i]);
 	strbuf_adds(&text, "rule overview\n  command = build/bin/render-report --overview $grid\n"
 		"  description = OVERVIEW $words\n  restat = 1\n\n");
-	strbuf_adds(&text, "rule cell\n  command = $what\n  description = CELL $words\n  pool = compute\n");
+	if (plan->cell_count) {
+		char *list = job_list_path(plan->build_dir, report_rule(plan)->stage);
+		strbuf_addf(&text, "rule cell\n  command = build/bin/one-cell %s:$k\n  description = $out\n  pool = compute\n", list);
+		free(list);
+	}
 	char *path = path_join(plan->build_dir, "stages.ninja");
 	int bad = file_write_if_changed(path, text.s, text.length, changed);
 	free(path);
@@ -89,31 +103,80 @@ static void add_program(struct strbuf *to, const struct rule *rule)
 	strbuf_addf(to, " build/bin/%s", rule->stage);
 }
 
-static void write_job(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
+static int needs(const struct plan *plan, size_t job, size_t what)
 {
-	const struct plan_group *group = group_of(plan, job);
-	strbuf_adds(to, "build ");
-	add_path(to, job->ref_path);
-	strbuf_adds(to, ": stage_");
-	add_rule_name(to, job->rule->stage);
-	strbuf_adds(to, " |");
+	const struct plan_job *j = &plan->jobs[job];
+	for (size_t i = 0; i < j->input_count; i++)
+		if (!j->inputs[i].is_leaf && (j->inputs[i].job == what || needs(plan, j->inputs[i].job, what)))
+			return 1;
+	return 0;
+}
+
+/* The reference files of a job's inputs, without those that another input needs and so stands behind. That a result is
+ * another one is in the key, and so in the path, of all that comes of it. */
+static void add_inputs(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
+{
 	for (size_t i = 0; i < job->input_count; i++) {
-		if (job->inputs[i].is_leaf)
+		int implied = job->inputs[i].is_leaf;
+		for (size_t k = 0; k < job->input_count && !implied; k++)
+			implied = k != i && !job->inputs[k].is_leaf && (needs(plan, job->inputs[k].job, job->inputs[i].job) ||
+				(k < i && job->inputs[k].job == job->inputs[i].job));
+		if (implied)
 			continue;
 		strbuf_addc(to, ' ');
 		add_path(to, plan->jobs[job->inputs[i].job].ref_path);
 	}
-	strbuf_adds(to, " ||");
-	if (group) {
-		strbuf_addc(to, ' ');
-		add_path(to, group->stamp_path);
+}
+
+static void add_key(struct strbuf *to, const struct plan_job *job)
+{
+	strbuf_adds(to, "  k = ");
+	strbuf_add(to, job->key.hex, JOB_KEY_SHORT);
+	strbuf_addc(to, '\n');
+}
+
+/* Begins the edge's "words", with $l for the label. */
+static void add_words(struct strbuf *to, const struct plan_job *job)
+{
+	const char *label = strstr(job->describe, job->label);
+	add_value(to, "l", job->label);
+	if (!label || !*job->label || strchr(job->describe, '$')) {
+		add_value(to, "words", job->describe);
+		return;
 	}
+	strbuf_adds(to, "  words = ");
+	strbuf_add(to, job->describe, (size_t)(label - job->describe));
+	strbuf_adds(to, "$l");
+	strbuf_adds(to, label + strlen(job->label));
+	strbuf_addc(to, '\n');
+}
+
+/* Stamps are of many edges: a variable each. */
+static void add_stamp_variables(struct strbuf *to, const struct plan *plan)
+{
+	for (size_t g = 0; g < plan->group_count; g++)
+		strbuf_addf(to, "g%zu = %s\n", g, plan->groups[g].stamp_path);
+	strbuf_addc(to, '\n');
+}
+
+/* The reference file is written as a path of $l and $k (plan.c: name_job), which the edge sets anyway. */
+static void write_job(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
+{
+	strbuf_adds(to, "build ");
+	add_path(to, plan->build_dir);
+	strbuf_addf(to, "/ref/%s/$l-$k.ref: stage_", job->rule->stage);
+	add_rule_name(to, job->rule->stage);
+	strbuf_adds(to, " |");
+	add_inputs(to, plan, job);
+	strbuf_adds(to, " ||");
+	if (job->group != PLAN_NO_GROUP)
+		strbuf_addf(to, " $g%zu", job->group);
 	add_program(to, job->rule);
 	strbuf_addc(to, '\n');
-	add_value(to, "job", job->job_path);
-	add_value(to, "words", job->describe);
-	if (group)
-		add_value(to, "stamp", group->stamp_path);
+	add_words(to, job);
+	add_key(to, job);
+	if (job->group != PLAN_NO_GROUP)
+		strbuf_addf(to, "  stamp = $g%zu\n", job->group);
 }
 
 static void write_group(struct strbuf *to, const struct plan *plan, const struct plan_group *group)
@@ -151,69 +214,57 @@ static void write_group(struct strbuf *to, const struct plan *plan, const struct
 	free(group_seen);
 }
 
-/* Marks a job and all it needs. Jobs stand behind what they need in the plan. */
-static void mark_needed(const struct plan *plan, size_t index, char *needed)
-{
-	const struct plan_job *job = &plan->jobs[index];
-	if (needed[index])
-		return;
-	needed[index] = 1;
-	for (size_t i = 0; i < job->input_count; i++)
-		if (!job->inputs[i].is_leaf)
-			mark_needed(plan, job->inputs[i].job, needed);
-}
-
 /* The cell by itself: its stages one after the other, without groups. What is cached costs a few milliseconds, so this
- * is no file but a command that always runs. needed is scratch, all zero before and after. */
-static void write_solo(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell, char *needed)
+ * is no file but a command that always runs. */
+static void write_solo(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell)
 {
-	struct strbuf chain;
-	strbuf_init(&chain);
-	mark_needed(plan, cell->report, needed);
-	for (size_t i = 0; i <= cell->report; i++) {
-		if (!needed[i])
-			continue;
-		strbuf_addf(&chain, "%sbuild/bin/%s %s", chain.length ? " && " : "", plan->jobs[i].rule->stage,
-			plan->jobs[i].job_path);
-		needed[i] = 0;
-	}
 	strbuf_adds(to, "build cells/");
 	add_path(to, cell->name);
 	strbuf_adds(to, ": cell ALWAYS || programs\n");
-	add_value(to, "what", chain.s);
-	add_value(to, "words", cell->name);
-	strbuf_release(&chain);
+	add_key(to, &plan->jobs[cell->report]);
+}
+
+/* Length of the folder that all files are in, without the slash; 0: none. */
+static size_t common_folder(char **files, size_t count)
+{
+	const char *slash = count ? strrchr(files[0], '/') : NULL;
+	size_t length = slash ? (size_t)(slash - files[0]) : 0;
+	for (size_t i = 1; i < count && length; i++)
+		if (strncmp(files[i], files[0], length + 1))
+			return 0;
+	return length;
 }
 
 /* The edge of a published job. Takes files; the first one stands for all in the list of what a grid makes. */
 static void write_published(struct strbuf *to, struct strbuf *made, const struct plan *plan,
 	const struct plan_job *job, char **files, size_t count, int report_only)
 {
+	size_t folder = common_folder(files, count);
 	strbuf_adds(to, "build");
 	for (size_t i = 0; i < count; i++) {
-		strbuf_addc(to, ' ');
-		add_path(to, files[i]);
-		if (!i) {
-			strbuf_addc(made, ' ');
-			add_path(made, files[i]);
-		}
-		free(files[i]);
+		strbuf_adds(to, folder ? " $d" : " ");
+		add_path(to, files[i] + folder);
 	}
-	free(files);
 	strbuf_adds(to, ": stage_");
 	add_rule_name(to, job->rule->stage);
 	strbuf_adds(to, " |");
-	for (size_t i = 0; i < job->input_count && !report_only; i++) {
-		if (job->inputs[i].is_leaf)
-			continue;
-		strbuf_addc(to, ' ');
-		add_path(to, plan->jobs[job->inputs[i].job].ref_path);
-	}
+	if (!report_only)
+		add_inputs(to, plan, job);
 	strbuf_adds(to, " ||");
 	add_program(to, job->rule);
 	strbuf_addc(to, '\n');
-	add_value(to, "job", job->job_path);
-	add_value(to, "words", job->describe);
+	if (folder) {
+		files[0][folder] = '\0';
+		add_value(to, "d", files[0]);
+		files[0][folder] = '/';
+	}
+	add_words(to, job);
+	add_key(to, job);
+	strbuf_addc(made, ' ');
+	add_path(made, files[0]);
+	for (size_t i = 0; i < count; i++)
+		free(files[i]);
+	free(files);
 }
 
 static int write_report(struct strbuf *to, struct strbuf *made, const struct plan *plan, const struct plan_cell *cell,
@@ -225,12 +276,6 @@ static int write_report(struct strbuf *to, struct strbuf *made, const struct pla
 		return -1;
 	write_published(to, made, plan, &plan->jobs[cell->report], names, count, report_only);
 	return 0;
-}
-
-/* The rule of reports; every cell has one. */
-static const struct rule *report_rule(const struct plan *plan)
-{
-	return plan->jobs[plan->cells[0].report].rule;
 }
 
 /* What is published beside the reports. */
@@ -283,43 +328,73 @@ static void write_targets(struct strbuf *to, const struct ninja_grid *grid)
 		"  words = CLEAN (cache/ and published reports stay)\n");
 }
 
-int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files, int *changed)
+/* Hands text over to the file. */
+static void pass_on(struct file_update *file, struct strbuf *text)
+{
+	file_update_add(file, text->s, text->length);
+	strbuf_clear(text);
+}
+
+static void write_jobs(struct file_update *file, const struct plan *plan)
+{
+	struct strbuf text;
+	strbuf_init(&text);
+	add_stamp_variables(&text, plan);
+	for (size_t i = 0; i < plan->job_count; i++) {
+		if (plan->jobs[i].ref_path)
+			write_job(&text, plan, &plan->jobs[i]);
+		pass_on(file, &text);
+	}
+	for (size_t g = 0; g < plan->group_count; g++) {
+		write_group(&text, plan, &plan->groups[g]);
+		pass_on(file, &text);
+	}
+	strbuf_release(&text);
+}
+
+static int write_cells(struct file_update *file, const struct plan *plan, const struct ninja_grid *grid,
+	const struct ninja_files *files)
 {
 	struct strbuf text, made;
-	char *needed = mem_zeroed(plan->job_count, 1);
 	int bad = 0;
 	strbuf_init(&text);
 	strbuf_init(&made);
-	strbuf_adds(&text, banner);
-	for (size_t i = 0; i < plan->job_count && !grid->report_only; i++)
-		if (plan->jobs[i].ref_path)
-			write_job(&text, plan, &plan->jobs[i]);
-	for (size_t g = 0; g < plan->group_count && !grid->report_only; g++)
-		write_group(&text, plan, &plan->groups[g]);
 	for (size_t c = 0; c < plan->cell_count && !bad; c++) {
 		bad = write_report(&text, &made, plan, &plan->cells[c], grid->report_only, files);
 		if (!bad && !grid->report_only)
-			write_solo(&text, plan, &plan->cells[c], needed);
+			write_solo(&text, plan, &plan->cells[c]);
+		pass_on(file, &text);
 	}
-	free(needed);
 	if (!bad && !grid->report_only)
 		bad = write_beside(&text, &made, plan, files);
 	write_overview(&text, plan, grid);
-	strbuf_addf(&text, "\nbuild grid: phony%s", made.s);
+	strbuf_addf(&text, "\nbuild grid: phony");
+	strbuf_add(&text, made.s, made.length);
 	for (size_t i = 0; i < grid->overview_count; i++) {
 		strbuf_addc(&text, ' ');
 		add_path(&text, grid->overview[i]);
 	}
 	strbuf_adds(&text, "\ndefault grid\n");
 	write_targets(&text, grid);
-	char *path = path_join(plan->build_dir, "cells.ninja");
-	int stages_changed = 0, cells_changed = 0;
-	if (!bad)
-		bad = write_stages(plan, grid, &stages_changed) ||
-			file_write_if_changed(path, text.s, text.length, &cells_changed);
-	*changed = stages_changed || cells_changed;
-	free(path);
+	pass_on(file, &text);
 	strbuf_release(&text);
 	strbuf_release(&made);
+	return bad;
+}
+
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files, int *changed)
+{
+	struct file_update file;
+	char *path = path_join(plan->build_dir, "cells.ninja");
+	int stages_changed = 0, cells_changed = 0;
+	file_update_open(&file, path);
+	file_update_add(&file, banner, sizeof banner - 1);
+	if (!grid->report_only)
+		write_jobs(&file, plan);
+	int bad = write_cells(&file, plan, grid, files);
+	file.failed |= bad;
+	bad = file_update_close(&file, &cells_changed) || write_stages(plan, grid, &stages_changed);
+	*changed = stages_changed || cells_changed;
+	free(path);
 	return bad ? -1 : 0;
 }

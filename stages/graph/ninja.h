@@ -4,7 +4,12 @@
  * job, ordered after it, which turns the cached result into a reference file or reports that job's failure:
  *
  *     build build/ref/group/score-layers-<G16>.stamp: group_score_layers | refs and stamps of the inputs || programs
- *     build build/ref/score-layers/<label>-<K16>.ref: stage_score_layers | refs of the inputs || stamp programs
+ *     build build/ref/score-layers/$l-$k.ref: stage_score_layers | refs of the inputs || $g<N> programs
+ *       l = <label>
+ *       k = <K16>
+ *
+ * A grid of ten thousand cells is read by every ninja, so what repeats is a variable: $l label, $k key, $d folder of a
+ * report, $g<N> stamp of a group; and of a job's inputs only those that no other input stands behind.
  *
  * The stamp is order-only: a changed group never dirties a finished cell. A group waits for the stamps of grouped
  * inputs, not for their reference files, so that one failed calibration does not hold up the others.
