@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -335,15 +336,29 @@ int json_bool(const cJSON *object, const char *key, const char *source, int *val
 	return 0;
 }
 
+static void add_integer(struct strbuf *to, int64_t value)
+{
+	char text[24], *p = text + sizeof text;
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	do
+		*--p = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (value < 0)
+		*--p = '-';
+	strbuf_add(to, p, (size_t)(text + sizeof text - p));
+}
+
 void json_number(struct strbuf *to, double value)
 {
 	char text[40];
 	assert(isfinite(value));
 	if (fabs(value) <= 0x1p53 && floor(value) == value) {
-		strbuf_addf(to, "%.0f", value == 0 ? 0.0 : value);
+		add_integer(to, (int64_t)value);
 		return;
 	}
-	for (int digits = 1; digits <= 17; digits++) {
+	/* Where 15 digits or fewer read back, %.15g prints just those: it drops zeros at the end. Subnormal numbers have
+	 * fewer digits to tell. */
+	for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits <= 17; digits++) {
 		snprintf(text, sizeof text, "%.*g", digits, value);
 		if (strtod(text, NULL) == value)
 			break;
@@ -393,6 +408,20 @@ void json_scalar(struct strbuf *to, const cJSON *value)
 		strbuf_adds(to, value->valuestring);
 	else
 		strbuf_adds(to, "null");
+}
+
+void json_add_reference(cJSON *object, const char *key, const cJSON *value)
+{
+	cJSON *item;
+	if (cJSON_IsObject(value) && value->child)
+		item = cJSON_CreateObjectReference(value->child);
+	else if (cJSON_IsArray(value) && value->child)
+		item = cJSON_CreateArrayReference(value->child);
+	else if (cJSON_IsString(value))
+		item = cJSON_CreateStringReference(value->valuestring);
+	else
+		item = cJSON_Duplicate(value, 0);
+	cJSON_AddItemToObjectCS(object, key, item);
 }
 
 static int by_key(const void *a, const void *b)

@@ -15,7 +15,9 @@ static const char grid_path[] = "build/grid.json";
 
 static void add_string(struct strbuf *to, const char *name, const char *value)
 {
-	strbuf_addf(to, "\"%s\": ", name);
+	strbuf_addc(to, '"');
+	strbuf_adds(to, name);
+	strbuf_adds(to, "\": ");
 	json_quoted(to, value);
 }
 
@@ -41,7 +43,9 @@ static void add_cell(struct strbuf *to, struct plan *plan, const struct plan_cel
 	}
 	add_string(to, "report", plan->jobs[cell->report].job_path);
 	strbuf_adds(to, ", ");
-	add_string(to, "manifest", names[REPORT_MANIFEST]);
+	char *manifest = path_join(cell->output_dir, names[REPORT_MANIFEST]);
+	add_string(to, "manifest", manifest);
+	free(manifest);
 	strbuf_addc(to, '}');
 	for (size_t i = 0; i < REPORT_FILES; i++)
 		free(names[i]);
@@ -154,21 +158,4 @@ int generator_write(struct generator *g)
 	if (changed && file_exists("build.ninja") && utimensat(AT_FDCWD, "build.ninja", NULL, 0))
 		return fail("build.ninja: cannot set its time: %s", strerror(errno));
 	return 0;
-}
-
-void generator_release(struct generator *g)
-{
-	plan_release(&g->plan);
-	cell_views_release(&g->views);
-	rules_release(&g->rules);
-	grid_release(&g->grid);
-	composer_free(g->composer);
-	for (size_t i = 0; i < g->invalid_count; i++) {
-		free(g->invalid[i].name);
-		free(g->invalid[i].reason);
-	}
-	free(g->invalid);
-	free(g->overview[0]);
-	free(g->overview[1]);
-	request_release(&g->request);
 }

@@ -25,27 +25,19 @@ void published_report_names(const struct plan_cell *cell, char *names[REPORT_FIL
 	const cJSON *scheme = cell->score_count == 1 ? cJSON_GetObjectItemCaseSensitive(pair, "scheme_name") : NULL;
 	report_file_names(names, cJSON_IsString(scheme) ? scheme->valuestring : NULL,
 		view_string(cell->view, "cell", "pair"));
-	for (size_t i = 0; i < REPORT_FILES; i++) {
-		char *name = names[i];
-		names[i] = path_join(cell->output_dir, name);
-		free(name);
-	}
 }
 
-static int report_files(const struct plan *plan, const struct plan_cell *cell, char ***files, size_t *count)
+static void report_files(const struct plan_cell *cell, char ***names, size_t *count)
 {
-	(void)plan;
-	*files = mem_array(REPORT_FILES, sizeof **files);
+	*names = mem_array(REPORT_FILES, sizeof **names);
 	*count = REPORT_FILES;
-	published_report_names(cell, *files);
-	return 0;
+	published_report_names(cell, *names);
 }
 
 /* The files of a language model's folder: two of its own, and those that it copies. */
-static int beside_files(const struct plan *plan, const struct plan_job *job, char ***files, size_t *count)
+static int beside_files(const struct plan_job *job, char ***files, size_t *count)
 {
 	const char *dir = published_model_dir(job);
-	(void)plan;
 	if (!dir)
 		return fail("%s: publishes, but neither from scores nor to output_layout.language_model_dir", job->rule->path);
 	size_t copied = 0;

@@ -8,7 +8,7 @@
 /* For ninja_write(). */
 extern const struct ninja_files published_files;
 
-/* The files of a cell's report; the caller frees each. */
+/* The names of the files of a cell's report, in its folder; the caller frees each. */
 void published_report_names(const struct plan_cell *cell, char *names[REPORT_FILES]);
 
 /* Where a job that writes a language model's folder writes it to; NULL for others. */

@@ -34,10 +34,3 @@ int request_read(struct request *r, const char *path)
 	}
 	return 0;
 }
-
-void request_release(struct request *r)
-{
-	free(r->overrides);
-	free(r->text);
-	*r = (struct request){0};
-}

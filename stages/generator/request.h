@@ -15,6 +15,5 @@ struct request {
 
 /* Reads a file with one argument a line. */
 int request_read(struct request *r, const char *path);
-void request_release(struct request *r);
 
 #endif

@@ -11,44 +11,26 @@
 #include "common/pool.h"
 #include "generator/published.h"
 #include "generator/summary_twins.h"
-#include "graph/job.h"
+#include "graph/plan_results.h"
 
 enum { TOOLCHAIN_BYTES_MAX = 1 << 20 };
 
-static int is_cached(const struct plan *plan, size_t job_index)
-{
-	struct job job;
-	struct cache_result result;
-	if (job_open(&job, plan->jobs[job_index].job_path))
-		return 0;
-	int cached = ref_read(job.ref, job.cache, &result) > 0;
-	if (!cached)
-		cached = job_resolve(&job) > 0 && cache_find(job.cache, &job.action, job.ingredients, &result) > 0;
-	job_close(&job);
-	return cached;
-}
-
-static int is_cell_cached(const struct plan *plan, const struct plan_cell *cell)
-{
-	for (size_t i = 0; i < cell->score_count; i++)
-		if (!is_cached(plan, cell->scores[i]))
-			return 0;
-	return 1;
-}
-
 /* Cells with the same quantizers and inputs share scores: counts the distinct ones, and those that are cached. */
-static void count_scores(const struct plan *plan, size_t *distinct, size_t *cached)
+static void count_scores(struct plan *plan, size_t *distinct, size_t *cached)
 {
+	struct plan_results results;
 	char *seen = mem_zeroed(plan->job_count, 1);
 	*distinct = *cached = 0;
+	plan_results_init(&results, plan);
 	for (size_t c = 0; c < plan->cell_count; c++)
 		for (size_t i = 0; i < plan->cells[c].score_count; i++) {
 			size_t job = plan->cells[c].scores[i];
 			if (seen[job]++)
 				continue;
 			++*distinct;
-			*cached += (size_t)is_cached(plan, job);
+			*cached += (size_t)plan_results_has(&results, job);
 		}
+	plan_results_release(&results);
 	free(seen);
 }
 
@@ -119,9 +101,9 @@ static void print_choice(enum model_choice choice)
 			"Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
 }
 
-void summary_print(const struct generator *g)
+void summary_print(struct generator *g)
 {
-	const struct plan *plan = &g->plan;
+	struct plan *plan = &g->plan;
 	const struct node *first = g->grid.cells[0].config;
 	const char *const *notes;
 	size_t distinct, cached, note_count = composer_notes(g->composer, &notes);
@@ -155,10 +137,18 @@ void summary_print(const struct generator *g)
 	puts("\nNow type:  ninja");
 }
 
-void summary_print_cells(const struct generator *g)
+void summary_print_cells(struct generator *g)
 {
-	for (size_t i = 0; i < g->plan.cell_count; i++)
-		printf("%-7s %s\n", is_cell_cached(&g->plan, &g->plan.cells[i]) ? "cached" : "to run", g->plan.cells[i].name);
+	struct plan_results results;
+	plan_results_init(&results, &g->plan);
+	for (size_t i = 0; i < g->plan.cell_count; i++) {
+		const struct plan_cell *cell = &g->plan.cells[i];
+		int cached = 1;
+		for (size_t k = 0; k < cell->score_count && cached; k++)
+			cached = plan_results_has(&results, cell->scores[k]);
+		printf("%-7s %s\n", cached ? "cached" : "to run", cell->name);
+	}
+	plan_results_release(&results);
 	print_invalid(g);
 }
 

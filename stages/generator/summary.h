@@ -5,10 +5,10 @@
 #include "generator/generator.h"
 
 /* What was found, what will run, and what to type next; after generator_write(). */
-void summary_print(const struct generator *g);
+void summary_print(struct generator *g);
 
-/* --dry-run: the cells, and which are cached; after plan_write_jobs(). */
-void summary_print_cells(const struct generator *g);
+/* --dry-run: the cells, and which are cached; after generator_plan(). */
+void summary_print_cells(struct generator *g);
 
 /* --cfg: the first cell's config; after generator_load(). */
 void summary_print_config(const struct generator *g);

@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "common/hash.h"
+#include "common/json.h"
 #include "common/memory.h"
 
 /* Keys that the fixed part of a cell's name already tells. */
@@ -139,11 +140,6 @@ static const struct cell_format *find_format(struct cell_views *views, const str
 	return &views->formats[*known];
 }
 
-static void add_reference(cJSON *object, const char *name, const cJSON *value)
-{
-	cJSON_AddItemReferenceToObject(object, name, (cJSON *)(uintptr_t)value);
-}
-
 /* Adds an element to the view's formats, with the pair's quantizers under the cell's granularity, and its codes. */
 static enum resolve_result add_format(struct cell_views *views, cJSON *formats, cJSON *codes, const struct node *c,
 	const struct node *pair, const char *name_suffix)
@@ -154,14 +150,14 @@ static enum resolve_result add_format(struct cell_views *views, cJSON *formats, 
 		return found->result;
 	}
 	cJSON *format = cJSON_CreateObject();
-	cJSON_AddStringToObject(format, "name", node_string(pair, "name"));
-	add_reference(format, "quant_pair", section_json(sections_find(&views->grid->sections, pair)));
-	add_reference(format, "quantizer", found->quantizer);
+	cJSON_AddItemToObjectCS(format, "name", cJSON_CreateStringReference(node_string(pair, "name")));
+	json_add_reference(format, "quant_pair", section_json(sections_find(&views->grid->sections, pair)));
+	json_add_reference(format, "quantizer", found->quantizer);
 	char *alone = cell_name(c, node_string(pair, "name"), name_suffix);
 	cJSON_AddStringToObject(cJSON_AddObjectToObject(format, "cell"), "name", alone);
 	free(alone);
 	cJSON_AddItemToArray(formats, format);
-	cJSON_AddItemToArray(codes, cJSON_CreateString(found->codes));
+	cJSON_AddItemToArray(codes, cJSON_CreateStringReference(found->codes));
 	return RESOLVE_OK;
 }
 
@@ -232,7 +228,7 @@ static void add_config(struct cell_views *views, cJSON *view, const struct node 
 	strbuf_init(&yaml);
 	for (size_t i = 0; i < c->count; i++) {
 		struct section *section = sections_find(&views->grid->sections, c->items[i]);
-		add_reference(config, c->keys[i].text, section_json(section));
+		json_add_reference(config, c->keys[i].text, section_json(section));
 		/* The schema knows the keys: they need no quotes. */
 		strbuf_adds(&yaml, c->keys[i].text);
 		strbuf_addc(&yaml, ':');
@@ -252,7 +248,7 @@ static int check_samples(const struct node *c)
 static void fill_view(struct cell_views *views, struct cell_view *v, const struct node *c, const char *pair)
 {
 	for (size_t i = 0; i < c->count; i++)
-		add_reference(v->view, c->keys[i].text, seen_section(views, c, i));
+		json_add_reference(v->view, c->keys[i].text, seen_section(views, c, i));
 	add_config(views, v->view, c);
 	cJSON *cell = cJSON_AddObjectToObject(v->view, "cell");
 	cJSON_AddStringToObject(cell, "name", v->name);

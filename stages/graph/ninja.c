@@ -23,7 +23,9 @@ static void add_path(struct strbuf *to, const char *path)
 /* A value in "name = value": only '$' needs care. */
 static void add_value(struct strbuf *to, const char *name, const char *value)
 {
-	strbuf_addf(to, "  %s = ", name);
+	strbuf_adds(to, "  ");
+	strbuf_adds(to, name);
+	strbuf_adds(to, " = ");
 	for (const char *p = value; *p; p++) {
 		if (*p == '$')
 			strbuf_addc(to, '$');
@@ -100,7 +102,8 @@ static const struct plan_group *group_of(const struct plan *plan, const struct p
 
 static void add_program(struct strbuf *to, const struct rule *rule)
 {
-	strbuf_addf(to, " build/bin/%s", rule->stage);
+	strbuf_adds(to, " build/bin/");
+	strbuf_adds(to, rule->stage);
 }
 
 static int needs(const struct plan *plan, size_t job, size_t what)
@@ -135,7 +138,7 @@ static void add_key(struct strbuf *to, const struct plan_job *job)
 	strbuf_addc(to, '\n');
 }
 
-/* Begins the edge's "words", with $l for the label. */
+/* The edge's "l", its label, and "words" with $l in them. */
 static void add_words(struct strbuf *to, const struct plan_job *job)
 {
 	const char *label = strstr(job->describe, job->label);
@@ -164,7 +167,9 @@ static void write_job(struct strbuf *to, const struct plan *plan, const struct p
 {
 	strbuf_adds(to, "build ");
 	add_path(to, plan->build_dir);
-	strbuf_addf(to, "/ref/%s/$l-$k.ref: stage_", job->rule->stage);
+	strbuf_adds(to, "/ref/");
+	strbuf_adds(to, job->rule->stage);
+	strbuf_adds(to, "/$l-$k.ref: stage_");
 	add_rule_name(to, job->rule->stage);
 	strbuf_adds(to, " |");
 	add_inputs(to, plan, job);
@@ -224,26 +229,15 @@ static void write_solo(struct strbuf *to, const struct plan *plan, const struct 
 	add_key(to, &plan->jobs[cell->report]);
 }
 
-/* Length of the folder that all files are in, without the slash; 0: none. */
-static size_t common_folder(char **files, size_t count)
-{
-	const char *slash = count ? strrchr(files[0], '/') : NULL;
-	size_t length = slash ? (size_t)(slash - files[0]) : 0;
-	for (size_t i = 1; i < count && length; i++)
-		if (strncmp(files[i], files[0], length + 1))
-			return 0;
-	return length;
-}
-
-/* The edge of a published job. Takes files; the first one stands for all in the list of what a grid makes. */
+/* The edge of a published job. folder: of all names, or NULL when names are paths. Takes names; the first one stands for
+ * all in the list of what a grid makes. */
 static void write_published(struct strbuf *to, struct strbuf *made, const struct plan *plan,
-	const struct plan_job *job, char **files, size_t count, int report_only)
+	const struct plan_job *job, const char *folder, char **names, size_t count, int report_only)
 {
-	size_t folder = common_folder(files, count);
 	strbuf_adds(to, "build");
 	for (size_t i = 0; i < count; i++) {
-		strbuf_adds(to, folder ? " $d" : " ");
-		add_path(to, files[i] + folder);
+		strbuf_adds(to, folder ? " $d/" : " ");
+		add_path(to, names[i]);
 	}
 	strbuf_adds(to, ": stage_");
 	add_rule_name(to, job->rule->stage);
@@ -253,29 +247,28 @@ static void write_published(struct strbuf *to, struct strbuf *made, const struct
 	strbuf_adds(to, " ||");
 	add_program(to, job->rule);
 	strbuf_addc(to, '\n');
-	if (folder) {
-		files[0][folder] = '\0';
-		add_value(to, "d", files[0]);
-		files[0][folder] = '/';
-	}
+	if (folder)
+		add_value(to, "d", folder);
 	add_words(to, job);
 	add_key(to, job);
 	strbuf_addc(made, ' ');
-	add_path(made, files[0]);
+	if (folder) {
+		add_path(made, folder);
+		strbuf_addc(made, '/');
+	}
+	add_path(made, names[0]);
 	for (size_t i = 0; i < count; i++)
-		free(files[i]);
-	free(files);
+		free(names[i]);
+	free(names);
 }
 
-static int write_report(struct strbuf *to, struct strbuf *made, const struct plan *plan, const struct plan_cell *cell,
+static void write_report(struct strbuf *to, struct strbuf *made, const struct plan *plan, const struct plan_cell *cell,
 	int report_only, const struct ninja_files *files)
 {
 	char **names;
 	size_t count;
-	if (files->of_report(plan, cell, &names, &count))
-		return -1;
-	write_published(to, made, plan, &plan->jobs[cell->report], names, count, report_only);
-	return 0;
+	files->of_report(cell, &names, &count);
+	write_published(to, made, plan, &plan->jobs[cell->report], cell->output_dir, names, count, report_only);
 }
 
 /* What is published beside the reports. */
@@ -288,9 +281,9 @@ static int write_beside(struct strbuf *to, struct strbuf *made, const struct pla
 		size_t count;
 		if (!job->rule->publish || job->rule == report_rule(plan))
 			continue;
-		if (files->of_job(plan, job, &names, &count))
+		if (files->of_job(job, &names, &count))
 			return -1;
-		write_published(to, made, plan, job, names, count, 0);
+		write_published(to, made, plan, job, NULL, names, count, 0);
 	}
 	return 0;
 }
@@ -359,13 +352,13 @@ static int write_cells(struct file_update *file, const struct plan *plan, const 
 	int bad = 0;
 	strbuf_init(&text);
 	strbuf_init(&made);
-	for (size_t c = 0; c < plan->cell_count && !bad; c++) {
-		bad = write_report(&text, &made, plan, &plan->cells[c], grid->report_only, files);
-		if (!bad && !grid->report_only)
+	for (size_t c = 0; c < plan->cell_count; c++) {
+		write_report(&text, &made, plan, &plan->cells[c], grid->report_only, files);
+		if (!grid->report_only)
 			write_solo(&text, plan, &plan->cells[c]);
 		pass_on(file, &text);
 	}
-	if (!bad && !grid->report_only)
+	if (!grid->report_only)
 		bad = write_beside(&text, &made, plan, files);
 	write_overview(&text, plan, grid);
 	strbuf_addf(&text, "\nbuild grid: phony");

@@ -35,11 +35,11 @@ struct ninja_grid {
 	size_t slots;                 /* depth of pool compute: processes that each use all processors; at least 1 */
 };
 
-/* The files that published jobs write: of a cell's report, and of a job that stands beside the reports. The caller
- * frees each and the array. */
+/* The files that published jobs write: of a cell's report, by their names in its folder, and of a job that stands beside
+ * the reports, by their paths. The caller frees each and the array. */
 struct ninja_files {
-	int (*of_report)(const struct plan *plan, const struct plan_cell *cell, char ***files, size_t *count);
-	int (*of_job)(const struct plan *plan, const struct plan_job *job, char ***files, size_t *count);
+	void (*of_report)(const struct plan_cell *cell, char ***names, size_t *count);
+	int (*of_job)(const struct plan_job *job, char ***paths, size_t *count);
 };
 
 /* *changed tells whether either file differs from what was there. */

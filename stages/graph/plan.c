@@ -5,8 +5,8 @@
 
 #include "common/error.h"
 #include "common/memory.h"
-#include "graph/job.h"
 #include "graph/job_list.h"
+#include "graph/plan_key.h"
 #include "graph/plan_leaves.h"
 #include "graph/view.h"
 
@@ -89,7 +89,7 @@ static cJSON *project(const struct view *view, const struct rule *rule, const st
 			cJSON_Delete(to);
 			return NULL;
 		}
-		cJSON_AddItemReferenceToObject(to, names->item[i], (cJSON *)(uintptr_t)value);
+		json_add_reference(to, names->item[i], value);
 	}
 	return to;
 }
@@ -101,7 +101,7 @@ static int add_made(struct plan *plan, struct plan_job *job, const struct rule_i
 	const cJSON *element, char *name)
 {
 	struct view inner = {.root = view->root, .via = from, .element = element, .outer = view};
-	job->inputs = mem_resize(job->inputs, job->input_count + 1, sizeof *job->inputs);
+	MEM_GROW(job->inputs, job->input_count, job->input_capacity);
 	struct plan_input *input = &job->inputs[job->input_count++];
 	*input = (struct plan_input){.name = name};
 	return add_job(plan, rules_find(plan->rules, from->stage), &inner, &input->job);
@@ -127,76 +127,22 @@ static int add_input(struct plan *plan, struct plan_job *job, const struct rule_
 		return add_each(plan, job, from, view);
 	if (from->stage)
 		return add_made(plan, job, from, view, NULL, mem_strdup(from->name));
-	job->inputs = mem_resize(job->inputs, job->input_count + 1, sizeof *job->inputs);
+	MEM_GROW(job->inputs, job->input_count, job->input_capacity);
 	struct plan_input *input = &job->inputs[job->input_count++];
 	*input = (struct plan_input){.name = mem_strdup(from->name), .is_leaf = 1};
 	return plan_read_leaf(plan, input, job->rule, from, view);
 }
 
-static int by_name(const void *a, const void *b)
+static const struct digest *key_of(const void *plan, size_t job)
 {
-	return strcmp((*(const struct plan_input *const *)a)->name, (*(const struct plan_input *const *)b)->name);
-}
-
-static int by_file(const void *a, const void *b)
-{
-	return strcmp((*(const struct plan_file *const *)a)->name, (*(const struct plan_file *const *)b)->name);
-}
-
-static void add_files(struct strbuf *to, const struct plan_input *input)
-{
-	const struct plan_file **files = mem_array(input->file_count, sizeof *files);
-	for (size_t i = 0; i < input->file_count; i++)
-		files[i] = &input->files[i];
-	if (input->file_count)
-		qsort(files, input->file_count, sizeof *files, by_file);
-	strbuf_addc(to, '{');
-	for (size_t i = 0; i < input->file_count; i++) {
-		strbuf_adds(to, i ? "," : "");
-		json_quoted(to, files[i]->name);
-		strbuf_addc(to, ':');
-		json_quoted(to, files[i]->digest.hex);
-	}
-	strbuf_addc(to, '}');
-	free(files);
-}
-
-/* Canonical: {input: its key, leaf: {file: digest}}. */
-static void add_inputs(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
-{
-	const struct plan_input **inputs = mem_array(job->input_count, sizeof *inputs);
-	for (size_t i = 0; i < job->input_count; i++)
-		inputs[i] = &job->inputs[i];
-	if (job->input_count)
-		qsort(inputs, job->input_count, sizeof *inputs, by_name);
-	strbuf_addc(to, '{');
-	for (size_t i = 0; i < job->input_count; i++) {
-		strbuf_adds(to, i ? "," : "");
-		json_quoted(to, inputs[i]->name);
-		strbuf_addc(to, ':');
-		if (inputs[i]->is_leaf)
-			add_files(to, inputs[i]);
-		else
-			json_quoted(to, plan->jobs[inputs[i]->job].key.hex);
-	}
-	strbuf_addc(to, '}');
-	free(inputs);
+	return &((const struct plan *)plan)->jobs[job].key;
 }
 
 static void compute_key(struct plan *plan, struct plan_job *job)
 {
-	struct strbuf inputs, params, text;
-	strbuf_init(&inputs);
-	strbuf_init(&params);
-	strbuf_init(&text);
-	add_inputs(&inputs, plan, job);
-	json_texts_canonical(&plan->texts, &params, job->params, 2);
-	job_add_ingredients(&text, job->rule->stage, job->rule->version, job->rule->numerics ? plan->numerics : NULL, params.s,
-		inputs.s);
-	job->key = hash_bytes(text.s, text.length);
-	strbuf_release(&inputs);
-	strbuf_release(&params);
-	strbuf_release(&text);
+	strbuf_clear(&plan->scratch);
+	plan_add_ingredients(&plan->scratch, plan, job, key_of, plan);
+	job->key = hash_bytes(plan->scratch.s, plan->scratch.length);
 }
 
 static void join_group(struct plan *plan, size_t index)
@@ -237,10 +183,11 @@ static int name_job(struct plan *plan, struct plan_job *job, const struct view *
 	if (!job->label || !job->describe)
 		return -1;
 	make_safe(job->label);
-	job->job_path = mem_printf("%s/jobs/%s.jsonl:%.*s", plan->build_dir, job->rule->stage, JOB_KEY_SHORT, job->key.hex);
+	struct digest key = job->key;
+	key.hex[JOB_KEY_SHORT] = '\0';
+	job->job_path = mem_printf("%s/jobs/%s.jsonl:%s", plan->build_dir, job->rule->stage, key.hex);
 	if (!job->rule->publish)
-		job->ref_path = mem_printf("%s/ref/%s/%s-%.*s.ref", plan->build_dir, job->rule->stage, job->label, JOB_KEY_SHORT,
-			job->key.hex);
+		job->ref_path = mem_printf("%s/ref/%s/%s-%s.ref", plan->build_dir, job->rule->stage, job->label, key.hex);
 	return 0;
 }
 
@@ -277,9 +224,10 @@ bad:
 	return -1;
 }
 
-static int add_job(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index)
+/* By the values it reads, hashed: the job of some cell before. */
+static struct hash128 hash_reads(struct plan *plan, const struct rule *rule, const struct rule_reads *reads,
+	const struct view *view)
 {
-	const struct rule_reads *reads = &plan->reads[rule - plan->rules->rules];
 	struct strbuf *text = &plan->scratch;
 	strbuf_clear(text);
 	strbuf_add(text, &rule, sizeof rule);
@@ -289,7 +237,15 @@ static int add_job(struct plan *plan, const struct rule *rule, const struct view
 			json_texts_canonical(&plan->texts, text, value, 1);
 		strbuf_addc(text, '\n');
 	}
-	struct hash128 read = hash_pair(text->s, text->length);
+	return hash_pair(text->s, text->length);
+}
+
+static int add_job(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index)
+{
+	const struct rule_reads *reads = &plan->reads[rule - plan->rules->rules];
+	if (rule->publish)
+		return make_job(plan, rule, view, index); /* hardly ever shared */
+	struct hash128 read = hash_reads(plan, rule, reads, view);
 	*index = *hash_map_at(&plan->by_reads, &read, sizeof read);
 	if (*index != HASH_MAP_NEW)
 		return 0;

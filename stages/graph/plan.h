@@ -38,7 +38,7 @@ struct plan_job {
 	char *ref_path;                /* below build_dir; NULL for a published stage */
 	cJSON *params, *unhashed;      /* refer to the view of the cell that first needed the job */
 	struct plan_input *inputs;
-	size_t input_count;
+	size_t input_count, input_capacity;
 	size_t group;                  /* index into plan.groups, or PLAN_NO_GROUP */
 };
 

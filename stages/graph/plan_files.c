@@ -10,7 +10,9 @@
 
 static void add_string(struct strbuf *to, const char *name, const char *value)
 {
-	strbuf_addf(to, ",\"%s\":", name);
+	strbuf_adds(to, ",\"");
+	strbuf_adds(to, name);
+	strbuf_adds(to, "\":");
 	json_quoted(to, value);
 }
 

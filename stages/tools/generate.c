@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "common/error.h"
-#include "common/file.h"
 #include "generator/generator.h"
 #include "generator/summary.h"
 #include "graph/cache.h"
@@ -21,21 +20,10 @@
 enum { STATUS_ENVIRONMENT = 1, STATUS_CONFIG = 2 };
 
 static const char build_dir[] = "build", cache_dir[] = "cache";
-static const char dry_dir[] = "build/dry"; /* lists of jobs of --dry-run, removed at its end */
-
-/* Returns an exit status. */
-static int dry_run(struct generator *g)
-{
-	if (plan_write_jobs(&g->plan))
-		return error_report(STATUS_ENVIRONMENT);
-	summary_print_cells(g);
-	return dir_remove(dry_dir) ? error_report(STATUS_ENVIRONMENT) : 0;
-}
 
 /* Returns an exit status. */
 static int run(struct generator *g)
 {
-	int dry = g->request.dry_run;
 	if (g->request.list)
 		return summary_print_list(g) ? error_report(STATUS_CONFIG) : 0;
 	if (generator_load(g))
@@ -44,19 +32,21 @@ static int run(struct generator *g)
 		summary_print_config(g);
 		return 0;
 	}
-	if (rules_read(&g->rules, "rules") || generator_plan(g, dry ? dry_dir : build_dir, cache_dir))
+	if (rules_read(&g->rules, "rules") || generator_plan(g, build_dir, cache_dir))
 		return error_report(STATUS_CONFIG);
 	if (cache_prepare(cache_dir))
 		return error_report(STATUS_ENVIRONMENT);
-	if (dry)
-		return dry_run(g);
+	if (g->request.dry_run) {
+		summary_print_cells(g);
+		return 0;
+	}
 	return generator_write(g) ? error_report(STATUS_ENVIRONMENT) : 0;
 }
 
 int main(int argc, char **argv)
 {
 	static const char fresh[] = "build/config.args.new", kept[] = "build/config.args";
-	struct generator g = {0};
+	static struct generator g;
 	const char *args = argc > 1 ? argv[argc - 1] : NULL;
 	int summary = argc == 3 && !strcmp(argv[1], "--summary");
 	program_name_set("configure");
@@ -72,6 +62,5 @@ int main(int argc, char **argv)
 	}
 	if (!status && !looked && summary)
 		summary_print(&g);
-	generator_release(&g);
 	return status;
 }
