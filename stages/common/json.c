@@ -366,20 +366,36 @@ void json_number(struct strbuf *to, double value)
 	strbuf_adds(to, text);
 }
 
-/* Length of what needs no escape at the beginning of text. */
-static size_t plain_length(const char *text)
+/* Where bytes of the word are c: the highest bit there, perhaps also of bytes above one that is. */
+static uint64_t bytes_equal(uint64_t word, unsigned char c)
 {
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t x = word ^ (ones * c);
+	return (x - ones) & ~x & (ones << 7);
+}
+
+/* Length of what needs no escape at the beginning of text, eight bytes at a time as long as all of them need none. */
+static size_t plain_length(const char *text, size_t length)
+{
+	const uint64_t ones = 0x0101010101010101u;
 	size_t n = 0;
-	while ((unsigned char)text[n] >= 0x20 && text[n] != '"' && text[n] != '\\' && text[n] != 0x7f)
+	for (uint64_t word; n + 8 <= length; n += 8) {
+		memcpy(&word, text + n, 8);
+		uint64_t control = (word - ones * 0x20) & ~word & (ones << 7);
+		if (control | bytes_equal(word, '"') | bytes_equal(word, '\\') | bytes_equal(word, 0x7f))
+			break;
+	}
+	while (n < length && (unsigned char)text[n] >= 0x20 && text[n] != '"' && text[n] != '\\' && text[n] != 0x7f)
 		n++;
 	return n;
 }
 
 void json_quoted(struct strbuf *to, const char *text)
 {
+	const char *end = text + strlen(text);
 	strbuf_addc(to, '"');
 	for (const char *p = text;; p++) {
-		size_t plain = plain_length(p);
+		size_t plain = plain_length(p, (size_t)(end - p));
 		strbuf_add(to, p, plain);
 		p += plain;
 		if (!*p)

@@ -41,12 +41,23 @@ static void add_rule_name(struct strbuf *to, const char *stage)
 		strbuf_addc(to, *p == '-' ? '_' : *p);
 }
 
+/* Whether all descriptions of a rule's jobs are what its "describe" has before the label, and the label. */
+static int labels_describe(const struct plan *plan, const struct rule *rule)
+{
+	size_t length = strcspn(rule->describe, "$");
+	return !strcmp(rule->describe + length, rule->label) && plan->plain_labels[rule - plan->rules->rules];
+}
+
 /* Commands name the job by its key, $k: the list of jobs is the same for all edges of the rule. */
-static void write_rule(struct strbuf *to, const struct rule *rule, const char *kind, const char *arguments)
+static void write_rule(struct strbuf *to, const struct rule *rule, const char *kind, const char *arguments,
+	int labels)
 {
 	strbuf_addf(to, "rule %s_", kind);
 	add_rule_name(to, rule->stage);
-	strbuf_addf(to, "\n  command = build/bin/%s %s\n  description = $words\n  restat = 1\n", rule->stage, arguments);
+	strbuf_addf(to, "\n  command = build/bin/%s %s\n  description = ", rule->stage, arguments);
+	if (labels)
+		strbuf_add(to, rule->describe, strcspn(rule->describe, "$"));
+	strbuf_adds(to, labels ? "$l\n  restat = 1\n" : "$words\n  restat = 1\n");
 	if (!rule->publish)
 		strbuf_adds(to, "  generator = 1\n");
 	if (rule->pool)
@@ -59,9 +70,9 @@ static void write_stage_rule(struct strbuf *to, const struct plan *plan, const s
 	char *list = job_list_path(plan->build_dir, rule->stage);
 	char *arguments = mem_printf("%s:$k%s", list, rule->grouped ? " --stamp $stamp" : "");
 	strbuf_addf(to, "# %s\n", rule->about);
-	write_rule(to, rule, "stage", arguments);
+	write_rule(to, rule, "stage", arguments, labels_describe(plan, rule));
 	if (rule->grouped)
-		write_rule(to, rule, "group", "--group $job --stamp $out");
+		write_rule(to, rule, "group", "--group $job --stamp $out", 0);
 	free(arguments);
 	free(list);
 }
@@ -138,20 +149,12 @@ static void add_key(struct strbuf *to, const struct plan_job *job)
 	strbuf_addc(to, '\n');
 }
 
-/* The edge's "l", its label, and "words" with $l in them. */
-static void add_words(struct strbuf *to, const struct plan_job *job)
+/* The edge's label, and its words unless the rule's description makes them of the label. */
+static void add_words(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
 {
-	const char *label = strstr(job->describe, job->label);
 	add_value(to, "l", job->label);
-	if (!label || !*job->label || strchr(job->describe, '$')) {
+	if (!labels_describe(plan, job->rule))
 		add_value(to, "words", job->describe);
-		return;
-	}
-	strbuf_adds(to, "  words = ");
-	strbuf_add(to, job->describe, (size_t)(label - job->describe));
-	strbuf_adds(to, "$l");
-	strbuf_adds(to, label + strlen(job->label));
-	strbuf_addc(to, '\n');
 }
 
 /* Stamps are of many edges: a variable each. */
@@ -169,7 +172,7 @@ static void write_job(struct strbuf *to, const struct plan *plan, const struct p
 	add_path(to, plan->build_dir);
 	strbuf_adds(to, "/ref/");
 	strbuf_adds(to, job->rule->stage);
-	strbuf_adds(to, "/$l-$k.ref: stage_");
+	strbuf_adds(to, "/${l}-$k.ref: stage_");
 	add_rule_name(to, job->rule->stage);
 	strbuf_adds(to, " |");
 	add_inputs(to, plan, job);
@@ -178,7 +181,7 @@ static void write_job(struct strbuf *to, const struct plan *plan, const struct p
 		strbuf_addf(to, " $g%zu", job->group);
 	add_program(to, job->rule);
 	strbuf_addc(to, '\n');
-	add_words(to, job);
+	add_words(to, plan, job);
 	add_key(to, job);
 	if (job->group != PLAN_NO_GROUP)
 		strbuf_addf(to, "  stamp = $g%zu\n", job->group);
@@ -249,7 +252,7 @@ static void write_published(struct strbuf *to, struct strbuf *made, const struct
 	strbuf_addc(to, '\n');
 	if (folder)
 		add_value(to, "d", folder);
-	add_words(to, job);
+	add_words(to, plan, job);
 	add_key(to, job);
 	strbuf_addc(made, ' ');
 	if (folder) {

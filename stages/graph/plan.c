@@ -20,6 +20,8 @@ void plan_init(struct plan *plan, const struct rules *rules, const char *build_d
 	plan->memo = leaf_memo_open(cache_dir);
 	plan->reads = rule_reads_make(rules);
 	strbuf_init(&plan->scratch);
+	plan->plain_labels = mem_array(rules->count, 1);
+	memset(plan->plain_labels, 1, rules->count);
 }
 
 static void job_free(struct plan_job *job)
@@ -61,6 +63,7 @@ void plan_release(struct plan *plan)
 	json_texts_release(&plan->texts);
 	rule_reads_free(plan->reads, plan->rules);
 	strbuf_release(&plan->scratch);
+	free(plan->plain_labels);
 	free(plan->groups);
 	free(plan->cells);
 	*plan = (struct plan){0};
@@ -69,14 +72,17 @@ void plan_release(struct plan *plan)
 /* ------------------------------------------------------------------------------------------------------------------
  * Jobs */
 
-/* A file name out of a label: what a shell or Ninja would trip over becomes '_'. */
-static void make_safe(char *label)
+/* A file name out of a label: what a shell or Ninja would trip over becomes '_'. Whether it was one already. */
+static char make_safe(char *label)
 {
-	for (char *p = label; *p; p++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-=+", *p))
+	static const char fit[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-=+";
+	size_t length = strlen(label), plain = strspn(label, fit);
+	for (char *p = label + plain; *p; p++)
+		if (!strchr(fit, *p))
 			*p = '_';
-	if (strlen(label) > LABEL_MAX)
+	if (length > LABEL_MAX)
 		label[LABEL_MAX] = '\0';
+	return plain == length && length <= LABEL_MAX;
 }
 
 /* The values of these names, by reference: the cell's view stays with the plan. */
@@ -182,7 +188,7 @@ static int name_job(struct plan *plan, struct plan_job *job, const struct view *
 	job->describe = view_expand(view, job->rule, job->rule->describe);
 	if (!job->label || !job->describe)
 		return -1;
-	make_safe(job->label);
+	plan->plain_labels[job->rule - plan->rules->rules] &= make_safe(job->label);
 	struct digest key = job->key;
 	key.hex[JOB_KEY_SHORT] = '\0';
 	job->job_path = mem_printf("%s/jobs/%s.jsonl:%s", plan->build_dir, job->rule->stage, key.hex);

@@ -80,6 +80,7 @@ struct plan {
 	struct rule_reads *reads;             /* [rules->count] */
 	struct json_texts texts;              /* of what views share */
 	struct strbuf scratch;
+	char *plain_labels;                   /* [rules->count] all labels of the rule's jobs are as the view has them */
 	struct plan_group *groups;
 	size_t group_count, group_capacity;
 	struct plan_cell *cells;
