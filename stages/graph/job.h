@@ -1,10 +1,10 @@
-/* Job files: all that one run of a stage is told, written by the generator.
+/* Jobs: all that one run of a stage is told, written by the generator, a line of a list each (job_list.h).
  *
  *     {"format": "quantgrid-job/1", "stage": "score-layers", "version": 1, "numerics": "cpu-ref-...",
  *      "cell": "qwen3_vl_demo.wfp8_afp8.default.small", "key": "<K>",
  *      "params": {...},              what may change the result: part of both keys
  *      "unhashed": {...},            paths, device, verbosity: handed over, in no key
- *      "inputs": {"lm": {"job": "build/jobs/extract-lm/....json"},
+ *      "inputs": {"lm": {"job": "build/jobs/extract-lm.jsonl:<K16>"},
  *                 "captions": {"files": {"captions_small.txt": {"path": "...", "digest": "..."}}}},
  *      "cache": "cache", "ref": "build/ref/score-layers/....ref"}
  *
@@ -48,7 +48,7 @@ struct job {
 	struct digest action;
 };
 
-/* Reads and checks the file. */
+/* Reads and checks the job of that name: LIST:K16, or a file that holds one job. */
 int job_open(struct job *job, const char *path);
 void job_close(struct job *job);
 
