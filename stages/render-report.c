@@ -505,7 +505,7 @@ static int usage(int status)
 		"       render-report --overview GRID\n"
 		"       render-report --present GRID\n\n"
 		"Writes the reports of one cell; the overview of a grid; or both for all cells that have a result, listing those\n"
-		"without. JOB is a file below build/jobs/render-report/, GRID is build/grid.json; ./configure writes both.\n",
+		"without. JOB is build/jobs/render-report.jsonl:KEY, GRID is build/grid.json; ./configure writes both.\n",
 		status ? stderr : stdout);
 	return status;
 }

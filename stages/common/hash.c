@@ -25,6 +25,12 @@ struct digest hash_bytes(const void *bytes, size_t length)
 	return to_hex(XXH3_128bits(bytes, length));
 }
 
+struct hash128 hash_pair(const void *bytes, size_t length)
+{
+	XXH128_hash_t hash = XXH3_128bits(bytes, length);
+	return (struct hash128){.low = hash.low64, .high = hash.high64};
+}
+
 uint64_t hash_chunk(const void *bytes, size_t length)
 {
 	return XXH3_64bits(bytes, length);

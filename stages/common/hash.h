@@ -16,6 +16,13 @@ struct digest {
 
 struct digest hash_bytes(const void *bytes, size_t length);
 
+/* The same as two numbers, for tables in memory. */
+struct hash128 {
+	uint64_t low, high;
+};
+
+struct hash128 hash_pair(const void *bytes, size_t length);
+
 /* 64-bit XXH3 of a chunk, for tables of many small hashes. */
 uint64_t hash_chunk(const void *bytes, size_t length);
 

@@ -344,12 +344,24 @@ int json_bool(const cJSON *object, const char *key, const char *source, int *val
 	return 0;
 }
 
+static void add_integer(struct strbuf *to, int64_t value)
+{
+	char text[24], *p = text + sizeof text;
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	do
+		*--p = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (value < 0)
+		*--p = '-';
+	strbuf_add(to, p, (size_t)(text + sizeof text - p));
+}
+
 void json_number(struct strbuf *to, double value)
 {
 	char text[40];
 	assert(isfinite(value));
 	if (fabs(value) <= 0x1p53 && floor(value) == value) {
-		strbuf_addf(to, "%.0f", value == 0 ? 0.0 : value);
+		add_integer(to, (int64_t)value);
 		return;
 	}
 	/* Of up to DBL_DIG digits each decimal is found again behind its double, so that %g, which drops zeros at the end,
@@ -363,29 +375,56 @@ void json_number(struct strbuf *to, double value)
 	strbuf_adds(to, text);
 }
 
-static void add_string(struct strbuf *to, const char *text)
+/* Where bytes of the word are c: the highest bit there, perhaps also of bytes above one that is. */
+static uint64_t bytes_equal(uint64_t word, unsigned char c)
 {
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t x = word ^ (ones * c);
+	return (x - ones) & ~x & (ones << 7);
+}
+
+/* Length of what needs no escape at the beginning of text, eight bytes at a time as long as all of them need none. */
+static size_t plain_length(const char *text, size_t length)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	size_t n = 0;
+	for (uint64_t word; n + 8 <= length; n += 8) {
+		memcpy(&word, text + n, 8);
+		uint64_t control = (word - ones * 0x20) & ~word & (ones << 7);
+		if (control | bytes_equal(word, '"') | bytes_equal(word, '\\') | bytes_equal(word, 0x7f))
+			break;
+	}
+	while (n < length && (unsigned char)text[n] >= 0x20 && text[n] != '"' && text[n] != '\\' && text[n] != 0x7f)
+		n++;
+	return n;
+}
+
+void json_quoted(struct strbuf *to, const char *text)
+{
+	const char *end = text + strlen(text);
 	strbuf_addc(to, '"');
-	for (const char *p = text; *p; p++) {
-		unsigned char c = (unsigned char)*p;
-		if (c == '"' || c == '\\')
-			strbuf_addf(to, "\\%c", c);
-		else if (c == '\n')
+	for (const char *p = text;; p++) {
+		size_t plain = plain_length(p, (size_t)(end - p));
+		strbuf_add(to, p, plain);
+		p += plain;
+		if (!*p)
+			break;
+		if (*p == '"' || *p == '\\')
+			strbuf_addf(to, "\\%c", *p);
+		else if (*p == '\n')
 			strbuf_adds(to, "\\n");
-		else if (c == '\t')
+		else if (*p == '\t')
 			strbuf_adds(to, "\\t");
-		else if (c < 0x20 || c == 0x7f)
-			strbuf_addf(to, "\\u%04x", c);
 		else
-			strbuf_addc(to, (char)c);
+			strbuf_addf(to, "\\u%04x", (unsigned char)*p);
 	}
 	strbuf_addc(to, '"');
 }
 
-static void add_scalar(struct strbuf *to, const cJSON *value)
+void json_scalar(struct strbuf *to, const cJSON *value)
 {
 	if (cJSON_IsString(value))
-		add_string(to, value->valuestring);
+		json_quoted(to, value->valuestring);
 	else if (cJSON_IsNumber(value))
 		json_number(to, value->valuedouble);
 	else if (cJSON_IsBool(value))
@@ -396,6 +435,20 @@ static void add_scalar(struct strbuf *to, const cJSON *value)
 		strbuf_adds(to, "null");
 }
 
+void json_add_reference(cJSON *object, const char *key, const cJSON *value)
+{
+	cJSON *item;
+	if (cJSON_IsObject(value) && value->child)
+		item = cJSON_CreateObjectReference(value->child);
+	else if (cJSON_IsArray(value) && value->child)
+		item = cJSON_CreateArrayReference(value->child);
+	else if (cJSON_IsString(value))
+		item = cJSON_CreateStringReference(value->valuestring);
+	else
+		item = cJSON_Duplicate(value, 0);
+	cJSON_AddItemToObjectCS(object, key, item);
+}
+
 static int by_key(const void *a, const void *b)
 {
 	return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
@@ -404,7 +457,7 @@ static int by_key(const void *a, const void *b)
 void json_canonical(struct strbuf *to, const cJSON *value)
 {
 	if (!cJSON_IsArray(value) && !cJSON_IsObject(value)) {
-		add_scalar(to, value);
+		json_scalar(to, value);
 		return;
 	}
 	int object = cJSON_IsObject(value);
@@ -420,7 +473,7 @@ void json_canonical(struct strbuf *to, const cJSON *value)
 		if (i)
 			strbuf_addc(to, ',');
 		if (object) {
-			add_string(to, items[i]->string);
+			json_quoted(to, items[i]->string);
 			strbuf_addc(to, ':');
 		}
 		json_canonical(to, items[i]);
@@ -442,7 +495,7 @@ static void new_line(struct strbuf *to, int level)
 static void pretty(struct strbuf *to, const cJSON *value, int level)
 {
 	if ((!cJSON_IsArray(value) && !cJSON_IsObject(value))) {
-		add_scalar(to, value);
+		json_scalar(to, value);
 		return;
 	}
 	int object = cJSON_IsObject(value);
@@ -457,7 +510,7 @@ static void pretty(struct strbuf *to, const cJSON *value, int level)
 			strbuf_addc(to, ',');
 		new_line(to, level + 1);
 		if (object) {
-			add_string(to, item->string);
+			json_quoted(to, item->string);
 			strbuf_adds(to, ": ");
 		}
 		pretty(to, item, level + 1);

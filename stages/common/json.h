@@ -35,8 +35,15 @@ int json_u64(const cJSON *object, const char *key, const char *source, uint64_t 
 int json_double(const cJSON *object, const char *key, const char *source, double *value);
 int json_bool(const cJSON *object, const char *key, const char *source, int *value);
 
+/* Adds value to object by reference: it must outlive object, and so must key, which is not copied. */
+void json_add_reference(cJSON *object, const char *key, const cJSON *value);
+
 /* Appends the canonical form: keys sorted by byte, no spaces, UTF-8, numbers as json_number() writes them. */
 void json_canonical(struct strbuf *to, const cJSON *value);
+
+/* Appends a string in quotes, and any value but an array or object, as the forms here have them. */
+void json_quoted(struct strbuf *to, const char *text);
+void json_scalar(struct strbuf *to, const cJSON *value);
 
 /* Shortest text that reads back as value ("8", "0.1", "1e-05"); integers up to 2^53 without point or exponent. NaN and
  * infinities, which JSON lacks, assert. */

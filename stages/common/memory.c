@@ -54,12 +54,17 @@ char *mem_strdup(const char *text)
 char *mem_printf(const char *format, ...)
 {
 	va_list arguments;
+	char most[256];
 	va_start(arguments, format);
-	int length = vsnprintf(NULL, 0, format, arguments);
+	int length = vsnprintf(most, sizeof most, format, arguments);
 	va_end(arguments);
 	if (length < 0)
 		out_of_memory(1, 1);
 	char *text = mem_array((size_t)length + 1, 1);
+	if ((size_t)length < sizeof most) {
+		memcpy(text, most, (size_t)length + 1);
+		return text;
+	}
 	va_start(arguments, format);
 	vsnprintf(text, (size_t)length + 1, format, arguments);
 	va_end(arguments);

@@ -8,7 +8,6 @@
 #include "common/memory.h"
 
 /* Most of what is formatted is shorter: then it is formatted once, in place. */
-enum { ADDF_GUESS = 64 };
 
 void strbuf_init(struct strbuf *b)
 {
@@ -56,26 +55,29 @@ void strbuf_adds(struct strbuf *b, const char *text)
 
 void strbuf_addc(struct strbuf *b, char c)
 {
-	strbuf_add(b, &c, 1);
+	reserve(b, 1);
+	b->s[b->length++] = c;
+	b->s[b->length] = '\0';
 }
 
 void strbuf_addf(struct strbuf *b, const char *format, ...)
 {
 	va_list arguments;
-	reserve(b, ADDF_GUESS);
 	size_t room = b->capacity - b->length;
 	va_start(arguments, format);
 	int length = vsnprintf(b->s + b->length, room, format, arguments);
 	va_end(arguments);
-	if (length > 0 && (size_t)length >= room) {
+	if (length < 0) {
+		b->s[b->length] = '\0';
+		return;
+	}
+	if ((size_t)length >= room) {
 		reserve(b, (size_t)length);
 		va_start(arguments, format);
 		vsnprintf(b->s + b->length, (size_t)length + 1, format, arguments);
 		va_end(arguments);
 	}
-	if (length > 0)
-		b->length += (size_t)length;
-	b->s[b->length] = '\0';
+	b->length += (size_t)length;
 }
 
 char *strbuf_take(struct strbuf *b)

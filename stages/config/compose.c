@@ -6,41 +6,8 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "config/defaults.h"
+#include "config/merged.h"
 #include "config/suggest.h"
-
-/* --- merging files --- */
-
-/* The dict at a dotted package, made where it is missing; a scalar in the way is replaced. */
-static struct node *package_dict(struct node *root, const char *package, const struct origin *at)
-{
-	while (*package) {
-		size_t length = strcspn(package, ".");
-		char *part = mem_strndup(package, length);
-		struct node *next = node_get(root, part);
-		if (!next || next->kind != NODE_DICT) {
-			next = node_new(NODE_DICT, at);
-			node_set_string(root, part, next);
-		}
-		free(part);
-		root = next;
-		package += length + (package[length] == '.');
-	}
-	return root;
-}
-
-static int merge_files(struct composition *c, const struct defaults *d)
-{
-	c->files = mem_zeroed(d->file_count, sizeof *c->files);
-	for (size_t i = 0; i < d->file_count; i++) {
-		const struct default_file *f = &d->files[i];
-		const struct node *content = f->file->yaml.root;
-		if (node_merge(package_dict(c->root, f->package, &content->at), content))
-			return -1;
-		c->files[c->file_count++] = (struct composed_file){f->file->path, f->file->yaml.source, f->from};
-		source_hold(f->from.source);
-	}
-	return 0;
-}
 
 /* --- overrides of values --- */
 
@@ -72,26 +39,29 @@ static int is_container(const struct node *n)
 	return n->kind == NODE_DICT || n->kind == NODE_LIST;
 }
 
-/* The container that holds the last part of the key; with add, made where it is missing. NULL: there is none. */
+/* Index that a part spells, or count. */
+static size_t list_index(const struct node *list, const char *part)
+{
+	char *end;
+	unsigned long i = strtoul(part, &end, 10);
+	return *part >= '0' && *part <= '9' && !*end && i < list->count ? i : list->count;
+}
+
+/* The container that holds the last part of the key, our own; with add, made where it is missing. NULL: there is
+ * none. */
 static struct node *parent_of(const struct target *t, int add)
 {
 	struct node *at = t->root;
 	for (size_t i = 0; i + 1 < t->o->part_count; i++) {
 		const char *part = t->o->parts[i];
-		struct node *next = NULL;
-		if (at->kind == NODE_DICT) {
-			size_t k = node_find(at, part, 1);
-			next = k < at->count ? at->items[k] : NULL;
-		} else if (at->kind == NODE_LIST) {
-			next = node_at(at, part);
-		}
-		if (next && is_container(next)) {
-			at = next;
+		size_t k = at->kind == NODE_DICT ? node_find(at, part, 1) : list_index(at, part);
+		if (k < at->count && is_container(at->items[k])) {
+			at = node_own(&at->items[k]);
 			continue;
 		}
 		if (!add || at->kind != NODE_DICT)
 			return NULL;
-		next = node_new(NODE_DICT, &t->o->at);
+		struct node *next = node_new(NODE_DICT, &t->o->at);
 		node_set_string(at, part, next);
 		at = next;
 	}
@@ -102,11 +72,7 @@ static struct node *parent_of(const struct target *t, int add)
 static size_t last_index(const struct target *t, const struct node *parent)
 {
 	const char *part = t->o->parts[t->o->part_count - 1];
-	if (parent->kind == NODE_DICT)
-		return node_find(parent, part, 1);
-	char *end;
-	unsigned long i = strtoul(part, &end, 10);
-	return *part >= '0' && *part <= '9' && !*end && i < parent->count ? i : parent->count;
+	return parent->kind == NODE_DICT ? node_find(parent, part, 1) : list_index(parent, part);
 }
 
 /* A dict that changes what exists may not bring new keys. */
@@ -146,17 +112,17 @@ static int set_value(const struct target *t, struct node *parent, size_t index)
 	if (old && old->kind == NODE_DICT && value->kind == NODE_DICT) {
 		if (o->type == OVERRIDE_CHANGE && check_known_keys(t, old, value))
 			return -1;
-		return node_merge(old, value);
+		return node_merge(node_own(&parent->items[index]), value);
 	}
 	if (old && is_container(old) && is_container(value) && old->kind != value->kind)
 		return origin_fail(&o->value_at, "'%s' is a %s; a %s cannot be merged into it", o->key, node_kind_name(old->kind),
 			node_kind_name(value->kind));
 	if (old) {
 		node_free(old);
-		parent->items[index] = node_copy(value);
+		parent->items[index] = node_hold(value);
 	} else {
 		struct node_key key = {.kind = NODE_STRING, .text = o->parts[o->part_count - 1], .at = o->at};
-		node_set(parent, &key, node_copy(value));
+		node_set(parent, &key, node_hold(value));
 	}
 	return 0;
 }
@@ -246,36 +212,24 @@ static int apply(struct composer *composer, struct node *root, const struct over
 int compose(struct composer *composer, const char *config, const struct override *overrides, size_t count,
 	struct composition *c)
 {
-	struct defaults d;
+	const struct merged *m = merged_find(composer, config, overrides, count);
 	*c = (struct composition){0};
-	if (defaults_expand(&d, composer, config, overrides, count))
+	if (!m)
 		return -1;
-	c->root = node_new(NODE_DICT, NULL);
-	int bad = merge_files(c, &d);
-	for (size_t i = 0; i < count && !bad; i++)
-		if (!defaults_is_choice(composer, &overrides[i]))
-			bad = apply(composer, c->root, &overrides[i]);
-	c->choices = d.choices;
-	c->choice_count = d.choice_count;
-	d.choices = NULL;
-	d.choice_count = 0;
-	defaults_release(&d);
-	if (bad)
-		composition_release(c);
-	return bad;
+	*c = (struct composition){.root = node_hold(m->root), .choices = m->choices, .choice_count = m->choice_count,
+		.files = m->files, .file_count = m->file_count};
+	for (size_t i = 0; i < count; i++) {
+		if (!defaults_is_choice(composer, &overrides[i]) && apply(composer, node_own(&c->root), &overrides[i])) {
+			composition_release(c);
+			return -1;
+		}
+	}
+	return 0;
 }
 
 void composition_release(struct composition *c)
 {
 	node_free(c->root);
-	for (size_t i = 0; i < c->choice_count; i++) {
-		free(c->choices[i].group);
-		free(c->choices[i].option);
-	}
-	for (size_t i = 0; i < c->file_count; i++)
-		source_release(c->files[i].from.source);
-	free(c->choices);
-	free(c->files);
 	*c = (struct composition){0};
 }
 

@@ -6,8 +6,8 @@
  *     if (resolve(c.root, ...) || schema_check(c.root, &c)) ...
  *     composition_release(&c);
  *
- * A composer keeps the files it has read, so that composing thousands of cells reads each once. Differences from Hydra
- * are listed in deviations.md.
+ * A composer keeps the files it has read and what each choice of options came to, so that composing thousands of cells
+ * reads and merges each once. Differences from Hydra are listed in deviations.md.
  */
 #ifndef QG_CONFIG_COMPOSE_H
 #define QG_CONFIG_COMPOSE_H
@@ -31,10 +31,10 @@ struct composed_file {
 };
 
 struct composition {
-	struct node *root;              /* unresolved: interpolations are still text */
-	struct choice *choices;         /* in the order of the defaults list */
+	struct node *root;              /* unresolved: interpolations are still text; shares nodes with the composer */
+	const struct choice *choices;   /* in the order of the defaults list; borrowed from the composer */
 	size_t choice_count;
-	struct composed_file *files;    /* in order of merging */
+	const struct composed_file *files; /* in order of merging; borrowed from the composer */
 	size_t file_count;
 };
 

@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/spell.h"
+#include "config/merged.h"
 #include "config/suggest.h"
 
 enum { LIST_MAX = 1000, NAME_MAX_LENGTH = 300 };
@@ -61,6 +62,10 @@ void composer_free(struct composer *composer)
 		folder_free(composer->folders[i]);
 	for (size_t i = 0; i < composer->note_count; i++)
 		free(composer->notes[i]);
+	for (size_t i = 0; i < composer->merged_count; i++)
+		merged_free(composer->merged[i]);
+	hash_map_release(&composer->merged_index);
+	free(composer->merged);
 	free(composer->lists[0]);
 	free(composer->lists[1]);
 	free(composer->files);

@@ -2,6 +2,7 @@
 #ifndef QG_CONFIG_CONF_DIR_H
 #define QG_CONFIG_CONF_DIR_H
 
+#include "common/hash_map.h"
 #include "config/compose.h"
 #include "config/yaml.h"
 
@@ -46,6 +47,9 @@ struct composer {
 	size_t folder_count, folder_capacity;
 	char **notes;
 	size_t note_count, note_capacity;
+	struct merged **merged;     /* of each choice of options so far (merged.h) */
+	size_t merged_count, merged_capacity;
+	struct hash_map merged_index;
 	char **lists[2];            /* what composer_files() and composer_folders() returned last */
 };
 

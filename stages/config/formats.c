@@ -5,7 +5,6 @@
 
 #include "common/memory.h"
 #include "config/resolve.h"
-#include "config/schema.h"
 #include "config/suggest.h"
 
 static const char group[] = "quant_pair";
@@ -31,9 +30,10 @@ static int check_name(struct composer *composer, const struct node *list, size_t
 }
 
 /* The cell's overrides with the pair in place of its own choice, of which there may be several by name. */
-static int compose_pair(struct composer *composer, const char *config_name, const struct override *overrides,
-	size_t count, const char *name, struct node **pair)
+static int compose_pair(struct sections *sections, struct composer *composer, const char *config_name,
+	const struct override *overrides, size_t count, const char *name, struct node **pair)
 {
+	struct hash128 hash;
 	struct override *all = mem_array(count + 1, sizeof *all), chosen;
 	struct composition c;
 	char *text = mem_printf("%s=%s", group, name);
@@ -51,17 +51,17 @@ static int compose_pair(struct composer *composer, const char *config_name, cons
 	free(all);
 	if (bad)
 		return -1;
-	struct node *config = resolve(c.root, c.choices, c.choice_count);
-	bad = !config || schema_check(config, &c);
+	struct node *config = resolve_sharing(c.root, c.choices, c.choice_count);
+	bad = !config || sections_share(sections, config, &c, &hash);
 	if (!bad)
-		*pair = node_copy(node_at(config, group));
+		*pair = node_hold(node_at(config, group));
 	node_free(config);
 	composition_release(&c);
 	return bad ? -1 : 0;
 }
 
-int formats_load(struct composer *composer, const char *config_name, const struct override *overrides, size_t count,
-	const struct node *config, struct node ***pairs, size_t *pair_count)
+int formats_load(struct sections *sections, struct composer *composer, const char *config_name,
+	const struct override *overrides, size_t count, const struct node *config, struct node ***pairs, size_t *pair_count)
 {
 	const struct node *list = node_at(config, "autoquant.formats");
 	*pairs = NULL;
@@ -71,7 +71,7 @@ int formats_load(struct composer *composer, const char *config_name, const struc
 	*pairs = mem_zeroed(list->count, sizeof **pairs);
 	for (size_t i = 0; i < list->count; i++) {
 		if (check_name(composer, list, i) ||
-			compose_pair(composer, config_name, overrides, count, list->items[i]->text, &(*pairs)[i]))
+			compose_pair(sections, composer, config_name, overrides, count, list->items[i]->text, &(*pairs)[i]))
 			return -1;
 		++*pair_count;
 	}

@@ -12,6 +12,7 @@ struct node *node_new(enum node_kind kind, const struct origin *at)
 {
 	struct node *n = mem_zeroed(1, sizeof *n);
 	n->kind = kind;
+	n->holders = 1;
 	if (at) {
 		n->at = *at;
 		source_hold(at->source);
@@ -34,7 +35,7 @@ static void key_release(struct node_key *key)
 
 void node_free(struct node *node)
 {
-	if (!node)
+	if (!node || --node->holders)
 		return;
 	for (size_t i = 0; i < node->count; i++) {
 		node_free(node->items[i]);
@@ -68,7 +69,8 @@ static void add_pair(struct node *dict, const struct node_key *key, struct node 
 	dict->items[dict->count++] = value;
 }
 
-struct node *node_copy(const struct node *node)
+/* A copy whose children child() makes: copies or the same ones. */
+static struct node *copy_with(const struct node *node, struct node *child(const struct node *))
 {
 	struct node *n = node_new(node->kind, &node->at);
 	n->trap = node->trap;
@@ -79,11 +81,33 @@ struct node *node_copy(const struct node *node)
 		n->text = mem_strdup(node->text);
 	for (size_t i = 0; i < node->count; i++) {
 		if (node->kind == NODE_DICT)
-			add_pair(n, &node->keys[i], node_copy(node->items[i]));
+			add_pair(n, &node->keys[i], child(node->items[i]));
 		else
-			node_append(n, node_copy(node->items[i]));
+			node_append(n, child(node->items[i]));
 	}
 	return n;
+}
+
+struct node *node_copy(const struct node *node)
+{
+	return copy_with(node, node_copy);
+}
+
+struct node *node_hold(const struct node *node)
+{
+	struct node *same = (struct node *)(uintptr_t)node;
+	same->holders++;
+	return same;
+}
+
+struct node *node_own(struct node **slot)
+{
+	struct node *old = *slot;
+	if (old->holders > 1) {
+		*slot = copy_with(old, node_hold);
+		node_free(old);
+	}
+	return *slot;
 }
 
 const char *node_kind_name(enum node_kind kind)
@@ -216,14 +240,14 @@ int node_merge(struct node *dict, const struct node *from)
 		size_t at = find_key(dict, &from->keys[i]);
 		struct node *old = at < dict->count ? dict->items[at] : NULL;
 		if (!old)
-			add_pair(dict, &from->keys[i], node_copy(value));
+			add_pair(dict, &from->keys[i], node_hold(value));
 		else if (old->kind == NODE_DICT && value->kind == NODE_DICT) {
-			if (node_merge(old, value))
+			if (node_merge(node_own(&dict->items[at]), value))
 				return -1;
 		} else if (is_container(old) && is_container(value) && old->kind != value->kind)
 			return merge_refused(&from->keys[i], old, value);
 		else if (!node_is_missing(value))
-			node_set(dict, &from->keys[i], node_copy(value));
+			node_set(dict, &from->keys[i], node_hold(value));
 	}
 	return 0;
 }

@@ -3,6 +3,10 @@
  * Dicts keep insertion order. Keys are strings, integers, floats or booleans (block_sizes is {-1: 64}), told apart by
  * kind and text. "???" is a string that means "must be given", see node_is_missing(); strings may hold interpolations,
  * which resolve.h replaces. A node owns its children; the functions that put a node into another take it over.
+ *
+ * A tree may be a child of several others, so that the thousands of configs of a grid share what they agree in: nodes
+ * count their holders. Who means to change a node that others may hold makes it his own first, from the root down
+ * (node_own); only then may a child be changed. One thread at a time.
  */
 #ifndef QG_CONFIG_NODE_H
 #define QG_CONFIG_NODE_H
@@ -36,12 +40,20 @@ struct node {
 	struct node **items;         /* NODE_LIST, NODE_DICT: count values */
 	struct node_key *keys;       /* NODE_DICT: count keys */
 	size_t count, capacity;
+	size_t holders;
 };
 
 struct node *node_new(enum node_kind kind, const struct origin *at); /* at may be NULL */
 struct node *node_new_string(const char *text, const struct origin *at);
-struct node *node_copy(const struct node *node);
-void node_free(struct node *node); /* NULL is allowed */
+struct node *node_copy(const struct node *node); /* shares nothing */
+void node_free(struct node *node); /* gives one hold back; NULL is allowed */
+
+/* The node itself with one more holder, who gives it back with node_free(). */
+struct node *node_hold(const struct node *node);
+
+/* Makes the node in *slot the caller's alone: where others hold it, a copy that shares the children takes its place.
+ * Returns it. */
+struct node *node_own(struct node **slot);
 
 /* "null", "bool", "int", "float", "string", "list", "dict"; static. */
 const char *node_kind_name(enum node_kind kind);
@@ -66,7 +78,8 @@ void node_append(struct node *list, struct node *value);
 struct node *node_at(const struct node *root, const char *path);
 
 /* Merges from into dict, Hydra's rules: dicts deep, lists and scalars replaced, null replaces, "???" does not overwrite
- * a value, {} changes nothing, a list onto a dict (or back) fails, naming both places. from is copied. */
+ * a value, {} changes nothing, a list onto a dict (or back) fails, naming both places. dict must be the caller's own;
+ * it comes to share nodes of from. */
 int node_merge(struct node *dict, const struct node *from);
 
 /* Equal kind and content; an int equals a float of the same value. Order of dict keys does not matter. */

@@ -1,6 +1,7 @@
 #include "config/node.h"
 
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,19 @@
 
 /* How nodes print: JSON, block YAML, the flow form of overrides. */
 
+/* "8.500e+00" -> "8.5e+00": where fewer digits than were printed read back, the others are zeros. */
+static void drop_zeros(char *digits)
+{
+	char *e = strchr(digits, 'e'), *end = e;
+	if (!strchr(digits, '.'))
+		return;
+	while (end[-1] == '0')
+		end--;
+	if (end[-1] == '.')
+		end--;
+	memmove(end, e, strlen(e) + 1);
+}
+
 void node_float_text(struct strbuf *to, double value)
 {
 	char digits[40];
@@ -21,11 +35,12 @@ void node_float_text(struct strbuf *to, double value)
 		return;
 	}
 	/* The shortest digits that read back, as d.ddde+xx; then Python's choice between point and exponent. */
-	for (int precision = 0; precision <= 16; precision++) {
+	for (int precision = fabs(value) < DBL_MIN ? 0 : DBL_DIG - 1; precision <= 16; precision++) {
 		snprintf(digits, sizeof digits, "%.*e", precision, value);
 		if (strtod(digits, NULL) == value)
 			break;
 	}
+	drop_zeros(digits);
 	int exponent = atoi(strchr(digits, 'e') + 1);
 	if (exponent < -4 || exponent >= 16) {
 		strbuf_adds(to, digits); /* C and Python both write at least two digits of exponent */

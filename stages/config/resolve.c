@@ -34,6 +34,7 @@ struct resolver {
 	const struct node *active[ACTIVE_MAX];  /* texts being resolved: one met again is a cycle */
 	size_t active_count;
 	size_t nodes;                           /* made so far: references to references must not explode */
+	int sharing;                            /* what holds no interpolation is held, not copied */
 };
 
 static struct node *resolve_value(struct resolver *r, const struct site *s);
@@ -498,6 +499,7 @@ static struct node *resolve_string(struct resolver *r, const struct site *s)
 	r->active_count--;
 	/* A message about the value should point to where this key was set. */
 	if (value && value->kind != NODE_DICT && value->kind != NODE_LIST) {
+		node_own(&value);
 		source_hold(s->node->at.source);
 		source_release(value->at.source);
 		value->at = s->node->at;
@@ -505,13 +507,30 @@ static struct node *resolve_string(struct resolver *r, const struct site *s)
 	return value;
 }
 
+/* Whether there is an interpolation in n or below it; counts the nodes up to that. */
+static int has_interpolation(const struct node *n, size_t *nodes)
+{
+	++*nodes;
+	if (n->kind == NODE_STRING)
+		return strstr(n->text, "${") != NULL;
+	for (size_t i = 0; i < n->count; i++)
+		if (has_interpolation(n->items[i], nodes))
+			return 1;
+	return 0;
+}
+
 static struct node *resolve_value(struct resolver *r, const struct site *s)
 {
 	const struct node *n = s->node;
-	if (++r->nodes > NODES_MAX) {
+	size_t nodes = 0;
+	int plain = r->sharing && !has_interpolation(n, &nodes);
+	r->nodes += plain ? nodes : 1;
+	if (r->nodes > NODES_MAX) {
 		SITE_FAIL(s, "interpolations make more than %d values", NODES_MAX);
 		return NULL;
 	}
+	if (plain)
+		return node_hold(n);
 	if (n->kind == NODE_STRING && strstr(n->text, "${"))
 		return resolve_string(r, s);
 	if (n->kind != NODE_DICT && n->kind != NODE_LIST)
@@ -535,10 +554,20 @@ static struct node *resolve_value(struct resolver *r, const struct site *s)
 	return copy;
 }
 
-struct node *resolve(const struct node *root, const struct choice *choices, size_t count)
+static struct node *resolve_root(const struct node *root, const struct choice *choices, size_t count, int sharing)
 {
 	struct frame f = {NULL, root, ""};
-	struct resolver r = {.root = &f, .choices = choices, .choice_count = count};
+	struct resolver r = {.root = &f, .choices = choices, .choice_count = count, .sharing = sharing};
 	struct site s = {root, NULL, ""};
 	return resolve_value(&r, &s);
+}
+
+struct node *resolve(const struct node *root, const struct choice *choices, size_t count)
+{
+	return resolve_root(root, choices, count, 0);
+}
+
+struct node *resolve_sharing(const struct node *root, const struct choice *choices, size_t count)
+{
+	return resolve_root(root, choices, count, 1);
 }

@@ -12,4 +12,7 @@
 /* A resolved copy of root. choices may be NULL when count is 0. NULL after fail(). */
 struct node *resolve(const struct node *root, const struct choice *choices, size_t count);
 
+/* The same sharing with root what holds no interpolation: to be read only. */
+struct node *resolve_sharing(const struct node *root, const struct choice *choices, size_t count);
+
 #endif

@@ -9,7 +9,6 @@
 #include "config/axes.h"
 #include "config/formats.h"
 #include "config/resolve.h"
-#include "config/schema.h"
 #include "config/suggest.h"
 #include "config/sweep_file.h"
 
@@ -27,8 +26,8 @@ struct sweep {
 	int replaced;                  /* the command line took the place of something in the file */
 	size_t *excluded;              /* cells that each exclude took */
 	size_t cell_capacity;
-	struct digest *digests;        /* of the configs of cells */
-	size_t digest_capacity;
+	struct hash128 *hashes;        /* of the configs of cells */
+	size_t hash_capacity;
 };
 
 /* A value as a name shows it, in new memory. */
@@ -221,15 +220,10 @@ static void cell_release(struct grid_cell *cell)
 	node_free(cell->config);
 	for (size_t i = 0; i < cell->swept_count; i++)
 		free(cell->swept[i].text);
-	for (size_t i = 0; i < cell->choice_count; i++) {
-		free(cell->choices[i].group);
-		free(cell->choices[i].option);
-	}
 	for (size_t i = 0; i < cell->pair_count; i++)
 		node_free(cell->pairs[i]);
 	free(cell->pairs);
 	free(cell->swept);
-	free(cell->choices);
 	free(cell->overrides);
 }
 
@@ -248,27 +242,22 @@ struct recipe {
 	size_t count, from, swept;
 };
 
-static void add_cell(struct sweep *s, const struct recipe *r, struct node *config, struct composition *c)
+static void add_cell(struct sweep *s, const struct recipe *r, struct node *config, const struct composition *c,
+	struct hash128 hash)
 {
 	struct grid *g = s->grid;
-	struct strbuf b;
 	MEM_GROW(g->cells, g->cell_count, s->cell_capacity);
 	struct grid_cell *cell = &g->cells[g->cell_count];
 	*cell = (struct grid_cell){.config = config, .swept_count = r->swept, .choices = c->choices,
 		.choice_count = c->choice_count, .overrides = all_texts(r->overrides, r->count)};
-	c->choices = NULL;
-	c->choice_count = 0;
 	cell->swept = mem_zeroed(r->swept, sizeof *cell->swept);
 	for (size_t i = 0; i < r->swept; i++) {
 		char *key = override_full_key(&r->overrides[r->from + i]);
 		cell->swept[i] = (struct swept){grid_key(g, key), plain_text(r->overrides[r->from + i].value)};
 		free(key);
 	}
-	MEM_GROW(s->digests, g->cell_count, s->digest_capacity);
-	strbuf_init(&b);
-	node_to_flow(&b, config);
-	s->digests[g->cell_count++] = hash_bytes(b.s, b.length);
-	strbuf_release(&b);
+	MEM_GROW(s->hashes, g->cell_count, s->hash_capacity);
+	s->hashes[g->cell_count++] = hash;
 }
 
 /* Composes one cell and adds it unless it is excluded. */
@@ -276,21 +265,22 @@ static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 {
 	struct composition c;
 	struct node **pairs = NULL;
+	struct hash128 hash;
 	size_t pair_count = 0;
 	int excluded = 0;
 	if (compose(s->composer, s->config, r->overrides, r->count, &c))
 		return -1;
-	struct node *config = resolve(c.root, c.choices, c.choice_count);
+	struct node *config = resolve_sharing(c.root, c.choices, c.choice_count);
 	int bad = config ? 0 : -1;
 	if (!bad && may_exclude) {
 		excluded = is_excluded(s, config, &c);
 		bad = excluded < 0;
 	}
 	if (!bad && !excluded)
-		bad = schema_check(config, &c) ||
-			formats_load(s->composer, s->config, r->overrides, r->count, config, &pairs, &pair_count);
+		bad = sections_share(&s->grid->sections, config, &c, &hash) ||
+			formats_load(&s->grid->sections, s->composer, s->config, r->overrides, r->count, config, &pairs, &pair_count);
 	if (!bad && !excluded) {
-		add_cell(s, r, config, &c);
+		add_cell(s, r, config, &c, hash);
 		s->grid->cells[s->grid->cell_count - 1].pairs = pairs;
 		s->grid->cells[s->grid->cell_count - 1].pair_count = pair_count;
 	} else {
@@ -393,14 +383,14 @@ static int check_excludes(const struct sweep *s)
 }
 
 struct seen {
-	const struct digest *digest;
+	const struct hash128 *hash;
 	size_t cell;
 };
 
-static int by_digest(const void *a, const void *b)
+static int by_hash(const void *a, const void *b)
 {
 	const struct seen *p = a, *q = b;
-	int order = strcmp(p->digest->hex, q->digest->hex);
+	int order = memcmp(p->hash, q->hash, sizeof *p->hash);
 	return order ? order : p->cell < q->cell ? -1 : 1;
 }
 
@@ -410,11 +400,11 @@ static int check_duplicates(const struct sweep *s)
 	struct seen *seen = mem_array(g->cell_count, sizeof *seen);
 	int bad = 0;
 	for (size_t i = 0; i < g->cell_count; i++)
-		seen[i] = (struct seen){&s->digests[i], i};
+		seen[i] = (struct seen){&s->hashes[i], i};
 	if (g->cell_count)
-		qsort(seen, g->cell_count, sizeof *seen, by_digest);
+		qsort(seen, g->cell_count, sizeof *seen, by_hash);
 	for (size_t i = 1; i < g->cell_count && !bad; i++)
-		if (digest_equal(seen[i - 1].digest, seen[i].digest))
+		if (!memcmp(seen[i - 1].hash, seen[i].hash, sizeof *seen->hash))
 			bad = fail("cells %zu and %zu of the grid are the same config:\n    %s\n    %s", seen[i - 1].cell + 1,
 				seen[i].cell + 1, g->cells[seen[i - 1].cell].overrides, g->cells[seen[i].cell].overrides);
 	free(seen);
@@ -435,7 +425,7 @@ static void sweep_release(struct sweep *s)
 	override_list_release(&s->command);
 	sweep_file_release(&s->file);
 	free(s->excluded);
-	free(s->digests);
+	free(s->hashes);
 	free(s->config);
 }
 
@@ -480,6 +470,7 @@ void grid_release(struct grid *grid)
 	free(grid->cells);
 	free(grid->keys);
 	free(grid->named);
+	sections_release(&grid->sections);
 	free(grid->name);
 	free(grid->preset);
 	*grid = (struct grid){0};

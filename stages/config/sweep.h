@@ -20,7 +20,7 @@
 #ifndef QG_CONFIG_SWEEP_H
 #define QG_CONFIG_SWEEP_H
 
-#include "config/compose.h"
+#include "config/sections.h"
 
 struct grid_request {
 	const char *preset;             /* NULL: the sweep file's, else "qwen3_lm_sensitivity" */
@@ -38,12 +38,12 @@ struct swept {
 };
 
 struct grid_cell {
-	struct node *config;            /* resolved and checked */
+	struct node *config;            /* resolved and checked; its values are shared (sections.h) */
 	struct node **pairs;            /* [pair_count] section quant_pair of each of autoquant.formats; none when null */
 	size_t pair_count;
 	struct swept *swept;            /* in axis order */
 	size_t swept_count;
-	struct choice *choices;
+	const struct choice *choices;   /* borrowed from the composer */
 	size_t choice_count;
 	char *overrides;                /* all in effect, separated by spaces: to compose this cell alone */
 };
@@ -53,13 +53,14 @@ struct grid {
 	char *preset;
 	struct grid_cell *cells;
 	size_t cell_count;
+	struct sections sections;
 	char **keys;                    /* swept keys, in axis order */
 	size_t key_count;
 	char **named;                   /* keys that the user set: command line and sweep file */
 	size_t named_count;
 };
 
-/* Composes, resolves and checks every cell. */
+/* Composes, resolves and checks every cell. The composer must outlive the grid. */
 int grid_load(struct grid *grid, struct composer *composer, const struct grid_request *request);
 void grid_release(struct grid *grid);
 

@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "common/hash.h"
+#include "common/json.h"
 #include "common/memory.h"
 
 /* Keys that the fixed part of a cell's name already tells. */
@@ -97,101 +98,162 @@ static int64_t num_samples(const struct node *c)
 	return samples && samples->kind == NODE_INT ? samples->integer : 0;
 }
 
-/* One element of the view's formats, with the pair's quantizers under the cell's granularity. NULL unless *result says
- * RESOLVE_OK. */
-static cJSON *make_format(const struct grid_cell *cell, const struct node *pair, const char *name_suffix,
-	enum resolve_result *result)
+/* A pair's quantizers under a granularity. */
+struct cell_format {
+	enum resolve_result result;
+	char *reason;                 /* unless RESOLVE_OK */
+	cJSON *quantizer;             /* {weight, activation} */
+	char *codes;                  /* "F8t/f8t" */
+};
+
+static void resolve_format(struct cell_format *f, const struct node *pair, const struct node *granularity)
 {
-	const struct node *c = cell->config;
 	char weight[QUANTIZER_CODE_MAX], activation[QUANTIZER_CODE_MAX];
 	struct quantizer_pair quantizers;
-	cJSON *overrides = node_to_json(node_at(c, "quant_granularity.quant_cfg_overrides"));
-	*result = quantizer_resolve(&quantizers, node_string(pair, "weight"), node_string(pair, "activation"),
-		node_string(pair, "format_name"), overrides);
+	cJSON *overrides = node_to_json(node_at(granularity, "quant_cfg_overrides"));
+	*f = (struct cell_format){.result = quantizer_resolve(&quantizers, node_string(pair, "weight"),
+		node_string(pair, "activation"), node_string(pair, "format_name"), overrides)};
 	cJSON_Delete(overrides);
-	if (*result != RESOLVE_OK)
-		return NULL;
+	if (f->result != RESOLVE_OK) {
+		f->reason = mem_strdup(error_text());
+		return;
+	}
 	quantizer_weight_code(weight, quantizers.weight);
 	quantizer_activation_code(activation, quantizers.activation);
+	f->quantizer = cJSON_CreateObject();
+	cJSON_AddStringToObject(f->quantizer, "weight", weight);
+	cJSON_AddStringToObject(f->quantizer, "activation", activation);
+	f->codes = mem_printf("%s/%s", weight, activation);
+}
+
+/* Valid until the next call. */
+static const struct cell_format *find_format(struct cell_views *views, const struct node *pair,
+	const struct node *granularity)
+{
+	const struct node *key[] = {pair, granularity};
+	size_t *known = hash_map_at(&views->format_index, key, sizeof key);
+	if (*known == HASH_MAP_NEW) {
+		MEM_GROW(views->formats, views->format_count, views->format_capacity);
+		resolve_format(&views->formats[views->format_count], pair, granularity);
+		*known = views->format_count++;
+	}
+	return &views->formats[*known];
+}
+
+/* Adds an element to the view's formats, with the pair's quantizers under the cell's granularity, and its codes. */
+static enum resolve_result add_format(struct cell_views *views, cJSON *formats, cJSON *codes, const struct node *c,
+	const struct node *pair, const char *name_suffix)
+{
+	const struct cell_format *found = find_format(views, pair, node_at(c, "quant_granularity"));
+	if (found->result != RESOLVE_OK) {
+		fail("%s", found->reason);
+		return found->result;
+	}
 	cJSON *format = cJSON_CreateObject();
-	cJSON_AddStringToObject(format, "name", node_string(pair, "name"));
-	cJSON_AddItemToObject(format, "quant_pair", node_to_json(pair));
-	cJSON *quantizer = cJSON_AddObjectToObject(format, "quantizer");
-	cJSON_AddStringToObject(quantizer, "weight", weight);
-	cJSON_AddStringToObject(quantizer, "activation", activation);
+	cJSON_AddItemToObjectCS(format, "name", cJSON_CreateStringReference(node_string(pair, "name")));
+	json_add_reference(format, "quant_pair", section_json(sections_find(&views->grid->sections, pair)));
+	json_add_reference(format, "quantizer", found->quantizer);
 	char *alone = cell_name(c, node_string(pair, "name"), name_suffix);
 	cJSON_AddStringToObject(cJSON_AddObjectToObject(format, "cell"), "name", alone);
 	free(alone);
-	return format;
+	cJSON_AddItemToArray(formats, format);
+	cJSON_AddItemToArray(codes, cJSON_CreateStringReference(found->codes));
+	return RESOLVE_OK;
 }
 
-static cJSON *make_formats(const struct grid_cell *cell, const char *name_suffix, enum resolve_result *result)
+static enum resolve_result add_formats(struct cell_views *views, cJSON *view, const struct grid_cell *cell,
+	const char *name_suffix)
 {
-	cJSON *formats = cJSON_CreateArray();
-	size_t count = cell->pair_count ? cell->pair_count : 1;
-	for (size_t i = 0; i < count; i++) {
-		const struct node *pair = cell->pair_count ? cell->pairs[i] : node_at(cell->config, "quant_pair");
-		cJSON *format = make_format(cell, pair, name_suffix, result);
-		if (!format) {
-			if (cell->pair_count)
-				fail_context("%s", node_string(pair, "name"));
-			cJSON_Delete(formats);
-			return NULL;
-		}
-		cJSON_AddItemToArray(formats, format);
-	}
-	return formats;
-}
-
-static void add_codes(cJSON *view, const cJSON *formats)
-{
-	const cJSON *format;
+	cJSON *formats = cJSON_AddArrayToObject(view, "formats");
 	cJSON *codes = cJSON_AddArrayToObject(cJSON_AddObjectToObject(view, "quantizer"), "formats");
-	cJSON_ArrayForEach(format, formats) {
-		const cJSON *quantizer = cJSON_GetObjectItemCaseSensitive(format, "quantizer");
-		char *both = mem_printf("%s/%s", cJSON_GetObjectItemCaseSensitive(quantizer, "weight")->valuestring,
-			cJSON_GetObjectItemCaseSensitive(quantizer, "activation")->valuestring);
-		cJSON_AddItemToArray(codes, cJSON_CreateString(both));
-		free(both);
+	enum resolve_result result = RESOLVE_OK;
+	if (!cell->pair_count)
+		return add_format(views, formats, codes, cell->config, node_at(cell->config, "quant_pair"), name_suffix);
+	for (size_t i = 0; i < cell->pair_count && result == RESOLVE_OK; i++) {
+		result = add_format(views, formats, codes, cell->config, cell->pairs[i], name_suffix);
+		if (result != RESOLVE_OK)
+			fail_context("%s", node_string(cell->pairs[i], "name"));
 	}
+	return result;
 }
 
-/* Takes formats over. */
-static int add_derived(struct cell_view *v, const struct node *c, const char *pair, const char *device,
-	cJSON *formats)
+static cJSON *keep_derived(struct cell_views *views, cJSON *section)
+{
+	MEM_GROW(views->derived, views->derived_count, views->derived_capacity);
+	return views->derived[views->derived_count++] = section;
+}
+
+static cJSON *derive_dataset(const struct node *c, cJSON *to)
+{
+	cJSON_AddNumberToObject(to, "num_samples", (double)num_samples(c));
+	return to;
+}
+
+static cJSON *derive_autoquant(const struct node *c, cJSON *to, const char *device)
 {
 	int64_t samples = num_samples(c), batch = node_int(c, "autoquant.batch_size");
 	int64_t scored = node_int(c, "autoquant.score_size") / batch * batch, checked = node_int(c, "autoquant.check_size");
-	if (samples < 1) {
-		cJSON_Delete(formats);
-		return origin_fail(&node_at(c, "dataset.size")->at,
-			"dataset.size_to_max_samples has no number for size '%s'; give one, or dataset.max_calib_samples",
-			node_string(c, "dataset.size"));
-	}
 	scored = scored < batch ? batch : scored;
 	scored = scored < samples ? scored : samples;
+	cJSON_AddNumberToObject(to, "num_score_samples", (double)scored);
+	cJSON_AddNumberToObject(to, "num_check_samples", (double)(checked < scored ? checked : scored));
+	cJSON_ReplaceItemInObjectCaseSensitive(to, "device", cJSON_CreateString(device));
+	return to;
+}
 
-	cJSON *config = node_to_json(c);
+/* The section as rules see it; they are made of the section and, autoquant, the number of samples. */
+static const cJSON *seen_section(struct cell_views *views, const struct node *c, size_t index)
+{
+	const struct node *value = c->items[index];
+	const cJSON *json = section_json(sections_find(&views->grid->sections, value));
+	const char *name = c->keys[index].text;
+	int dataset = !strcmp(name, "dataset");
+	if (!dataset && strcmp(name, "autoquant"))
+		return json;
+	struct { const struct node *value; int64_t samples; } key = {value, num_samples(c)};
+	size_t *known = hash_map_at(&views->derived_index, &key, sizeof key);
+	if (*known == HASH_MAP_NEW) {
+		cJSON *copy = keep_derived(views, cJSON_Duplicate(json, 1));
+		*known = views->derived_count - 1;
+		return dataset ? derive_dataset(c, copy) : derive_autoquant(c, copy, views->device);
+	}
+	return views->derived[*known];
+}
+
+/* The config and its text, before anything is added to it. */
+static void add_config(struct cell_views *views, cJSON *view, const struct node *c)
+{
 	struct strbuf yaml;
+	cJSON *config = cJSON_AddObjectToObject(view, "config");
 	strbuf_init(&yaml);
-	node_to_yaml(&yaml, c);
-	v->view = cJSON_Duplicate(config, 1);
-	cJSON_AddItemToObject(v->view, "config", config);
-	cJSON_AddStringToObject(v->view, "composed_yaml", yaml.s);
+	for (size_t i = 0; i < c->count; i++) {
+		struct section *section = sections_find(&views->grid->sections, c->items[i]);
+		json_add_reference(config, c->keys[i].text, section_json(section));
+		/* The schema knows the keys: they need no quotes. */
+		strbuf_adds(&yaml, c->keys[i].text);
+		strbuf_addc(&yaml, ':');
+		strbuf_adds(&yaml, section_yaml(section));
+	}
+	cJSON_AddStringToObject(view, "composed_yaml", yaml.s);
 	strbuf_release(&yaml);
-	cJSON_AddItemToObject(v->view, "formats", formats);
-	add_codes(v->view, formats);
-	cJSON *dataset = cJSON_GetObjectItemCaseSensitive(v->view, "dataset");
-	cJSON_AddNumberToObject(dataset, "num_samples", (double)samples);
-	cJSON *autoquant = cJSON_GetObjectItemCaseSensitive(v->view, "autoquant");
-	cJSON_AddNumberToObject(autoquant, "num_score_samples", (double)scored);
-	cJSON_AddNumberToObject(autoquant, "num_check_samples", (double)(checked < scored ? checked : scored));
-	cJSON_ReplaceItemInObjectCaseSensitive(autoquant, "device", cJSON_CreateString(device));
+}
+
+static int check_samples(const struct node *c)
+{
+	return num_samples(c) > 0 ? 0 : origin_fail(&node_at(c, "dataset.size")->at,
+		"dataset.size_to_max_samples has no number for size '%s'; give one, or dataset.max_calib_samples",
+		node_string(c, "dataset.size"));
+}
+
+static void fill_view(struct cell_views *views, struct cell_view *v, const struct node *c, const char *pair)
+{
+	for (size_t i = 0; i < c->count; i++)
+		json_add_reference(v->view, c->keys[i].text, seen_section(views, c, i));
+	add_config(views, v->view, c);
 	cJSON *cell = cJSON_AddObjectToObject(v->view, "cell");
 	cJSON_AddStringToObject(cell, "name", v->name);
 	cJSON_AddStringToObject(cell, "pair", pair);
 	cJSON_AddStringToObject(v->view, "output_dir", v->output_dir);
-	return 0;
 }
 
 /* Paths stand in Ninja files and lists, a line each. */
@@ -215,20 +277,48 @@ static int check_cell(const struct cell_view *v, const struct grid *grid, const 
 			v->output_dir) ? -1 : 0;
 }
 
-int cell_view_make(struct cell_view *v, const struct grid *grid, const struct grid_cell *cell, const char *device)
+int cell_view_make(struct cell_view *v, struct cell_views *views, const struct grid_cell *cell)
 {
 	const struct node *c = cell->config;
 	char *name_suffix = suffix(cell), *pair = pair_name(cell);
-	*v = (struct cell_view){0};
+	*v = (struct cell_view){.view = cJSON_CreateObject()};
 	v->name = cell_name(c, pair, name_suffix);
 	v->output_dir = output_dir(cell, pair, name_suffix);
-	int bad = check_cell(v, grid, c);
-	cJSON *formats = bad ? NULL : make_formats(cell, name_suffix, &v->result);
-	if (formats)
-		bad = add_derived(v, c, pair, device, formats);
-	else if (!bad && v->result == RESOLVE_ERROR)
+	int bad = check_cell(v, views->grid, c);
+	if (!bad)
+		v->result = add_formats(views, v->view, cell, name_suffix);
+	if (!bad && v->result == RESOLVE_ERROR)
 		bad = fail_context("%s", v->name);
+	if (!bad && v->result == RESOLVE_OK)
+		bad = check_samples(c);
+	if (!bad && v->result == RESOLVE_OK) {
+		fill_view(views, v, c, pair);
+	} else {
+		cJSON_Delete(v->view);
+		v->view = NULL;
+	}
 	free(name_suffix);
 	free(pair);
 	return bad ? -1 : 0;
+}
+
+void cell_views_init(struct cell_views *views, struct grid *grid, const char *device)
+{
+	*views = (struct cell_views){.grid = grid, .device = device};
+}
+
+void cell_views_release(struct cell_views *views)
+{
+	for (size_t i = 0; i < views->format_count; i++) {
+		free(views->formats[i].reason);
+		free(views->formats[i].codes);
+		cJSON_Delete(views->formats[i].quantizer);
+	}
+	for (size_t i = 0; i < views->derived_count; i++)
+		cJSON_Delete(views->derived[i]);
+	hash_map_release(&views->format_index);
+	hash_map_release(&views->derived_index);
+	free(views->formats);
+	free(views->derived);
+	*views = (struct cell_views){0};
 }

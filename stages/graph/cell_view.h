@@ -21,14 +21,29 @@
 #include "config/sweep.h"
 #include "quant/quantizer.h"
 
+/* Cells share what they agree in: a view refers (cJSON_IsReference) to what was made once for the sections of the grid's
+ * configs. So grid and maker must outlive the views. */
+struct cell_views {
+	struct grid *grid;
+	const char *device;           /* device_choice.h */
+	struct cell_format *formats;  /* each pair under each granularity */
+	size_t format_count, format_capacity;
+	struct hash_map format_index;
+	cJSON **derived;              /* sections with what was added to them */
+	size_t derived_count, derived_capacity;
+	struct hash_map derived_index;
+};
+
+void cell_views_init(struct cell_views *views, struct grid *grid, const char *device);
+void cell_views_release(struct cell_views *views);
+
 struct cell_view {
 	char *name, *output_dir;
 	cJSON *view;
 	enum resolve_result result;   /* RESOLVE_INVALID: error_text() says why, and view is NULL */
 };
 
-/* Makes the view of a cell that is computed on the device (device_choice.h). -1 after fail(). The caller frees the
- * members it does not pass on. */
-int cell_view_make(struct cell_view *v, const struct grid *grid, const struct grid_cell *cell, const char *device);
+/* Makes the view of a cell of the grid. -1 after fail(). The caller frees the members it does not pass on. */
+int cell_view_make(struct cell_view *v, struct cell_views *views, const struct grid_cell *cell);
 
 #endif

@@ -10,8 +10,9 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "graph/job_list.h"
 
-enum { JOB_BYTES_MAX = 64 << 20, REF_BYTES_MAX = 1 << 16, INPUTS_MAX = 4096, DEPTH_MAX = 16 };
+enum { REF_BYTES_MAX = 1 << 16, INPUTS_MAX = 4096, DEPTH_MAX = 16 };
 
 static int read_files(struct job_input *input, const cJSON *files, const char *path)
 {
@@ -50,7 +51,7 @@ static int read_inputs(struct job *job)
 int job_open(struct job *job, const char *path)
 {
 	uint64_t version;
-	*job = (struct job){.path = mem_strdup(path), .root = json_read(path, JOB_BYTES_MAX)};
+	*job = (struct job){.path = mem_strdup(path), .root = job_list_read(path)};
 	if (!job->root)
 		goto bad;
 	const char *format = json_string(job->root, "format", path);
@@ -87,19 +88,36 @@ void job_close(struct job *job)
 	*job = (struct job){0};
 }
 
-char *job_ingredients(const char *stage, int version, const char *numerics, const cJSON *params, const cJSON *inputs)
+void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *params,
+	const char *inputs)
 {
-	struct strbuf text;
-	cJSON *all = cJSON_CreateObject();
-	cJSON_AddStringToObject(all, "stage", stage);
-	cJSON_AddNumberToObject(all, "version", version);
-	if (numerics)
-		cJSON_AddStringToObject(all, "numerics", numerics);
-	cJSON_AddItemReferenceToObject(all, "params", (cJSON *)(uintptr_t)params);
-	cJSON_AddItemReferenceToObject(all, "inputs", (cJSON *)(uintptr_t)inputs);
+	/* Keys in the order of their bytes. */
+	strbuf_adds(to, "{\"inputs\":");
+	strbuf_adds(to, inputs);
+	if (numerics) {
+		strbuf_adds(to, ",\"numerics\":");
+		json_quoted(to, numerics);
+	}
+	strbuf_adds(to, ",\"params\":");
+	strbuf_adds(to, params);
+	strbuf_adds(to, ",\"stage\":");
+	json_quoted(to, stage);
+	strbuf_addf(to, ",\"version\":%d}", version);
+}
+
+/* The same from trees, in new memory. */
+static char *ingredients_of(const struct job *job, const cJSON *inputs)
+{
+	struct strbuf text, params_text, inputs_text;
+	int version = (int)cJSON_GetObjectItemCaseSensitive(job->root, "version")->valuedouble;
 	strbuf_init(&text);
-	json_canonical(&text, all);
-	cJSON_Delete(all);
+	strbuf_init(&params_text);
+	strbuf_init(&inputs_text);
+	json_canonical(&params_text, job->params);
+	json_canonical(&inputs_text, inputs);
+	job_add_ingredients(&text, job->stage, version, job->numerics, params_text.s, inputs_text.s);
+	strbuf_release(&params_text);
+	strbuf_release(&inputs_text);
 	return text.s;
 }
 
@@ -145,9 +163,8 @@ static int resolve(struct job *job, int depth)
 		found = there < found ? there : found;
 	}
 	if (found > 0) {
-		int version = (int)cJSON_GetObjectItemCaseSensitive(job->root, "version")->valuedouble;
 		free(job->ingredients);
-		job->ingredients = job_ingredients(job->stage, version, job->numerics, job->params, inputs);
+		job->ingredients = ingredients_of(job, inputs);
 		job->action = hash_bytes(job->ingredients, strlen(job->ingredients));
 	}
 	cJSON_Delete(inputs);

@@ -1,10 +1,10 @@
-/* Job files: all that one run of a stage is told, written by the generator.
+/* Jobs: all that one run of a stage is told, written by the generator, a line of a list each (job_list.h).
  *
  *     {"format": "quantgrid-job/1", "stage": "score-layers", "version": 1, "numerics": "cpu-ref-...",
  *      "cell": "qwen3_vl_demo.wfp8_afp8.default.small", "key": "<K>",
  *      "params": {...},              what may change the result: part of both keys
  *      "unhashed": {...},            paths, device, verbosity: handed over, in no key
- *      "inputs": {"lm": {"job": "build/jobs/extract-lm/....json"},
+ *      "inputs": {"lm": {"job": "build/jobs/extract-lm.jsonl:<K16>"},
  *                 "captions": {"files": {"captions_small.txt": {"path": "...", "digest": "..."}}}},
  *      "cache": "cache", "ref": "build/ref/score-layers/....ref"}
  *
@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 #include "common/hash.h"
+#include "common/strbuf.h"
 #include "graph/cache.h"
 
 struct job_file {
@@ -47,7 +48,7 @@ struct job {
 	struct digest action;
 };
 
-/* Reads and checks the file. */
+/* Reads and checks the job of that name: LIST:K16, or a file that holds one job. */
 int job_open(struct job *job, const char *path);
 void job_close(struct job *job);
 
@@ -71,9 +72,10 @@ char *job_input_path(const struct job *job, const struct job_input *input);
  * the next ninja makes it again, and says so in front of the current message. Returns -1. */
 int job_input_discard(const struct job *job, const struct job_input *input);
 
-/* The canonical ingredients of a key, in new memory: inputs is an object of name -> digest text or {file: digest}. Used
- * for K by the generator and for A by job_resolve(). */
-char *job_ingredients(const char *stage, int version, const char *numerics, const cJSON *params, const cJSON *inputs);
+/* Appends the canonical ingredients of a key; params and inputs are canonical JSON, inputs an object of name -> digest
+ * text or {file: digest}. Used for K by the generator and for A by job_resolve(). */
+void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *params,
+	const char *inputs);
 
 /* Params by name, checked; -1 / NULL after fail() naming the job file. */
 const char *job_param_string(const struct job *job, const char *name);

@@ -83,10 +83,15 @@ static char *hub_snapshot(const char *hub)
 
 void model_choice_find_checkpoints(struct grid *grid)
 {
+	const struct node *last = NULL;
 	if (named(grid, "model.path"))
 		return;
 	for (size_t i = 0; i < grid->cell_count; i++) {
+		/* Cells of one model share the node. */
 		struct node *path = node_at(grid->cells[i].config, "model.path");
+		if (path == last)
+			continue;
+		last = path;
 		const char *hub = node_string_or(grid->cells[i].config, "model.hub", NULL);
 		char *snapshot = hub && !file_exists(path->text) ? hub_snapshot(hub) : NULL;
 		if (!snapshot)

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "common/error.h"
-#include "common/file.h"
+#include "common/file_update.h"
 #include "common/memory.h"
-#include "common/strbuf.h"
+#include "graph/job_list.h"
 
 static const char banner[] = "# Written by build/bin/generate from rules/ and conf/. Edits are lost.\n\n";
 
@@ -23,7 +23,9 @@ static void add_path(struct strbuf *to, const char *path)
 /* A value in "name = value": only '$' needs care. */
 static void add_value(struct strbuf *to, const char *name, const char *value)
 {
-	strbuf_addf(to, "  %s = ", name);
+	strbuf_adds(to, "  ");
+	strbuf_adds(to, name);
+	strbuf_adds(to, " = ");
 	for (const char *p = value; *p; p++) {
 		if (*p == '$')
 			strbuf_addc(to, '$');
@@ -39,26 +41,47 @@ static void add_rule_name(struct strbuf *to, const char *stage)
 		strbuf_addc(to, *p == '-' ? '_' : *p);
 }
 
-static void write_stage_rule(struct strbuf *to, const struct rule *rule)
+/* Whether all descriptions of a rule's jobs are what its "describe" has before the label, and the label. */
+static int labels_describe(const struct plan *plan, const struct rule *rule)
 {
-	strbuf_addf(to, "# %s\nrule stage_", rule->about);
+	size_t length = strcspn(rule->describe, "$");
+	return !strcmp(rule->describe + length, rule->label) && plan->plain_labels[rule - plan->rules->rules];
+}
+
+/* Commands name the job by its key, $k: the list of jobs is the same for all edges of the rule. */
+static void write_rule(struct strbuf *to, const struct rule *rule, const char *kind, const char *arguments,
+	int labels)
+{
+	strbuf_addf(to, "rule %s_", kind);
 	add_rule_name(to, rule->stage);
-	strbuf_addf(to, "\n  command = build/bin/%s $job%s\n", rule->stage, rule->grouped ? " --stamp $stamp" : "");
-	strbuf_adds(to, "  description = $words\n  restat = 1\n");
+	strbuf_addf(to, "\n  command = build/bin/%s %s\n  description = ", rule->stage, arguments);
+	if (labels)
+		strbuf_add(to, rule->describe, strcspn(rule->describe, "$"));
+	strbuf_adds(to, labels ? "$l\n  restat = 1\n" : "$words\n  restat = 1\n");
 	if (!rule->publish)
 		strbuf_adds(to, "  generator = 1\n");
 	/* Jobs of a group find their result; one that does not waits for its turn by itself (graph/stage.c). */
-	if (rule->pool && !rule->grouped)
+	if (rule->pool && (!rule->grouped || !strcmp(kind, "group")))
 		strbuf_addf(to, "  pool = %s\n", rule->pool);
-	if (rule->grouped) {
-		strbuf_adds(to, "\nrule group_");
-		add_rule_name(to, rule->stage);
-		strbuf_addf(to, "\n  command = build/bin/%s --group $job --stamp $out\n", rule->stage);
-		strbuf_adds(to, "  description = $words\n  restat = 1\n  generator = 1\n");
-		if (rule->pool)
-			strbuf_addf(to, "  pool = %s\n", rule->pool);
-	}
 	strbuf_addc(to, '\n');
+}
+
+static void write_stage_rule(struct strbuf *to, const struct plan *plan, const struct rule *rule)
+{
+	char *list = job_list_path(plan->build_dir, rule->stage);
+	char *arguments = mem_printf("%s:$k%s", list, rule->grouped ? " --stamp $stamp" : "");
+	strbuf_addf(to, "# %s\n", rule->about);
+	write_rule(to, rule, "stage", arguments, labels_describe(plan, rule));
+	if (rule->grouped)
+		write_rule(to, rule, "group", "--group $job --stamp $out", 0);
+	free(arguments);
+	free(list);
+}
+
+/* The rule of reports; every cell has one. */
+static const struct rule *report_rule(const struct plan *plan)
+{
+	return plan->jobs[plan->cells[0].report].rule;
 }
 
 static int write_stages(const struct plan *plan, const struct ninja_grid *grid, int *changed)
@@ -69,10 +92,14 @@ static int write_stages(const struct plan *plan, const struct ninja_grid *grid, 
 	/* compute: one process at a time uses all processors (or a GPU); disk: one checkpoint at a time is read. */
 	strbuf_addf(&text, "pool compute\n  depth = %zu\npool disk\n  depth = 1\n\n", grid->slots);
 	for (size_t i = 0; i < plan->rules->count; i++)
-		write_stage_rule(&text, &plan->rules->rules[i]);
+		write_stage_rule(&text, plan, &plan->rules->rules[i]);
 	strbuf_adds(&text, "rule overview\n  command = build/bin/render-report --overview $grid\n"
 		"  description = OVERVIEW $words\n  restat = 1\n\n");
-	strbuf_adds(&text, "rule cell\n  command = $what\n  description = CELL $words\n  pool = compute\n");
+	if (plan->cell_count) {
+		char *list = job_list_path(plan->build_dir, report_rule(plan)->stage);
+		strbuf_addf(&text, "rule cell\n  command = build/bin/one-cell %s:$k\n  description = $out\n  pool = compute\n", list);
+		free(list);
+	}
 	char *path = path_join(plan->build_dir, "stages.ninja");
 	int bad = file_write_if_changed(path, text.s, text.length, changed);
 	free(path);
@@ -87,34 +114,78 @@ static const struct plan_group *group_of(const struct plan *plan, const struct p
 
 static void add_program(struct strbuf *to, const struct rule *rule)
 {
-	strbuf_addf(to, " build/bin/%s", rule->stage);
+	strbuf_adds(to, " build/bin/");
+	strbuf_adds(to, rule->stage);
 }
 
-static void write_job(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
+static int needs(const struct plan *plan, size_t job, size_t what)
 {
-	const struct plan_group *group = group_of(plan, job);
-	strbuf_adds(to, "build ");
-	add_path(to, job->ref_path);
-	strbuf_adds(to, ": stage_");
-	add_rule_name(to, job->rule->stage);
-	strbuf_adds(to, " |");
+	const struct plan_job *j = &plan->jobs[job];
+	for (size_t i = 0; i < j->input_count; i++)
+		if (!j->inputs[i].is_leaf && (j->inputs[i].job == what || needs(plan, j->inputs[i].job, what)))
+			return 1;
+	return 0;
+}
+
+/* The reference files of a job's inputs, without those that another input needs and so stands behind. That a result is
+ * another one is in the key, and so in the path, of all that comes of it. */
+static void add_inputs(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
+{
 	for (size_t i = 0; i < job->input_count; i++) {
-		if (job->inputs[i].is_leaf)
+		int implied = job->inputs[i].is_leaf;
+		for (size_t k = 0; k < job->input_count && !implied; k++)
+			implied = k != i && !job->inputs[k].is_leaf && (needs(plan, job->inputs[k].job, job->inputs[i].job) ||
+				(k < i && job->inputs[k].job == job->inputs[i].job));
+		if (implied)
 			continue;
 		strbuf_addc(to, ' ');
 		add_path(to, plan->jobs[job->inputs[i].job].ref_path);
 	}
+}
+
+static void add_key(struct strbuf *to, const struct plan_job *job)
+{
+	strbuf_adds(to, "  k = ");
+	strbuf_add(to, job->key.hex, JOB_KEY_SHORT);
+	strbuf_addc(to, '\n');
+}
+
+/* The edge's label, and its words unless the rule's description makes them of the label. */
+static void add_words(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
+{
+	add_value(to, "l", job->label);
+	if (!labels_describe(plan, job->rule))
+		add_value(to, "words", job->describe);
+}
+
+/* Stamps are of many edges: a variable each. */
+static void add_stamp_variables(struct strbuf *to, const struct plan *plan)
+{
+	for (size_t g = 0; g < plan->group_count; g++)
+		strbuf_addf(to, "g%zu = %s\n", g, plan->groups[g].stamp_path);
+	strbuf_addc(to, '\n');
+}
+
+/* The reference file is written as a path of $l and $k (plan.c: name_job), which the edge sets anyway. */
+static void write_job(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
+{
+	strbuf_adds(to, "build ");
+	add_path(to, plan->build_dir);
+	strbuf_adds(to, "/ref/");
+	strbuf_adds(to, job->rule->stage);
+	strbuf_adds(to, "/${l}-$k.ref: stage_");
+	add_rule_name(to, job->rule->stage);
+	strbuf_adds(to, " |");
+	add_inputs(to, plan, job);
 	strbuf_adds(to, " ||");
-	if (group) {
-		strbuf_addc(to, ' ');
-		add_path(to, group->stamp_path);
-	}
+	if (job->group != PLAN_NO_GROUP)
+		strbuf_addf(to, " $g%zu", job->group);
 	add_program(to, job->rule);
 	strbuf_addc(to, '\n');
-	add_value(to, "job", job->job_path);
-	add_value(to, "words", job->describe);
-	if (group)
-		add_value(to, "stamp", group->stamp_path);
+	add_words(to, plan, job);
+	add_key(to, job);
+	if (job->group != PLAN_NO_GROUP)
+		strbuf_addf(to, "  stamp = $g%zu\n", job->group);
 }
 
 static void write_group(struct strbuf *to, const struct plan *plan, const struct plan_group *group)
@@ -152,86 +223,56 @@ static void write_group(struct strbuf *to, const struct plan *plan, const struct
 	free(group_seen);
 }
 
-/* Marks a job and all it needs. Jobs stand behind what they need in the plan. */
-static void mark_needed(const struct plan *plan, size_t index, char *needed)
-{
-	const struct plan_job *job = &plan->jobs[index];
-	if (needed[index])
-		return;
-	needed[index] = 1;
-	for (size_t i = 0; i < job->input_count; i++)
-		if (!job->inputs[i].is_leaf)
-			mark_needed(plan, job->inputs[i].job, needed);
-}
-
 /* The cell by itself: its stages one after the other, without groups. What is cached costs a few milliseconds, so this
- * is no file but a command that always runs. needed is scratch, all zero before and after. */
-static void write_solo(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell, char *needed)
+ * is no file but a command that always runs. */
+static void write_solo(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell)
 {
-	struct strbuf chain;
-	strbuf_init(&chain);
-	mark_needed(plan, cell->report, needed);
-	for (size_t i = 0; i <= cell->report; i++) {
-		if (!needed[i])
-			continue;
-		strbuf_addf(&chain, "%sbuild/bin/%s %s", chain.length ? " && " : "", plan->jobs[i].rule->stage,
-			plan->jobs[i].job_path);
-		needed[i] = 0;
-	}
 	strbuf_adds(to, "build cells/");
 	add_path(to, cell->name);
 	strbuf_adds(to, ": cell ALWAYS || programs\n");
-	add_value(to, "what", chain.s);
-	add_value(to, "words", cell->name);
-	strbuf_release(&chain);
+	add_key(to, &plan->jobs[cell->report]);
 }
 
-/* The edge of a published job. Takes files; the first one stands for all in the list of what a grid makes. */
+/* The edge of a published job. folder: of all names, or NULL when names are paths. Takes names; the first one stands for
+ * all in the list of what a grid makes. */
 static void write_published(struct strbuf *to, struct strbuf *made, const struct plan *plan,
-	const struct plan_job *job, char **files, size_t count, int report_only)
+	const struct plan_job *job, const char *folder, char **names, size_t count, int report_only)
 {
 	strbuf_adds(to, "build");
 	for (size_t i = 0; i < count; i++) {
-		strbuf_addc(to, ' ');
-		add_path(to, files[i]);
-		if (!i) {
-			strbuf_addc(made, ' ');
-			add_path(made, files[i]);
-		}
-		free(files[i]);
+		strbuf_adds(to, folder ? " $d/" : " ");
+		add_path(to, names[i]);
 	}
-	free(files);
 	strbuf_adds(to, ": stage_");
 	add_rule_name(to, job->rule->stage);
 	strbuf_adds(to, " |");
-	for (size_t i = 0; i < job->input_count && !report_only; i++) {
-		if (job->inputs[i].is_leaf)
-			continue;
-		strbuf_addc(to, ' ');
-		add_path(to, plan->jobs[job->inputs[i].job].ref_path);
-	}
+	if (!report_only)
+		add_inputs(to, plan, job);
 	strbuf_adds(to, " ||");
 	add_program(to, job->rule);
 	strbuf_addc(to, '\n');
-	add_value(to, "job", job->job_path);
-	add_value(to, "words", job->describe);
+	if (folder)
+		add_value(to, "d", folder);
+	add_words(to, plan, job);
+	add_key(to, job);
+	strbuf_addc(made, ' ');
+	if (folder) {
+		add_path(made, folder);
+		strbuf_addc(made, '/');
+	}
+	add_path(made, names[0]);
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
 }
 
-static int write_report(struct strbuf *to, struct strbuf *made, const struct plan *plan, const struct plan_cell *cell,
+static void write_report(struct strbuf *to, struct strbuf *made, const struct plan *plan, const struct plan_cell *cell,
 	int report_only, const struct ninja_files *files)
 {
 	char **names;
 	size_t count;
-	if (files->of_report(plan, cell, &names, &count))
-		return -1;
-	write_published(to, made, plan, &plan->jobs[cell->report], names, count, report_only);
-	return 0;
-}
-
-/* The rule of reports; every cell has one. */
-static const struct rule *report_rule(const struct plan *plan)
-{
-	return plan->jobs[plan->cells[0].report].rule;
+	files->of_report(cell, &names, &count);
+	write_published(to, made, plan, &plan->jobs[cell->report], cell->output_dir, names, count, report_only);
 }
 
 /* What is published beside the reports. */
@@ -244,9 +285,9 @@ static int write_beside(struct strbuf *to, struct strbuf *made, const struct pla
 		size_t count;
 		if (!job->rule->publish || job->rule == report_rule(plan))
 			continue;
-		if (files->of_job(plan, job, &names, &count))
+		if (files->of_job(job, &names, &count))
 			return -1;
-		write_published(to, made, plan, job, names, count, 0);
+		write_published(to, made, plan, job, NULL, names, count, 0);
 	}
 	return 0;
 }
@@ -284,44 +325,75 @@ static void write_targets(struct strbuf *to, const struct ninja_grid *grid)
 		"  words = CLEAN (cache/ and published reports stay)\n");
 }
 
-int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files, int *changed)
+/* Hands text over to the file. */
+static void pass_on(struct file_update *file, struct strbuf *text)
+{
+	file_update_add(file, text->s, text->length);
+	strbuf_clear(text);
+}
+
+static void write_jobs(struct file_update *file, const struct plan *plan)
+{
+	struct strbuf text;
+	strbuf_init(&text);
+	add_stamp_variables(&text, plan);
+	for (size_t i = 0; i < plan->job_count; i++) {
+		if (plan->jobs[i].ref_path)
+			write_job(&text, plan, &plan->jobs[i]);
+		pass_on(file, &text);
+	}
+	for (size_t g = 0; g < plan->group_count; g++) {
+		write_group(&text, plan, &plan->groups[g]);
+		pass_on(file, &text);
+	}
+	strbuf_release(&text);
+}
+
+static int write_cells(struct file_update *file, const struct plan *plan, const struct ninja_grid *grid,
+	const struct ninja_files *files)
 {
 	struct strbuf text, made;
-	char *needed = mem_zeroed(plan->job_count, 1);
 	int bad = 0;
 	strbuf_init(&text);
 	strbuf_init(&made);
-	strbuf_adds(&text, banner);
-	for (size_t i = 0; i < plan->job_count && !grid->report_only; i++)
-		if (plan->jobs[i].ref_path)
-			write_job(&text, plan, &plan->jobs[i]);
-	for (size_t g = 0; g < plan->group_count && !grid->report_only; g++)
-		write_group(&text, plan, &plan->groups[g]);
 	/* Before the reports: ready edges start in the order of the file, and this one takes longest. */
 	write_overview(&text, plan, grid);
-	for (size_t c = 0; c < plan->cell_count && !bad; c++) {
-		bad = write_report(&text, &made, plan, &plan->cells[c], grid->report_only, files);
-		if (!bad && !grid->report_only)
-			write_solo(&text, plan, &plan->cells[c], needed);
+	pass_on(file, &text);
+	for (size_t c = 0; c < plan->cell_count; c++) {
+		write_report(&text, &made, plan, &plan->cells[c], grid->report_only, files);
+		if (!grid->report_only)
+			write_solo(&text, plan, &plan->cells[c]);
+		pass_on(file, &text);
 	}
-	free(needed);
-	if (!bad && !grid->report_only)
+	if (!grid->report_only)
 		bad = write_beside(&text, &made, plan, files);
-	strbuf_addf(&text, "\nbuild grid: phony%s", made.s);
+	strbuf_addf(&text, "\nbuild grid: phony");
+	strbuf_add(&text, made.s, made.length);
 	for (size_t i = 0; i < grid->overview_count; i++) {
 		strbuf_addc(&text, ' ');
 		add_path(&text, grid->overview[i]);
 	}
 	strbuf_adds(&text, "\ndefault grid\n");
 	write_targets(&text, grid);
-	char *path = path_join(plan->build_dir, "cells.ninja");
-	int stages_changed = 0, cells_changed = 0;
-	if (!bad)
-		bad = write_stages(plan, grid, &stages_changed) ||
-			file_write_if_changed(path, text.s, text.length, &cells_changed);
-	*changed = stages_changed || cells_changed;
-	free(path);
+	pass_on(file, &text);
 	strbuf_release(&text);
 	strbuf_release(&made);
+	return bad;
+}
+
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files, int *changed)
+{
+	struct file_update file;
+	char *path = path_join(plan->build_dir, "cells.ninja");
+	int stages_changed = 0, cells_changed = 0;
+	file_update_open(&file, path);
+	file_update_add(&file, banner, sizeof banner - 1);
+	if (!grid->report_only)
+		write_jobs(&file, plan);
+	int bad = write_cells(&file, plan, grid, files);
+	file.failed |= bad;
+	bad = file_update_close(&file, &cells_changed) || write_stages(plan, grid, &stages_changed);
+	*changed = stages_changed || cells_changed;
+	free(path);
 	return bad ? -1 : 0;
 }

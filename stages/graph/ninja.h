@@ -4,7 +4,12 @@
  * job, ordered after it, which turns the cached result into a reference file or reports that job's failure:
  *
  *     build build/ref/group/score-layers-<G16>.stamp: group_score_layers | refs and stamps of the inputs || programs
- *     build build/ref/score-layers/<label>-<K16>.ref: stage_score_layers | refs of the inputs || stamp programs
+ *     build build/ref/score-layers/${l}-$k.ref: stage_score_layers | refs of the inputs || $g<N> programs
+ *       l = <label>
+ *       k = <K16>
+ *
+ * A grid of ten thousand cells is read by every ninja, so what repeats is a variable: $l label, $k key, $d folder of a
+ * report, $g<N> stamp of a group; and of a job's inputs only those that no other input stands behind.
  *
  * The stamp is order-only: a changed group never dirties a finished cell. A group waits for the stamps of grouped
  * inputs, not for their reference files, so that one failed calibration does not hold up the others.
@@ -30,11 +35,11 @@ struct ninja_grid {
 	size_t slots;                 /* depth of pool compute: processes that each use all processors; at least 1 */
 };
 
-/* The files that published jobs write: of a cell's report, and of a job that stands beside the reports. The caller
- * frees each and the array. */
+/* The files that published jobs write: of a cell's report, by their names in its folder, and of a job that stands beside
+ * the reports, by their paths. The caller frees each and the array. */
 struct ninja_files {
-	int (*of_report)(const struct plan *plan, const struct plan_cell *cell, char ***files, size_t *count);
-	int (*of_job)(const struct plan *plan, const struct plan_job *job, char ***files, size_t *count);
+	void (*of_report)(const struct plan_cell *cell, char ***names, size_t *count);
+	int (*of_job)(const struct plan_job *job, char ***paths, size_t *count);
 };
 
 /* *changed tells whether either file differs from what was there. */

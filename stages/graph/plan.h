@@ -13,9 +13,9 @@
 #include <cjson/cJSON.h>
 #include <stddef.h>
 
-#include "common/hash.h"
+#include "common/json_texts.h"
 #include "graph/leaf.h"
-#include "graph/rules.h"
+#include "graph/rule_reads.h"
 
 struct plan_file {
 	char *name, *path;
@@ -34,10 +34,11 @@ struct plan_job {
 	const struct rule *rule;
 	struct digest key;             /* K */
 	char *label, *describe;
-	char *job_path, *ref_path;     /* below build_dir; ref_path is NULL for a published stage */
-	cJSON *params, *unhashed;
+	char *job_path;                /* where job_open() finds it: BUILD/jobs/STAGE.jsonl:K16 */
+	char *ref_path;                /* below build_dir; NULL for a published stage */
+	cJSON *params, *unhashed;      /* refer to the view of the cell that first needed the job */
 	struct plan_input *inputs;
-	size_t input_count;
+	size_t input_count, input_capacity;
 	size_t group;                  /* index into plan.groups, or PLAN_NO_GROUP */
 };
 
@@ -74,7 +75,12 @@ struct plan {
 	struct leaf_memo *memo;
 	struct plan_job *jobs;
 	size_t job_count, job_capacity;
-	size_t *buckets, bucket_count;        /* jobs by key */
+	struct hash_map by_key;               /* jobs by their key */
+	struct hash_map by_reads;             /* jobs by stage and all values that decide the key (rule_reads.h) */
+	struct rule_reads *reads;             /* [rules->count] */
+	struct json_texts texts;              /* of what views share */
+	struct strbuf scratch;
+	char *plain_labels;                   /* [rules->count] all labels of the rule's jobs are as the view has them */
 	struct plan_group *groups;
 	size_t group_count, group_capacity;
 	struct plan_cell *cells;
@@ -87,7 +93,8 @@ void plan_init(struct plan *plan, const struct rules *rules, const char *build_d
 	const char *numerics, plan_lister *(*lister)(const char *name));
 void plan_release(struct plan *plan);
 
-/* Adds a cell and the jobs it needs; takes view over. output_dir is where its report goes. Fails when a leaf is missing
+/* Adds a cell and the jobs it needs; takes view over. What views hold by reference (cJSON_IsReference) must outlive the
+ * plan; cells that share values so are planned the quicker. output_dir is where its report goes. Fails when a leaf is missing
  * or a value a rule names is not in the view. */
 int plan_add_cell(struct plan *plan, const char *name, cJSON *view, const char *output_dir);
 
@@ -97,7 +104,7 @@ void plan_finish(struct plan *plan);
 /* For every cell the first one whose scores are the same jobs, PLAN_NO_CELL where that is itself. The caller frees. */
 size_t *plan_twins(const struct plan *plan);
 
-/* Writes job and group files that differ from what is there. */
-int plan_write_jobs(const struct plan *plan);
+/* Writes the lists of jobs, one a stage (job_list.h), and the files of groups, where they differ from what is there. */
+int plan_write_jobs(struct plan *plan);
 
 #endif

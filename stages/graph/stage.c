@@ -432,8 +432,8 @@ static int usage(const struct stage *stage, int status)
 	FILE *to = status ? stderr : stdout;
 	fprintf(to, "usage: %s JOB [--stamp FILE]\n"
 		"       %s --group GROUP --stamp FILE\n\n%s\n\n"
-		"JOB and GROUP are files that ./configure wrote below build/jobs/. ninja runs this program; to run it by hand,\n"
-		"take a command from \"ninja -t commands\".\n"
+		"JOB is LIST:KEY of a list that ./configure wrote below build/jobs/ (or a file with one job), GROUP a file there.\n"
+		"ninja runs this program; to run it by hand, take a command from \"ninja -t commands\".\n"
 		"Environment: QUANTGRID_THREADS (default: all processors), QUANTGRID_TIMES=FILE (a line there: where the seconds\n"
 		"went), QUANTGRID_TRACE, QUANTGRID_FAULT (for tests).\n",
 		stage->name, stage->name, stage->about);

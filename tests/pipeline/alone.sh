@@ -7,7 +7,6 @@ check 'configure' equal $status 0
 build
 check 'the grid' equal $status 0
 
-job() { ls "build/jobs/$1/"*"$2"*.json | head -n 1; }
 mkdir bin
 cp build/bin/* bin/
 rm -rf build/bin
@@ -26,7 +25,7 @@ run_stage() {
 for pair in "tokenize-calib demo_captions" "extract-lm qwen3_vl_demo" "quantize-calibrate $cell" "score-layers $cell" \
 	"choose-recipe $cell" "check-recipe $cell" "render-report $cell"; do
 	stage=${pair%% *}
-	run_stage "$stage" "$(job "$stage" "${pair#* }")"
+	run_stage "$stage" "$(job_of "$stage" "${pair#* }")"
 	check "$stage alone" equal $status 0
 done
 
@@ -41,7 +40,7 @@ stages="quantize-calibrate score-layers choose-recipe check-recipe"
 rm -rf cache/ac
 for stage in $stages; do rm -rf "build/ref/$stage"; done
 for stage in $stages; do
-	run_stage "$stage" "$(job "$stage" $cell)"
+	run_stage "$stage" "$(job_of "$stage" $cell)"
 	check "$stage with one thread" equal $status 0
 	solo=$(ls build/ref/$stage/*$cell*.ref | head -n 1)
 	check "$stage: the same bits with one thread" same_files "$solo" "build/ref-of-grid/$stage/${solo##*/}"

@@ -165,7 +165,7 @@ mkdir build/ref
 mv "$S/ref/tokenize-calib" "$S/ref/extract-lm" build/ref/
 rm -f $(grep -l '"kind": "calib"' cache/ac/*/*.json)
 find cache/cas | sort >"$S/objects"
-sh -c "trap '' XFSZ; ulimit -f 16; exec build/bin/quantize-calibrate $(ls build/jobs/quantize-calibrate/*.json | head -n 1)" >"$S/out" 2>&1 &&
+sh -c "trap '' XFSZ; ulimit -f 16; exec build/bin/quantize-calibrate $(job_of quantize-calibrate)" >"$S/out" 2>&1 &&
 	status=0 || status=1
 check 'a full disk fails the stage' equal $status 1
 check 'and is said' said 'cannot write'
@@ -182,7 +182,7 @@ if [ "$(id -u)" = 0 ]; then
 else
 	unprivileged() { "$@"; }
 fi
-job=$(ls build/jobs/extract-lm/*.json | head -n 1)
+job=$(job_of extract-lm)
 mv cache "$S/cache.kept"
 mkdir -p cache/cas cache/ac cache/tmp
 echo 0123 >cache/cas/id

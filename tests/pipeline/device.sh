@@ -97,7 +97,7 @@ fake_driver() {
 	# Nothing computes on it: the stage fails, and nothing is in the cache.
 	rm -rf build/jobs
 	generate autoquant.device=cuda
-	build/bin/quantize-calibrate "$(ls build/jobs/quantize-calibrate/*.json | head -n 1)" >"$S/out" 2>&1 && status=0 || status=$?
+	build/bin/quantize-calibrate "$(job_of quantize-calibrate)" >"$S/out" 2>&1 && status=0 || status=$?
 	check 'a GPU that cannot compute: status' equal $status 1
 	check 'is said' said 'error: GPU: '
 	check 'and nothing is cached' equal "$(ran quantize-calibrate)" 0

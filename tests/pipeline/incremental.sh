@@ -91,7 +91,8 @@ build
 check 'back to the earlier grid: nothing is computed' equal "$(ran quantize-calibrate)$(ran score-layers)" 00
 
 # --- what was lost ---
-ref=$(sed -n 's/^build \([^ ]*score-layers.qwen3_vl_demo.wfp8_afp8.default.small-[^ ]*\):.*/\1/p' build/cells.ninja)
+key=$(job_of score-layers qwen3_vl_demo.wfp8_afp8.default.small)
+ref=build/ref/score-layers/qwen3_vl_demo.wfp8_afp8.default.small-${key#*:}.ref
 rm "$ref"
 build
 check 'a deleted reference file is restored' test -s "$ref"

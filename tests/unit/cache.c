@@ -647,16 +647,17 @@ static void test_job_malformed(void)
 /* The canonical text both keys are hashed from: pinned, since another text would make every cache worthless. */
 static void test_ingredients(void)
 {
-	cJSON *params = cJSON_Parse("{\"b\":2,\"a\":[1.5]}"), *inputs = cJSON_Parse("{\"x\":\"d\"}");
-	char *text = job_ingredients("score", 3, "cpu", params, inputs);
-	char *plain = job_ingredients("score", 3, NULL, params, inputs);
-	CHECK_STRING(text, "{\"inputs\":{\"x\":\"d\"},\"numerics\":\"cpu\",\"params\":{\"a\":[1.5],\"b\":2},"
+	static const char params[] = "{\"a\":[1.5],\"b\":2}", inputs[] = "{\"x\":\"d\"}";
+	struct strbuf text, plain;
+	strbuf_init(&text);
+	strbuf_init(&plain);
+	job_add_ingredients(&text, "score", 3, "cpu", params, inputs);
+	job_add_ingredients(&plain, "score", 3, NULL, params, inputs);
+	CHECK_STRING(text.s, "{\"inputs\":{\"x\":\"d\"},\"numerics\":\"cpu\",\"params\":{\"a\":[1.5],\"b\":2},"
 		"\"stage\":\"score\",\"version\":3}");
-	CHECK_STRING(plain, "{\"inputs\":{\"x\":\"d\"},\"params\":{\"a\":[1.5],\"b\":2},\"stage\":\"score\",\"version\":3}");
-	cJSON_Delete(params);
-	cJSON_Delete(inputs);
-	free(text);
-	free(plain);
+	CHECK_STRING(plain.s, "{\"inputs\":{\"x\":\"d\"},\"params\":{\"a\":[1.5],\"b\":2},\"stage\":\"score\",\"version\":3}");
+	strbuf_release(&text);
+	strbuf_release(&plain);
 }
 
 /* Resolves the job at path; its action, empty when that did not work. */

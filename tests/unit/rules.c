@@ -11,6 +11,7 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "graph/job.h"
+#include "graph/job_list.h"
 #include "graph/plan.h"
 
 /* --- a small rules folder: text -> tokens -> calib -> scores -> report --- */
@@ -393,7 +394,7 @@ static void test_one_cell(void)
 	CHECK(!report->ref_path && report->group == PLAN_NO_GROUP && scores->group == 0, "groups and references");
 	CHECK_STRING(scores->label, "basic");
 	CHECK_STRING(scores->describe, "SCORE basic");
-	char *job_path = mem_printf("%s/jobs/scores/basic-%.16s.json", p.build, scores->key.hex);
+	char *job_path = mem_printf("%s/jobs/scores.jsonl:%.16s", p.build, scores->key.hex);
 	char *ref_path = mem_printf("%s/ref/scores/basic-%.16s.ref", p.build, scores->key.hex);
 	CHECK_STRING(scores->job_path, job_path);
 	CHECK_STRING(scores->ref_path, ref_path);
@@ -848,10 +849,12 @@ static void test_write_jobs(void)
 	CHECK(job_resolve(&job) == 1, "%s", error_text());
 	CHECK_STRING(job.action.hex, tokens->key.hex);
 	job_close(&job);
-	stat(scores->job_path, &before);
+	char *list = job_list_path(p.build, "scores");
+	stat(list, &before);
 	CHECK(!plan_write_jobs(&p.plan), "%s", error_text());
-	stat(scores->job_path, &after);
-	CHECK(before.st_ino == after.st_ino, "an equal job file was written again");
+	stat(list, &after);
+	CHECK(before.st_ino == after.st_ino, "an equal list of jobs was written again");
+	free(list);
 	cJSON *group = json_read(p.plan.groups[0].path, 10000);
 	const cJSON *jobs = cJSON_GetObjectItem(group, "jobs");
 	CHECK(cJSON_GetArraySize(jobs) == 1, "%d jobs in the group's file", cJSON_GetArraySize(jobs));

@@ -1,0 +1,100 @@
+#include "config/merged.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/memory.h"
+#include "config/defaults.h"
+
+/* The dict at a dotted package, our own, made where it is missing; a scalar in the way is replaced. */
+static struct node *package_dict(struct node *root, const char *package, const struct origin *at)
+{
+	while (*package) {
+		size_t length = strcspn(package, ".");
+		char *part = mem_strndup(package, length);
+		size_t k = node_find(root, part, 0);
+		if (k == root->count || root->items[k]->kind != NODE_DICT) {
+			node_set_string(root, part, node_new(NODE_DICT, at));
+			k = node_find(root, part, 0);
+		}
+		free(part);
+		root = node_own(&root->items[k]);
+		package += length + (package[length] == '.');
+	}
+	return root;
+}
+
+static int merge_files(struct merged *m, const struct defaults *d)
+{
+	m->files = mem_zeroed(d->file_count, sizeof *m->files);
+	for (size_t i = 0; i < d->file_count; i++) {
+		const struct default_file *f = &d->files[i];
+		const struct node *content = f->file->yaml.root;
+		if (node_merge(package_dict(m->root, f->package, &content->at), content))
+			return -1;
+		m->files[m->file_count++] = (struct composed_file){f->file->path, f->file->yaml.source, f->from};
+		source_hold(f->from.source);
+	}
+	return 0;
+}
+
+void merged_free(struct merged *m)
+{
+	node_free(m->root);
+	for (size_t i = 0; i < m->choice_count; i++) {
+		free(m->choices[i].group);
+		free(m->choices[i].option);
+	}
+	for (size_t i = 0; i < m->file_count; i++)
+		source_release(m->files[i].from.source);
+	free(m->choices);
+	free(m->files);
+	free(m);
+}
+
+/* NULL after fail(). */
+static struct merged *merged_make(struct composer *composer, const char *config, const struct override *overrides,
+	size_t count)
+{
+	struct defaults d;
+	if (defaults_expand(&d, composer, config, overrides, count))
+		return NULL;
+	struct merged *m = mem_zeroed(1, sizeof *m);
+	m->root = node_new(NODE_DICT, NULL);
+	int bad = merge_files(m, &d);
+	m->choices = d.choices;
+	m->choice_count = d.choice_count;
+	d.choices = NULL;
+	d.choice_count = 0;
+	defaults_release(&d);
+	if (!bad)
+		return m;
+	merged_free(m);
+	return NULL;
+}
+
+const struct merged *merged_find(struct composer *composer, const char *config, const struct override *overrides,
+	size_t count)
+{
+	struct strbuf key;
+	strbuf_init(&key);
+	strbuf_adds(&key, config);
+	for (size_t i = 0; i < count; i++) {
+		if (!defaults_is_choice(composer, &overrides[i]))
+			continue;
+		char *text = override_text(&overrides[i]);
+		strbuf_addc(&key, '\n');
+		strbuf_adds(&key, text);
+		free(text);
+	}
+	size_t *known = hash_map_at(&composer->merged_index, key.s, key.length);
+	strbuf_release(&key);
+	if (*known != HASH_MAP_NEW)
+		return composer->merged[*known];
+	struct merged *m = merged_make(composer, config, overrides, count);
+	if (!m)
+		return NULL;
+	MEM_GROW(composer->merged, composer->merged_count, composer->merged_capacity);
+	*known = composer->merged_count;
+	return composer->merged[composer->merged_count++] = m;
+}

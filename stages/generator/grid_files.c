@@ -1,0 +1,161 @@
+/* The files that the generator writes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/error.h"
+#include "common/file_update.h"
+#include "common/memory.h"
+#include "generator/generator.h"
+#include "generator/published.h"
+
+static const char grid_path[] = "build/grid.json";
+
+static void add_string(struct strbuf *to, const char *name, const char *value)
+{
+	strbuf_addc(to, '"');
+	strbuf_adds(to, name);
+	strbuf_adds(to, "\": ");
+	json_quoted(to, value);
+}
+
+/* A cell on a line. */
+static void add_cell(struct strbuf *to, struct plan *plan, const struct plan_cell *cell, size_t same_as)
+{
+	char *names[REPORT_FILES];
+	const char *const told[][3] = {{"model", "model", "name"}, {"pair", "cell", "pair"},
+		{"granularity", "quant_granularity", "name"}, {"size", "dataset", "size"}};
+	published_report_names(cell, names);
+	strbuf_addc(to, '{');
+	add_string(to, "cell", cell->name);
+	for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+		strbuf_adds(to, ", ");
+		add_string(to, told[i][0], view_string(cell->view, told[i][1], told[i][2]));
+	}
+	strbuf_adds(to, ", \"formats\": ");
+	json_texts_compact(&plan->texts, to, cJSON_GetObjectItemCaseSensitive(cell->view, "formats"), 1);
+	strbuf_adds(to, ", ");
+	if (same_as != PLAN_NO_CELL) {
+		add_string(to, "same_as", plan->cells[same_as].name);
+		strbuf_adds(to, ", ");
+	}
+	add_string(to, "report", plan->jobs[cell->report].job_path);
+	strbuf_adds(to, ", ");
+	char *manifest = path_join(cell->output_dir, names[REPORT_MANIFEST]);
+	add_string(to, "manifest", manifest);
+	free(manifest);
+	strbuf_addc(to, '}');
+	for (size_t i = 0; i < REPORT_FILES; i++)
+		free(names[i]);
+}
+
+static void add_invalid(struct strbuf *to, const struct invalid_cell *cell)
+{
+	strbuf_addc(to, '{');
+	add_string(to, "cell", cell->name);
+	strbuf_adds(to, ", ");
+	add_string(to, "reason", cell->reason);
+	strbuf_addc(to, '}');
+}
+
+static int write_grid_json(struct generator *g)
+{
+	struct file_update file;
+	struct strbuf text;
+	size_t *twin = plan_twins(&g->plan);
+	strbuf_init(&text);
+	file_update_open(&file, grid_path);
+	strbuf_adds(&text, "{\"format\": \"quantgrid-grid/1\", ");
+	add_string(&text, "grid", g->grid.name);
+	strbuf_adds(&text, ",\n");
+	add_string(&text, "overview_json", g->overview[0] ? g->overview[0] : "");
+	strbuf_adds(&text, ",\n");
+	add_string(&text, "overview_md", g->overview[1] ? g->overview[1] : "");
+	strbuf_adds(&text, ",\n\"cells\": [");
+	for (size_t i = 0; i < g->plan.cell_count; i++) {
+		strbuf_adds(&text, i ? ",\n" : "\n");
+		add_cell(&text, &g->plan, &g->plan.cells[i], twin[i]);
+		file_update_add(&file, text.s, text.length);
+		strbuf_clear(&text);
+	}
+	free(twin);
+	strbuf_adds(&text, "\n],\n\"invalid\": [");
+	for (size_t i = 0; i < g->invalid_count; i++) {
+		strbuf_adds(&text, i ? ",\n" : "\n");
+		add_invalid(&text, &g->invalid[i]);
+	}
+	strbuf_adds(&text, "\n]}\n");
+	file_update_add(&file, text.s, text.length);
+	strbuf_release(&text);
+	return file_update_close(&file, NULL);
+}
+
+static void add_folder_names(struct strbuf *list, const char *folder)
+{
+	char **names;
+	size_t count;
+	struct stat s;
+	strbuf_addf(list, "%s\n", folder);
+	if (dir_list(folder, &names, &count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		char *path = path_join(folder, names[i]);
+		if (!stat(path, &s) && S_ISDIR(s.st_mode))
+			strbuf_addf(list, "%s\n", path);
+		free(path);
+		free(names[i]);
+	}
+	free(names);
+}
+
+/* Everything the graph was made from, for build/bin/leaves to watch. */
+static int write_leaf_list(const struct generator *g)
+{
+	struct strbuf list;
+	const char *const *paths;
+	size_t count;
+	const char *last = "";
+	strbuf_init(&list);
+	count = composer_files(g->composer, &paths);
+	for (size_t i = 0; i < count; i++)
+		strbuf_addf(&list, "%s\n", paths[i]);
+	count = composer_folders(g->composer, &paths);
+	for (size_t i = 0; i < count; i++)
+		strbuf_addf(&list, "%s\n", paths[i]);
+	if (g->request.grid)
+		strbuf_addf(&list, "%s\n", g->request.grid);
+	strbuf_adds(&list, "rules\n");
+	for (size_t i = 0; i < g->rules.count; i++)
+		strbuf_addf(&list, "%s\n", g->rules.rules[i].path);
+	/* A source file that comes or goes changes build/sources.ninja. */
+	add_folder_names(&list, "stages");
+	add_folder_names(&list, "tests");
+	for (size_t i = 0; i < g->plan.cell_count; i++) {
+		const char *path = view_string(g->plan.cells[i].view, "model", "path");
+		if (strcmp(path, last))
+			strbuf_addf(&list, "%s\n", path);
+		last = path;
+	}
+	for (size_t i = 0; i < g->plan.leaf_count; i++)
+		strbuf_addf(&list, "%s\n", g->plan.leaves[i].path);
+	int bad = dir_make("build/leaf") || file_write_if_changed("build/leaf/list", list.s, list.length, NULL);
+	strbuf_release(&list);
+	return bad ? -1 : 0;
+}
+
+int generator_write(struct generator *g)
+{
+	struct ninja_grid grid = {.path = grid_path, .overview = (const char *const *)g->overview, .slots = 1,
+		.overview_count = g->overview[0] ? 2 : 0,
+		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
+	int changed;
+	if (plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
+		ninja_write(&g->plan, &grid, &published_files, &changed))
+		return -1;
+	/* Ninja reads the graph again only when build.ninja itself is newer; what it includes does not count. */
+	if (changed && file_exists("build.ninja") && utimensat(AT_FDCWD, "build.ninja", NULL, 0))
+		return fail("build.ninja: cannot set its time: %s", strerror(errno));
+	return 0;
+}

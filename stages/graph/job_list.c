@@ -1,0 +1,98 @@
+#include "graph/job_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/memory.h"
+
+enum { JOB_BYTES_MAX = 64 << 20 };
+
+static const char line_begin[] = "{\"key\":\"", ending[] = ".jsonl";
+
+char *job_list_path(const char *build_dir, const char *stage)
+{
+	return mem_printf("%s/jobs/%s%s", build_dir, stage, ending);
+}
+
+char *job_list_path_before(const char *list_path)
+{
+	return mem_printf("%.*s.before%s", (int)(strlen(list_path) - strlen(ending)), list_path, ending);
+}
+
+/* A line of the mapped list: from its first byte to behind its newline. */
+struct line {
+	const char *from, *end;
+};
+
+static struct line line_at(const struct file_map *map, size_t offset)
+{
+	const char *all = (const char *)map->bytes, *before = offset ? memrchr(all, '\n', offset) : NULL;
+	const char *newline = memchr(all + offset, '\n', map->length - offset);
+	return (struct line){before ? before + 1 : all, newline ? newline + 1 : all + map->length};
+}
+
+/* Order of a line and a key; *bad when it is no line of a list. */
+static int compare(const struct line *line, const char *key, int *bad)
+{
+	size_t begin = sizeof line_begin - 1;
+	*bad = (size_t)(line->end - line->from) < begin + JOB_KEY_SHORT || memcmp(line->from, line_begin, begin);
+	return *bad ? 0 : memcmp(line->from + begin, key, JOB_KEY_SHORT);
+}
+
+static int search(const struct file_map *map, const char *path, const char *key, struct line *found)
+{
+	size_t low = 0, high = map->length;
+	while (low < high) {
+		struct line line = line_at(map, low + (high - low) / 2);
+		int bad, order = compare(&line, key, &bad);
+		if (bad)
+			return fail("%s: damaged at byte %zu; run ./configure again", path,
+				(size_t)(line.from - (const char *)map->bytes));
+		if (!order) {
+			*found = line;
+			return 1;
+		}
+		if (order < 0)
+			low = (size_t)(line.end - (const char *)map->bytes);
+		else
+			high = (size_t)(line.from - (const char *)map->bytes);
+	}
+	return 0;
+}
+
+/* 1 and the job, 0 when the list has none of that key, -1 after fail(). */
+static int read_from(const char *path, const char *key, const char *name, cJSON **job)
+{
+	struct file_map map;
+	struct line line = {NULL, NULL};
+	if (file_map_open(&map, path))
+		return -1;
+	int found = search(&map, path, key, &line);
+	if (found > 0) {
+		*job = json_parse(line.from, (size_t)(line.end - line.from), name, NULL);
+		found = *job ? 1 : -1;
+	}
+	file_map_close(&map);
+	return found;
+}
+
+cJSON *job_list_read(const char *name)
+{
+	const char *colon = strrchr(name, ':');
+	size_t length = colon ? (size_t)(colon - name) : 0, end = sizeof ending - 1;
+	if (length < end || memcmp(colon - end, ending, end) || strlen(colon + 1) != JOB_KEY_SHORT)
+		return json_read(name, JOB_BYTES_MAX);
+	cJSON *job = NULL;
+	char *path = mem_strndup(name, length), *before = job_list_path_before(path);
+	int found = read_from(path, colon + 1, name, &job);
+	if (!found && file_exists(before))
+		found = read_from(before, colon + 1, name, &job);
+	if (!found)
+		fail("%s: the list has no such job: the graph was made anew since; run ninja again", name);
+	free(path);
+	free(before);
+	return job;
+}

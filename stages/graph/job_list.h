@@ -1,0 +1,22 @@
+/* Lists of jobs: build/jobs/STAGE.jsonl holds the job files (job.h) of all jobs of a stage, one a line, in the order of
+ * their keys, each line beginning with {"key":"<K>". A job is named FILE:K16, with the first 16 digits of its key, and
+ * found by halving, so that of ten thousand jobs a process reads its own. To look at one: grep K16 FILE.
+ *
+ * When the generator writes another list it keeps the one before as STAGE.before.jsonl: a ninja that runs meanwhile still
+ * finds its jobs.
+ */
+#ifndef QG_GRAPH_JOB_LIST_H
+#define QG_GRAPH_JOB_LIST_H
+
+#include <cjson/cJSON.h>
+
+enum { JOB_KEY_SHORT = 16 };
+
+/* The job of that name, parsed; name may also be a file that holds one job alone. NULL after fail(). */
+cJSON *job_list_read(const char *name);
+
+/* Where the list of a stage is, and where the one before it; the caller frees. */
+char *job_list_path(const char *build_dir, const char *stage);
+char *job_list_path_before(const char *list_path);
+
+#endif
