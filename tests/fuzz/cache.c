@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "graph/cache.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/utf8.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 #include "tokenizer/captions.h"
 #include "tokenizer/nfc.h"
 #include "tokenizer/pretokenize.h"

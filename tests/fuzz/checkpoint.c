@@ -1,7 +1,7 @@
 /* A checkpoint folder: checkpoint/checkpoint.h, with config.json and the one file cut from the input at the first NUL
  * byte. */
 #include "checkpoint/checkpoint.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -4,7 +4,7 @@
 
 #include "config/compose.h"
 #include "config/resolve.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 static const char *const names[] = {"top.yaml", "a/one.yaml", "a/two.yaml", "b/one.yaml"};
 

@@ -22,7 +22,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 enum { INPUT_MAX = 1 << 20, MUTANT_MAX = 1 << 14, RUNS = 1000, HANG_SECONDS = 60, WORDS_MAX = 200 };
 

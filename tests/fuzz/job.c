@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "graph/job.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 static void ask(const struct job *job)
 {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/json.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 static void read_back(const cJSON *value)
 {

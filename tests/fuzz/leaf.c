@@ -1,6 +1,6 @@
 /* The memo of digests: graph/leaf.h. A damaged one must not matter. */
 #include "graph/leaf.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* Objects of kind lm: formats/lm.h. What was opened must make the object to write again. */
 #include "formats/lm.h"
-#include "support/assemble.h"
-#include "support/input.h"
+#include "fuzz/support/assemble.h"
+#include "fuzz/support/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

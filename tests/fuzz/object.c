@@ -1,8 +1,8 @@
 /* The container of cache files, byte by byte, hashes put right: formats/object.h. Arrays must lie in the file. */
 #include "common/json.h"
 #include "formats/object.h"
-#include "support/assemble.h"
-#include "support/input.h"
+#include "fuzz/support/assemble.h"
+#include "fuzz/support/input.h"
 
 static void read_arrays(const struct object *o)
 {

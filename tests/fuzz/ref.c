@@ -1,6 +1,6 @@
 /* Reference files: ref_read() of graph/job.h, in a cache that holds nothing. */
 #include "graph/job.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 #include "support/scratch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,7 +2,7 @@
 #include "config/resolve.h"
 #include "config/schema.h"
 #include "config/yaml.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "graph/rules.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 #include "support/scratch.h"
 
 enum { NAME_MAX_BYTES = 40 };

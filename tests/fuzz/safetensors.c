@@ -1,6 +1,6 @@
 /* safetensors files: checkpoint/safetensors.h. What was opened must lie in the file, and be found by its name. */
 #include "checkpoint/safetensors.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "checkpoint/shard_list.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,6 +1,6 @@
 /* Grid files: config/sweep_file.h. */
 #include "config/sweep_file.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,6 +1,6 @@
 /* tokenizer.json: tokenizer/tokenizer.h. One that can be opened must encode. */
-#include "support/encode.h"
-#include "support/input.h"
+#include "fuzz/support/encode.h"
+#include "fuzz/support/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "common/strbuf.h"
-#include "support/encode.h"
-#include "support/input.h"
+#include "fuzz/support/encode.h"
+#include "fuzz/support/input.h"
 
 /* The bytes as GPT-2 spells them, 0 to 255: printable ones stand for themselves, the others come from U+0100 on. */
 static void add_alphabet(struct strbuf *to)

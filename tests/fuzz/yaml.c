@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "config/yaml.h"
-#include "support/input.h"
+#include "fuzz/support/input.h"
 
 static void read_back(const struct node *root)
 {

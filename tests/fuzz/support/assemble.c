@@ -1,4 +1,4 @@
-#include "assemble.h"
+#include "fuzz/support/assemble.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "common/hash.h"
 #include "common/memory.h"
 #include "formats/object.h"
-#include "input.h"
+#include "fuzz/support/input.h"
 
 /* object.md */
 enum { AT_VERSION = 8, AT_CHUNK = 12, AT_KIND = 16, AT_PAYLOAD = 32, AT_DESCRIPTION = 40, AT_IDENTITY = 48, AT_HASH = 120 };

@@ -1,6 +1,6 @@
-#include "encode.h"
+#include "fuzz/support/encode.h"
 
-#include "input.h"
+#include "fuzz/support/input.h"
 
 /* Pieces short and long (bpe.c merges them in two ways), marks to reorder, NUL, added tokens of the seeds. */
 static const char texts[][120] = {

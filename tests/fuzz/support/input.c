@@ -1,4 +1,4 @@
-#include "input.h"
+#include "fuzz/support/input.h"
 
 #include <assert.h>
 #include <stdio.h>
