@@ -1,7 +1,8 @@
 /* Runs a fuzz target without libFuzzer: the seeds of its corpus, then a fixed number of mutations of them.
  *
  *     build/san/fuzz/NAME                    tests/fuzz/corpus/NAME, then the mutations
- *     build/san/fuzz/NAME FILE...            these inputs only: to reproduce what was found
+ *     build/san/fuzz/NAME FILE...            these inputs only, with the reader's last message: to reproduce what was
+ *                                            found, and to see whether a seed is read to its end
  *     QUANTGRID_FUZZ_RUNS=N                  N mutations instead of 1000
  *     QUANTGRID_FUZZ_SEED=N                  another sequence of them
  *
@@ -52,7 +53,7 @@ const char *__asan_default_options(void)
 
 const char *__ubsan_default_options(void)
 {
-	return "print_stacktrace=1";
+	return "print_stacktrace=1:abort_on_error=1"; /* by SIGABRT, which the address sanitizer sees: it keeps the input */
 }
 
 /* ---- inputs ---- */
@@ -282,9 +283,12 @@ static void run_all(size_t runs, uint64_t seed, int mutants, int careful)
 	for (size_t i = 0; i < seed_count + (mutants ? runs : 0); i++) {
 		if (i >= seed_count)
 			mutate(&mutant);
+		(void)fail("nothing to complain about");
 		const void *bytes = i < seed_count ? seeds[i].bytes : mutant.s;
 		size_t length = i < seed_count ? seeds[i].length : mutant.length;
 		run(bytes, length);
+		if (!mutants)
+			fprintf(stderr, "%zu bytes: %s\n", length, error_text());
 		if (careful && __lsan_do_recoverable_leak_check()) {
 			current = bytes;
 			current_length = length;
