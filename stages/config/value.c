@@ -402,7 +402,7 @@ static int parse_argument(struct parser *p, struct value_call *c)
 	return 0;
 }
 
-/* Of all ranges together no more values than of one: a grid has no use for them, and 64 KiB of ranges would take 60 GB. */
+/* All ranges together make no more values than one may: 64 KiB of ranges would take 60 GB. */
 static int count_range(struct parser *p, const struct origin *at, struct value *value)
 {
 	p->ranged += value->node->count;

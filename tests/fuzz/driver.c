@@ -6,8 +6,8 @@
  *     QUANTGRID_FUZZ_RUNS=N                  N mutations instead of 1000
  *     QUANTGRID_FUZZ_SEED=N                  another sequence of them
  *
- * Equal seeds give equal inputs everywhere. Built with the address and undefined-behaviour sanitizers; memory is bounded
- * (a single allocation and all together) and leaks count. An input that ends the program is kept in
+ * Equal seeds give equal inputs everywhere. Built with the address and undefined-behaviour sanitizers; memory is
+ * bounded (a single allocation and all together) and leaks count. An input that ends the program is kept in
  * build/scratch/fuzz.NAME.crash; an input that takes a minute ends it, too. It knows nothing of coverage: long runs are
  * for libFuzzer (tests/long).
  */

@@ -1,5 +1,6 @@
-/* merges.txt, tokenizer_config.json and vocab.json, cut from the input at NUL bytes in this order: tokenizer/tokenizer.h.
- * Without the last part the vocabulary is that of the single bytes, so that the others are reached by small inputs. */
+/* merges.txt, tokenizer_config.json and vocab.json, cut from the input at NUL bytes in this order:
+ * tokenizer/tokenizer.h. Without the last part the vocabulary is that of the single bytes, so that the others are
+ * reached by small inputs. */
 #include <stdlib.h>
 
 #include "common/strbuf.h"

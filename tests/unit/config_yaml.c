@@ -238,7 +238,8 @@ static char *repeated(const char *head, const char *left, const char *middle, co
 
 static void test_interpolation_limits(void)
 {
-	char *nested = repeated("a: '", "${", "b", "}", 20000, "'\n"), *fits = repeated("a: '", "${", "b", "}", 200, "'\nb: b\n");
+	char *nested = repeated("a: '", "${", "b", "}", 20000, "'\n");
+	char *fits = repeated("a: '", "${", "b", "}", 200, "'\nb: b\n");
 	check_unresolved(nested, "a: interpolations nest deeper than 256");
 	check_resolved(fits, "{a:b,b:b}");
 	char *text = repeated("a: ", "xxxxxxxxxx", "", "", 10000, "\n"), *list = repeated("", "'${a}', ", "", "", 700, "1");

@@ -10,7 +10,15 @@
 #include "fuzz/support/input.h"
 
 /* object.md */
-enum { AT_VERSION = 8, AT_CHUNK = 12, AT_KIND = 16, AT_PAYLOAD = 32, AT_DESCRIPTION = 40, AT_IDENTITY = 48, AT_HASH = 120 };
+enum {
+	AT_VERSION = 8,
+	AT_CHUNK = 12,
+	AT_KIND = 16,
+	AT_PAYLOAD = 32,
+	AT_DESCRIPTION = 40,
+	AT_IDENTITY = 48,
+	AT_HASH = 120,
+};
 
 static void put(unsigned char *to, uint64_t value, int bytes)
 {

@@ -1,5 +1,5 @@
-/* Objects (formats/object.h) around fuzzed content: their hashes would refuse every change, and no fuzzer finds one that
- * fits. Private to tests/fuzz. */
+/* Objects (formats/object.h) around fuzzed content: their hashes would refuse every change, and no fuzzer finds one
+ * that fits. Private to tests/fuzz. */
 #ifndef QG_FUZZ_ASSEMBLE_H
 #define QG_FUZZ_ASSEMBLE_H
 
