@@ -455,8 +455,9 @@ static struct node *resolve_text(struct resolver *r, const struct site *s, const
 	while (*p) {
 		size_t run = strspn(p, "\\");
 		if (strncmp(p + run, "${", 2)) {
-			strbuf_add(&b, p, run ? run : 1);
-			p += run ? run : 1;
+			size_t plain = run ? run : 1 + strcspn(p + 1, "\\$");
+			strbuf_add(&b, p, plain);
+			p += plain;
 			continue;
 		}
 		/* In front of "${" two backslashes are one, and an odd one makes it plain text. */

@@ -32,8 +32,9 @@ struct text {
 	size_t length;
 };
 
+/* The first parent_count seeds are mutated. The others, regressions, are run as they are: many take long by design. */
 static struct text *seeds;
-static size_t seed_count;
+static size_t seed_count, parent_count;
 static struct text words[WORDS_MAX];   /* of the dictionary */
 static size_t word_count;
 static char *crash_path;
@@ -106,16 +107,23 @@ static void read_corpus(const char *name)
 	size_t count;
 	if (dir_list(dir, &files, &count))
 		exit(error_report(1));
-	for (size_t i = 0; i < count; i++) {
-		char *path = path_join(dir, files[i]);
-		add_seed(path);
-		free(path);
-		free(files[i]);
+	for (int regressions = 0; regressions < 2; regressions++) {
+		for (size_t i = 0; i < count; i++) {
+			char *path = path_join(dir, files[i]);
+			if ((strncmp(files[i], "regression_", 11) == 0) == regressions)
+				add_seed(path);
+			free(path);
+		}
+		parent_count = regressions ? parent_count : seed_count;
 	}
+	for (size_t i = 0; i < count; i++)
+		free(files[i]);
 	free(files);
 	free(dir);
-	if (!seed_count)
-		exit(fail("tests/fuzz/corpus/%s: no seeds", name) & error_report(1));
+	if (!parent_count) {
+		fail("tests/fuzz/corpus/%s: no seeds", name);
+		exit(error_report(1));
+	}
 }
 
 /* A line of libFuzzer's dictionaries: "WORD" in quotes, with \\ \" and \xAB. */
@@ -221,7 +229,7 @@ static void change_number(struct strbuf *b)
 
 static void mutate_once(struct strbuf *b)
 {
-	const struct text *other = &seeds[below(seed_count)];
+	const struct text *other = &seeds[below(parent_count)];
 	size_t at = below(b->length + 1), gone = below(b->length - at < 40 ? b->length - at + 1 : 40);
 	switch (below(8)) {
 	case 0: case 1:
@@ -259,7 +267,7 @@ static void mutate_once(struct strbuf *b)
 
 static void mutate(struct strbuf *b)
 {
-	const struct text *from = &seeds[below(seed_count)];
+	const struct text *from = &seeds[below(parent_count)];
 	strbuf_clear(b);
 	strbuf_add(b, from->bytes, from->length);
 	for (size_t n = 1 + below(5); n--;)
