@@ -11,7 +11,7 @@
 #include "config/suggest.h"
 #include "config/value.h"
 
-enum { ACTIVE_MAX = 64, NESTED_MAX = 256, PATH_MAX_PARTS = 64, NODES_MAX = 200000, BYTES_MAX = 64 << 20 };
+enum { ACTIVE_MAX = 64, NESTED_MAX = 256, PATH_MAX_PARTS = 64, NODES_MAX = 200000, BYTES_MAX = 16 << 20 };
 
 /* A container on the way from the root to a value. */
 struct frame {

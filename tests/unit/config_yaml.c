@@ -244,10 +244,10 @@ static void test_interpolation_limits(void)
 	check_resolved(fits, "{a:b,b:b}");
 	char *text = repeated("a: ", "xxxxxxxxxx", "", "", 10000, "\n"), *list = repeated("", "'${a}', ", "", "", 700, "1");
 	char *copies = mem_printf("%sb: [%s]\n", text, list);
-	check_unresolved(copies, "interpolations make more than 67108864 bytes of text");
+	check_unresolved(copies, "interpolations make more than 16777216 bytes of text");
 	free(copies);
 	copies = mem_printf("a: {? %s : 1}\nb: [%s]\n", text + 3, list);
-	check_unresolved(copies, "interpolations make more than 67108864 bytes of text");
+	check_unresolved(copies, "interpolations make more than 16777216 bytes of text");
 	free(copies);
 	free(list);
 	free(text);
