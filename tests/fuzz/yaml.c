@@ -1,8 +1,11 @@
-/* YAML files: config/yaml.h. What was read must be written as YAML that reads back equal. */
+/* YAML files: config/yaml.h. What was read must be written as YAML that reads back equal, where aliases did not make it
+ * longer than a file may be. */
 #include <stdlib.h>
 
 #include "config/yaml.h"
 #include "fuzz/support/input.h"
+
+enum { TEXT_MAX = 1 << 20 };
 
 static void read_back(const struct node *root)
 {
@@ -10,9 +13,11 @@ static void read_back(const struct node *root)
 	struct strbuf text;
 	strbuf_init(&text);
 	node_to_yaml(&text, root);
-	PROMISE(!yaml_file_parse(&again, "again", text.s, text.length));
-	PROMISE(node_equal(root, again.root));
-	yaml_file_release(&again);
+	if (text.length <= TEXT_MAX) {
+		PROMISE(!yaml_file_parse(&again, "again", text.s, text.length));
+		PROMISE(node_equal(root, again.root));
+		yaml_file_release(&again);
+	}
 	strbuf_release(&text);
 }
 
