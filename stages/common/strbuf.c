@@ -7,8 +7,6 @@
 
 #include "common/memory.h"
 
-/* Most of what is formatted is shorter: then it is formatted once, in place. */
-
 void strbuf_init(struct strbuf *b)
 {
 	b->capacity = 64;

@@ -6,8 +6,9 @@
  *     if (resolve(c.root, ...) || schema_check(c.root, &c)) ...
  *     composition_release(&c);
  *
- * A composer keeps the files it has read and what each choice of options came to, so that composing thousands of cells
- * reads and merges each once. Differences from Hydra are listed in deviations.md.
+ * Defaults lists may nest 32 deep, have 10,000 items in all, and merge 16 MiB of files, each counted as often as it is
+ * merged. A composer keeps the files it has read and what each choice of options came to, so that composing thousands of
+ * cells reads and merges each once. Differences from Hydra are listed in deviations.md.
  */
 #ifndef QG_CONFIG_COMPOSE_H
 #define QG_CONFIG_COMPOSE_H

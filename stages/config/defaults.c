@@ -43,6 +43,12 @@ struct element {
 	size_t child_count, child_capacity;
 };
 
+/* A group decided, and its key: made once, because each new group is compared with all before it. */
+struct known {
+	const struct element *element;
+	const char *key;
+};
+
 struct walk {
 	struct composer *composer;
 	struct pick *picks;
@@ -54,7 +60,7 @@ struct walk {
 	size_t appended_count;
 	struct element **elements;            /* all, to free */
 	size_t element_count, element_capacity;
-	const struct element **known;         /* groups decided so far */
+	struct known *known;                  /* groups decided so far */
 	size_t known_count, known_capacity;
 	char **texts;
 	size_t text_count, text_capacity;
@@ -305,14 +311,11 @@ static int know(struct walk *w, const struct element *e)
 	if (!e->is_group)
 		return 0;
 	const char *key = override_key(w, e);
-	for (size_t i = 0; i < w->known_count; i++) {
-		const struct element *k = w->known[i];
-		if (strcmp(override_key(w, k), key))
-			continue;
-		return known_twice(key, e, k);
-	}
+	for (size_t i = 0; i < w->known_count; i++)
+		if (!strcmp(w->known[i].key, key))
+			return known_twice(key, e, w->known[i].element);
 	MEM_GROW(w->known, w->known_count, w->known_capacity);
-	w->known[w->known_count++] = e;
+	w->known[w->known_count++] = (struct known){e, key};
 	return 0;
 }
 
@@ -394,16 +397,16 @@ static int interpolate_name(struct walk *w, struct element *e)
 	strbuf_init(&b);
 	strbuf_init(&keys);
 	for (size_t i = w->known_count; i-- > 0;)
-		strbuf_addf(&keys, "%s%s", keys.length ? ", " : "", override_key(w, w->known[i]));
+		strbuf_addf(&keys, "%s%s", keys.length ? ", " : "", w->known[i].key);
 	while (!bad && (open = strstr(p, "${"))) {
 		const char *close = strchr(open, '}'), *from = open + 2 + strspn(open + 2, " "), *value = NULL;
 		size_t length = close ? (size_t)(close - from) : 0;
 		while (length && from[length - 1] == ' ')
 			length--;
 		for (size_t i = 0; i < w->known_count; i++) {
-			const char *key = override_key(w, w->known[i]);
+			const char *key = w->known[i].key;
 			if (strlen(key) == length && !memcmp(key, from, length))
-				value = w->known[i]->name;
+				value = w->known[i].element->name;
 		}
 		if (!close || !value || strstr(value, "${")) {
 			bad = origin_fail(&e->at, "'%.100s': no group of that name is chosen; there are %s", e->name, keys.s);
@@ -510,10 +513,10 @@ static int unused_pick(struct walk *w, const struct pick *p)
 	strbuf_init(&b);
 	strbuf_addf(&b, "Could not override '%s'.", p->key);
 	for (size_t i = w->known_count; i-- > 0;) {
-		const char *group = group_path(w, w->known[i]);
+		const char *group = group_path(w, w->known[i].element);
 		if (strlen(group) != length || memcmp(group, p->key, length))
 			continue;
-		strbuf_addf(&b, "%s%s", found++ ? ", " : " Did you mean to override ", override_key(w, w->known[i]));
+		strbuf_addf(&b, "%s%s", found++ ? ", " : " Did you mean to override ", w->known[i].key);
 	}
 	strbuf_adds(&b, found ? "?" : " No match in the defaults list.");
 	if (!p->inside)

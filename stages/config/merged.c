@@ -6,6 +6,9 @@
 #include "common/memory.h"
 #include "config/defaults.h"
 
+/* Of all files merged, each as often as it is: one large file at a thousand packages is none that anybody wants. */
+enum { MERGED_BYTES_MAX = 16 << 20 };
+
 /* The dict at a dotted package, our own, made where it is missing; a scalar in the way is replaced. */
 static struct node *package_dict(struct node *root, const char *package, const struct origin *at)
 {
@@ -26,10 +29,14 @@ static struct node *package_dict(struct node *root, const char *package, const s
 
 static int merge_files(struct merged *m, const struct defaults *d)
 {
+	size_t merged = 0;
 	m->files = mem_zeroed(d->file_count, sizeof *m->files);
 	for (size_t i = 0; i < d->file_count; i++) {
 		const struct default_file *f = &d->files[i];
 		const struct node *content = f->file->yaml.root;
+		merged += f->file->yaml.source->length;
+		if (merged > MERGED_BYTES_MAX)
+			return origin_fail(&f->from, "the files of the defaults lists have more than %d bytes", MERGED_BYTES_MAX);
 		if (node_merge(package_dict(m->root, f->package, &content->at), content))
 			return -1;
 		m->files[m->file_count++] = (struct composed_file){f->file->path, f->file->yaml.source, f->from};

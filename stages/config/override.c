@@ -187,6 +187,8 @@ int override_parse_pair(struct override *o, const char *key, const struct origin
 	const struct origin *value_at)
 {
 	*o = (struct override){0};
+	if (strlen(key) > TEXT_MAX || (value && strlen(value) > TEXT_MAX))
+		return origin_fail(key_at, "a key or value of more than %d bytes", TEXT_MAX);
 	int bad = parse_both(o, key, strlen(key), key_at, value, value_at);
 	if (bad)
 		override_release(o);

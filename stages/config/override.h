@@ -7,7 +7,8 @@
  * Beyond Hydra, a part of a key may be quoted: quant_cfg_overrides."*weight_quantizer".axis=1.
  * A value is a scalar, a quoted string, [list], {dict}, or a cast: int() float() str() bool() sort(). A sweep is a list
  * without brackets (a,b), choice(...), range(start,stop,step) or glob(pattern,exclude=pattern); casts apply to sweeps
- * too. interval(), tag() and shuffle() are refused.
+ * too. interval(), tag() and shuffle() are refused, and so are more than 64 KiB of text, 64 levels, and ranges that make
+ * more than 100,000 values together.
  */
 #ifndef QG_CONFIG_OVERRIDE_H
 #define QG_CONFIG_OVERRIDE_H

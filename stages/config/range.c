@@ -7,6 +7,9 @@
 
 enum { VALUES_MAX = 100000, DECIMALS_MAX = 15 };
 
+/* The sum of two such stays inside 64 bits. */
+#define SCALED_MAX ((int64_t)1 << 62)
+
 /* A decimal number: digits / 10^decimals. */
 struct decimal {
 	int64_t digits;
@@ -44,7 +47,8 @@ static int64_t power_of_ten(int n)
 static int scale(const struct node *n, int decimals, int64_t *scaled)
 {
 	if (n->kind == NODE_INT)
-		return __builtin_mul_overflow(n->integer, power_of_ten(decimals), scaled) || llabs(*scaled) >> 62;
+		return __builtin_mul_overflow(n->integer, power_of_ten(decimals), scaled) || *scaled >= SCALED_MAX ||
+			*scaled <= -SCALED_MAX;
 	double product = n->number * (double)power_of_ten(decimals);
 	if (!(fabs(product) < 0x1p53))
 		return -1;

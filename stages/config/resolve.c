@@ -11,7 +11,7 @@
 #include "config/suggest.h"
 #include "config/value.h"
 
-enum { ACTIVE_MAX = 64, PATH_MAX_PARTS = 64, NODES_MAX = 200000 };
+enum { ACTIVE_MAX = 64, NESTED_MAX = 256, PATH_MAX_PARTS = 64, NODES_MAX = 200000, BYTES_MAX = 16 << 20 };
 
 /* A container on the way from the root to a value. */
 struct frame {
@@ -33,7 +33,8 @@ struct resolver {
 	size_t choice_count;
 	const struct node *active[ACTIVE_MAX];  /* texts being resolved: one met again is a cycle */
 	size_t active_count;
-	size_t nodes;                           /* made so far: references to references must not explode */
+	size_t nested;                          /* interpolations under way, those of one text inside another included */
+	size_t nodes, bytes;                    /* made so far, bytes of text: references to references must not explode */
 	int sharing;                            /* what holds no interpolation is held, not copied */
 };
 
@@ -90,6 +91,14 @@ static void python_text(struct strbuf *to, const struct node *n, int inside)
 		}
 		strbuf_addc(to, n->kind == NODE_DICT ? '}' : ']');
 	}
+}
+
+/* --- limits --- */
+
+static int count_bytes(struct resolver *r, const struct site *s, size_t bytes)
+{
+	r->bytes += bytes;
+	return r->bytes > BYTES_MAX ? SITE_FAIL(s, "interpolations make more than %d bytes of text", BYTES_MAX) : 0;
 }
 
 /* --- following a key --- */
@@ -406,9 +415,14 @@ static const char *find_colon(const char *inner)
 /* The value of "${inner}". */
 static struct node *interpolation(struct resolver *r, const struct site *s, const char *text, size_t length)
 {
+	if (r->nested == NESTED_MAX) {
+		SITE_FAIL(s, "interpolations nest deeper than %d", NESTED_MAX);
+		return NULL;
+	}
 	char *inner = trimmed(text, length);
 	const char *colon = find_colon(inner);
 	struct node *value = NULL;
+	r->nested++;
 	if (colon) {
 		char *name = trimmed(inner, (size_t)(colon - inner)), *arguments = trimmed(colon + 1, strlen(colon + 1));
 		struct call c = {.r = r, .site = s, .name = name, .text = arguments};
@@ -427,6 +441,7 @@ static struct node *interpolation(struct resolver *r, const struct site *s, cons
 	} else {
 		value = key_value(r, s, inner);
 	}
+	r->nested--;
 	free(inner);
 	return value;
 }
@@ -436,13 +451,14 @@ static struct node *resolve_text(struct resolver *r, const struct site *s, const
 {
 	struct strbuf b;
 	struct node *value = NULL;
-	const char *p = text;
+	const char *p = text, *end = text + strlen(text);
 	strbuf_init(&b);
 	while (*p) {
 		size_t run = strspn(p, "\\");
 		if (strncmp(p + run, "${", 2)) {
-			strbuf_add(&b, p, run ? run : 1);
-			p += run ? run : 1;
+			size_t plain = run ? run : 1 + strcspn(p + 1, "\\$");
+			strbuf_add(&b, p, plain);
+			p += plain;
 			continue;
 		}
 		/* In front of "${" two backslashes are one, and an odd one makes it plain text. */
@@ -454,7 +470,7 @@ static struct node *resolve_text(struct resolver *r, const struct site *s, const
 			p += 2;
 			continue;
 		}
-		size_t length = value_interpolation(p, strlen(p), 1);
+		size_t length = value_interpolation(p, (size_t)(end - p), 1);
 		if (!length) {
 			SITE_FAIL(s, "'%.100s' is not an interpolation: '}' is missing", p);
 			goto bad;
@@ -474,6 +490,8 @@ static struct node *resolve_text(struct resolver *r, const struct site *s, const
 			goto bad;
 		}
 	}
+	if (count_bytes(r, s, b.length))
+		goto bad;
 	value = node_new_string(b.s, &s->node->at);
 	strbuf_release(&b);
 	return value;
@@ -534,14 +552,15 @@ static struct node *resolve_value(struct resolver *r, const struct site *s)
 	if (n->kind == NODE_STRING && strstr(n->text, "${"))
 		return resolve_string(r, s);
 	if (n->kind != NODE_DICT && n->kind != NODE_LIST)
-		return node_copy(n);
+		return n->text && count_bytes(r, s, strlen(n->text)) ? NULL : node_copy(n);
 	struct node *copy = node_new(n->kind, &n->at);
 	struct frame f = {s->frame, n, s->key};
 	for (size_t i = 0; i < n->count; i++) {
 		char index[24];
 		snprintf(index, sizeof index, "%zu", i);
 		struct site child = {n->items[i], &f, n->kind == NODE_DICT ? n->keys[i].text : index};
-		struct node *value = resolve_value(r, &child);
+		size_t key_bytes = n->kind == NODE_DICT ? strlen(n->keys[i].text) : 0;
+		struct node *value = count_bytes(r, s, key_bytes) ? NULL : resolve_value(r, &child);
 		if (!value) {
 			node_free(copy);
 			return NULL;

@@ -2,7 +2,9 @@
  * oc.dict.keys, oc.dict.values, hydra:runtime.choices.GROUP and hydra:runtime.cwd.
  *
  * A whole value keeps its type, inside text values print as Python prints them. \${ is a literal ${. Cycles, missing
- * keys, "???" targets, now: and hydra:job.num fail with the full key and the place.
+ * keys, "???" targets, now: and hydra:job.num fail with the full key and the place; so do more than 64 values that lead
+ * to one another, 256 interpolations inside one another, 200,000 values or 16 MiB of text made: references to references
+ * grow fast.
  */
 #ifndef QG_CONFIG_RESOLVE_H
 #define QG_CONFIG_RESOLVE_H

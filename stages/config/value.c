@@ -8,7 +8,7 @@
 #include "common/memory.h"
 #include "config/value_call.h"
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, RANGED_MAX = 100000 };
 
 struct parser {
 	const char *text;
@@ -16,6 +16,9 @@ struct parser {
 	const struct origin *base;
 	int arguments;     /* inside an interpolation: braces nest, no functions */
 	int depth;
+	size_t ranged;     /* values that ranges made so far: of few characters each may make many */
+	size_t placed;     /* offset asked for last, and its place: counting from the start each time is quadratic */
+	struct origin last;
 };
 
 struct origin value_place(const struct origin *base, const char *text, size_t offset)
@@ -26,9 +29,15 @@ struct origin value_place(const struct origin *base, const char *text, size_t of
 	return at;
 }
 
-static struct origin place(const struct parser *p, size_t at)
+static struct origin place(struct parser *p, size_t at)
 {
-	return value_place(p->base, p->text, at);
+	if (!p->placed || at < p->placed) {
+		p->placed = 0;
+		p->last = *p->base;
+	}
+	p->last = value_place(&p->last, p->text + p->placed, at - p->placed);
+	p->placed = at;
+	return p->last;
 }
 
 #define PARSE_FAIL(p, where, ...) origin_fail(&(struct origin[1]){place(p, where)}[0], __VA_ARGS__)
@@ -179,7 +188,7 @@ static struct node *parse_quoted(struct parser *p)
 	return n;
 }
 
-static int unexpected(const struct parser *p)
+static int unexpected(struct parser *p)
 {
 	int c = peek(p);
 	if (c < 0)
@@ -393,6 +402,16 @@ static int parse_argument(struct parser *p, struct value_call *c)
 	return 0;
 }
 
+/* All ranges together make no more values than one may: 64 KiB of ranges would take 60 GB. */
+static int count_range(struct parser *p, const struct origin *at, struct value *value)
+{
+	p->ranged += value->node->count;
+	if (p->ranged <= RANGED_MAX)
+		return 0;
+	value_release(value);
+	return origin_fail(at, "ranges make more than %d values", RANGED_MAX);
+}
+
 static int parse_call(struct parser *p, size_t length, struct value *value)
 {
 	char *name = mem_strndup(p->text + p->at, length);
@@ -409,6 +428,8 @@ static int parse_call(struct parser *p, size_t length, struct value *value)
 	while (more > 0 && !parse_argument(p, &c))
 		more = next_or_close(p, ')');
 	int bad = more ? -1 : value_call_run(&c, value);
+	if (!bad && !strcmp(name, "range"))
+		bad = count_range(p, &c.at, value);
 	value_call_release(&c);
 	free(name);
 	return bad;
@@ -466,7 +487,7 @@ static int parse_choice(struct parser *p, struct value *first)
 	return bad;
 }
 
-static int parse_end(const struct parser *p)
+static int parse_end(struct parser *p)
 {
 	return p->at == p->length ? 0 : unexpected(p);
 }

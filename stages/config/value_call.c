@@ -242,19 +242,32 @@ static int compare(const struct node *a, const struct node *b, int *bad)
 	return (x > y) - (x < y);
 }
 
-/* Sorts in place, keeping the order of equals. Insertion: lists of a command line are short. */
+/* Merges the sorted runs from[0..middle) and from[middle..count) into to; of equals the first run's come first. */
+static void merge_runs(struct node **from, size_t middle, size_t count, struct node **to, int reverse, int *bad)
+{
+	size_t left = 0, right = middle;
+	for (size_t i = 0; i < count; i++) {
+		int order = 0, both = left < middle && right < count;
+		if (both)
+			order = compare(from[left], from[right], bad);
+		to[i] = (both && (reverse ? order < 0 : order > 0)) || left == middle ? from[right++] : from[left++];
+	}
+}
+
+/* Sorts in place, keeping the order of equals, by merging runs: a range has up to 100,000 values. */
 static int sort_list(struct node *list, int reverse)
 {
+	const size_t n = list->count;
 	int bad = 0;
-	for (size_t i = 1; i < list->count; i++)
-		for (size_t k = i; k > 0 && !bad; k--) {
-			int order = compare(list->items[k - 1], list->items[k], &bad);
-			if (reverse ? order >= 0 : order <= 0)
-				break;
-			struct node *t = list->items[k];
-			list->items[k] = list->items[k - 1];
-			list->items[k - 1] = t;
+	struct node **merged = mem_array(n, sizeof *merged);
+	for (size_t run = 1; run < n && !bad; run *= 2) {
+		for (size_t at = 0; at < n; at += 2 * run) {
+			size_t count = n - at < 2 * run ? n - at : 2 * run;
+			merge_runs(list->items + at, run < count ? run : count, count, merged + at, reverse, &bad);
 		}
+		memcpy(list->items, merged, n * sizeof *merged);
+	}
+	free(merged);
 	return bad ? origin_fail(&list->at, "sort(): numbers and texts cannot be compared with one another") : 0;
 }
 

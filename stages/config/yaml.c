@@ -8,7 +8,14 @@
 #include "common/file.h"
 #include "common/memory.h"
 
-enum { TEXT_MAX = 1 << 20, DEPTH_MAX = 64, NODES_MAX = 100000, ANCHORS_MAX = 1000 };
+enum {
+	TEXT_MAX = 1 << 20,
+	DEPTH_MAX = 64,
+	NODES_MAX = 100000,
+	ANCHORS_MAX = 1000,
+	KEYS_MAX = 10000,      /* of one mapping: keys are compared with all before them */
+	COPIED_MAX = 16 << 20, /* bytes of text that aliases copy */
+};
 
 struct anchor {
 	char *name;
@@ -21,6 +28,7 @@ struct reader {
 	int has_event;
 	struct source *source;
 	size_t nodes;
+	size_t copied;           /* bytes of text, by aliases */
 	int depth;
 	struct anchor *anchors;
 	size_t anchor_count, anchor_capacity;
@@ -132,12 +140,24 @@ static int anchor_begin(struct reader *r, const yaml_char_t *name, const struct 
 	return 0;
 }
 
-static size_t subtree_size(const struct node *n)
+/* Adds what a copy of n takes, values and bytes of text. */
+static void measure(const struct node *n, size_t *nodes, size_t *bytes)
 {
-	size_t size = 1;
-	for (size_t i = 0; i < n->count; i++)
-		size += subtree_size(n->items[i]);
-	return size;
+	++*nodes;
+	*bytes += n->text ? strlen(n->text) : 0;
+	for (size_t i = 0; i < n->count; i++) {
+		*bytes += n->kind == NODE_DICT ? strlen(n->keys[i].text) : 0;
+		measure(n->items[i], nodes, bytes);
+	}
+}
+
+static int count_copy(struct reader *r, const struct node *n, const struct origin *at)
+{
+	size_t nodes = 0;
+	measure(n, &nodes, &r->copied);
+	if (r->copied > COPIED_MAX)
+		return origin_fail(at, "aliases copy more than %d bytes of text", COPIED_MAX);
+	return count_nodes(r, nodes, at);
 }
 
 static struct node *alias_node(struct reader *r)
@@ -152,7 +172,7 @@ static struct node *alias_node(struct reader *r)
 			origin_fail(&at, "alias *%.60s stands inside what it names", name);
 			return NULL;
 		}
-		return count_nodes(r, subtree_size(a->node), &at) ? NULL : node_copy(a->node);
+		return count_copy(r, a->node, &at) ? NULL : node_copy(a->node);
 	}
 	origin_fail(&at, "alias *%.60s names nothing; to write a text that begins with '*', quote it", name);
 	return NULL;
@@ -241,8 +261,10 @@ static int take_merge(struct reader *r, struct node **merged, struct node *value
 	return 0;
 }
 
-static int duplicate_key(const struct node *dict, const struct node_key *key)
+static int check_key(const struct node *dict, const struct node_key *key)
 {
+	if (dict->count == KEYS_MAX)
+		return origin_fail(&key->at, "more than %d keys in one mapping", KEYS_MAX);
 	for (size_t i = 0; i < dict->count; i++)
 		if (dict->keys[i].kind == key->kind && !strcmp(dict->keys[i].text, key->text))
 			return origin_fail(&key->at, "key '%.100s' stands twice, first in line %u", key->text,
@@ -256,7 +278,7 @@ static int read_pair(struct reader *r, struct node *dict, struct node **merged)
 	int merge = 0;
 	if (read_key(r, &key, &merge))
 		return -1;
-	int bad = !merge && duplicate_key(dict, &key);
+	int bad = !merge && check_key(dict, &key);
 	struct node *value = bad || advance(r) ? NULL : read_value(r);
 	if (value && merge)
 		bad = take_merge(r, merged, value);

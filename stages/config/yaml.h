@@ -3,7 +3,8 @@
  *
  * Refused, with the place: duplicate keys (both lines named), null or structured keys, two documents, tags other than
  * the core ones, text that is not UTF-8, unknown aliases, integers beyond 64 bits; and more than 1 MiB of text, 64
- * levels, or 100,000 nodes after aliases are expanded, so that a small file cannot become a large one.
+ * levels, 10,000 keys in one mapping, or 100,000 nodes or 16 MiB of copied text after aliases are expanded, so that a
+ * small file cannot become a large one.
  */
 #ifndef QG_CONFIG_YAML_H
 #define QG_CONFIG_YAML_H

@@ -64,6 +64,8 @@ struct leaf_memo *leaf_memo_open(const char *cache)
 		end = strchr(line, '\n');
 		if (!end)
 			break;
+		/* Else sscanf() measures all the rest for every line, and takes numbers from the next ones. */
+		*end = '\0';
 		if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %32s", &e.device, &e.inode,
 			&e.size, &e.mtime_ns, &e.ctime_ns, hex) != 6 || digest_parse(hex, &e.digest))
 			continue;

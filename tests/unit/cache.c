@@ -494,7 +494,7 @@ static void test_leaf_memo_damaged(void)
 {
 	static const char *const memos[] = {
 		"\n\n\n", "garbage\n", "1 2 3\n", "1 2 3 4 5 short\n", "\xff\xfe\n", "99999999999999999999999 1 1 1 1 x\n",
-		"1 2 3 4 5 0000000000000000000000000000000000abc\n",
+		"1 2 3 4 5 0000000000000000000000000000000000abc\n", "1 2 3\n4 5 00000000000000000000000000000abc\n",
 	};
 	static const int64_t same[5] = {0};
 	fresh_cache();

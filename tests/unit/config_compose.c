@@ -245,9 +245,41 @@ static void test_more(void)
 	free(dir);
 }
 
+/* A file of 256 KiB at 65 packages; the same file, small, at as many is fine. */
+static void test_merged_bytes(void)
+{
+	struct strbuf list, big;
+	strbuf_init(&list);
+	strbuf_init(&big);
+	strbuf_adds(&list, "defaults:\n");
+	for (int i = 0; i < 65; i++)
+		strbuf_addf(&list, "  - g@p%d: a\n", i);
+	strbuf_adds(&big, "x: 1\n#");
+	for (int i = 0; i < 1 << 18; i++)
+		strbuf_addc(&big, 'c');
+	free(scratch_write("merged/top.yaml", list.s, list.length));
+	char *dir = scratch_path("merged");
+	for (int large = 0; large < 2; large++) {
+		struct composition c;
+		free(scratch_write("merged/g/a.yaml", big.s, large ? big.length : 5));
+		composer = composer_new(dir);
+		int bad = compose(composer, "top", NULL, 0, &c);
+		CHECK(bad == (large ? -1 : 0), "%s", error_text());
+		CHECK(!large || strstr(error_text(), "top.yaml:65:5: the files of the defaults lists have more than 16777216"),
+			"%s", error_text());
+		if (!bad)
+			composition_release(&c);
+		composer_free(composer);
+	}
+	free(dir);
+	strbuf_release(&big);
+	strbuf_release(&list);
+}
+
 int main(void)
 {
 	TEST(test_oracle);
 	TEST(test_more);
+	TEST(test_merged_bytes);
 	return check_done();
 }

@@ -165,6 +165,9 @@ static void test_values(void)
 	check_value("k=bool([0,1,'true'])", "[false,true,true]");
 	check_value("k=sort(b,a,c,reverse=true)", "[c,b,a]");
 	check_value("k=sort(choice(3,1))", "[1,3]");
+	check_value("k=sort(2,1.0,true,1,0)", "[0,1.0,true,1,2]");
+	check_value("k=sort(1,2,1.0,true,0,reverse=true)", "[2,1,1.0,true,0]");
+	check_value("k=sort(range(7,0,-1))", "[1,2,3,4,5,6,7]");
 	check_value("k=-9223372036854775808", "-9223372036854775808");
 }
 
@@ -201,6 +204,9 @@ static void test_refusals(void)
 	check_refused("k=range(1,2,0)", "range(): the step is 0");
 	check_refused("k=range(3,1)", "range(): no value between start and stop");
 	check_refused("k=range(1,1e9)", "range(): more than 100000 values");
+	check_refused("k=range(60000),range(40001)", "column 16: ranges make more than 100000 values");
+	check_refused("k=range(-9223372036854775808,0)", "range(): numbers this large");
+	check_refused("k=sort(1,2,3,4,a)", "sort(): numbers and texts cannot be compared");
 	check_refused("k=range(a,b)", "range(): start, stop and step must be numbers");
 	check_refused("k=range(1e300,2e300)", "range(): numbers this large");
 	check_refused("k=range(1,2,strep=1)", "range() has no argument 'strep'");

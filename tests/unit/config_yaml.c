@@ -1,6 +1,7 @@
 /* YAML as OmegaConf reads it: the oracle's lines of kind yaml, and what the reader refuses. */
 #include "check.h"
 #include "common/error.h"
+#include "common/memory.h"
 #include "config/resolve.h"
 #include "config/yaml.h"
 #include "support/config_oracle.h"
@@ -83,6 +84,22 @@ static void test_limits(void)
 	for (int i = 0; i < 100; i++)
 		strbuf_adds(&b, "[");
 	check_refused(b.s, "nested more than 64 levels");
+	strbuf_clear(&b);
+	/* Few values, but long ones; as keys, too. */
+	for (int key = 0; key < 2; key++) {
+		strbuf_adds(&b, key ? "a: &a {? " : "a: &a {k: ");
+		for (int i = 0; i < 1 << 19; i++)
+			strbuf_addc(&b, 'x');
+		strbuf_adds(&b, key ? "\n : 1}\nb: [*a" : "}\nb: [*a");
+		for (int i = 0; i < 32; i++)
+			strbuf_adds(&b, " , *a");
+		strbuf_adds(&b, " ]\n");
+		check_refused(b.s, "aliases copy more than 16777216 bytes of text");
+		strbuf_clear(&b);
+	}
+	for (int i = 0; i <= 10000; i++)
+		strbuf_addf(&b, "k%d: 1\n", i);
+	check_refused(b.s, "t.yaml:10001:1: more than 10000 keys in one mapping");
 	strbuf_clear(&b);
 	strbuf_adds(&b, "a: '");
 	for (int i = 0; i < 1 << 20; i++)
@@ -203,6 +220,41 @@ static void test_interpolation(void)
 		"interpolations make more than 200000 values");
 }
 
+/* "a: HEAD", then LEFT, middle and RIGHT so many times, and the tail. */
+static char *repeated(const char *head, const char *left, const char *middle, const char *right, int times,
+	const char *tail)
+{
+	struct strbuf b;
+	strbuf_init(&b);
+	strbuf_adds(&b, head);
+	for (int i = 0; i < times; i++)
+		strbuf_adds(&b, left);
+	strbuf_adds(&b, middle);
+	for (int i = 0; i < times; i++)
+		strbuf_adds(&b, right);
+	strbuf_adds(&b, tail);
+	return b.s;
+}
+
+static void test_interpolation_limits(void)
+{
+	char *nested = repeated("a: '", "${", "b", "}", 20000, "'\n");
+	char *fits = repeated("a: '", "${", "b", "}", 200, "'\nb: b\n");
+	check_unresolved(nested, "a: interpolations nest deeper than 256");
+	check_resolved(fits, "{a:b,b:b}");
+	char *text = repeated("a: ", "xxxxxxxxxx", "", "", 10000, "\n"), *list = repeated("", "'${a}', ", "", "", 700, "1");
+	char *copies = mem_printf("%sb: [%s]\n", text, list);
+	check_unresolved(copies, "interpolations make more than 16777216 bytes of text");
+	free(copies);
+	copies = mem_printf("a: {? %s : 1}\nb: [%s]\n", text + 3, list);
+	check_unresolved(copies, "interpolations make more than 16777216 bytes of text");
+	free(copies);
+	free(list);
+	free(text);
+	free(fits);
+	free(nested);
+}
+
 /* Damaged texts are refused or read, never more; what is read prints and reads back, and resolves or not. */
 static void test_garbage(void)
 {
@@ -251,5 +303,6 @@ int main(void)
 	TEST(test_aliases_and_merge);
 	TEST(test_header);
 	TEST(test_interpolation);
+	TEST(test_interpolation_limits);
 	return check_done();
 }
