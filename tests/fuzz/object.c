@@ -1,5 +1,4 @@
 /* The container of cache files, byte by byte, hashes put right: formats/object.h. Arrays must lie in the file. */
-#include "common/json.h"
 #include "formats/object.h"
 #include "fuzz/support/assemble.h"
 #include "fuzz/support/input.h"
@@ -7,10 +6,9 @@
 static void read_arrays(const struct object *o)
 {
 	static const size_t width[] = {[OBJECT_I32] = 4, [OBJECT_U64] = 8, [OBJECT_F32] = 4, [OBJECT_F64] = 8};
-	const cJSON *entry;
 	volatile unsigned char sum = 0;
-	cJSON_ArrayForEach(entry, o->arrays) {
-		const char *name = json_string(entry, "name", o->path);
+	for (size_t a = 0; a < o->array_count; a++) {
+		const char *name = o->arrays[a].name;
 		PROMISE(name);
 		for (int type = OBJECT_I32; type <= OBJECT_F64; type++) {
 			size_t count = 0;
