@@ -3,7 +3,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "config/compose.h"
-#include "support/config_oracle.h"
+#include "support/config_deviations.h"
 #include "support/scratch.h"
 
 static struct composer *composer;
@@ -21,12 +21,6 @@ static char *name_of(const struct node *line)
 	strbuf_release(&b);
 	return name;
 }
-
-static struct oracle_deviation deviations[] = {
-	{"p1 g=null", "{g:{x:primary},z:1}", 0},
-	{"p1 hydra.job.name=x", "error: column 1: hydra.* configures Hydra, which is not used here", 0},
-	{0}
-};
 
 /* What we say where Hydra fails too. */
 static struct oracle_deviation messages[] = {
@@ -94,7 +88,7 @@ static void replay(const struct node *line)
 	char *name = name_of(line);
 	struct node *found = compose_line(line);
 	const struct node *expected = node_get(line, "ok");
-	struct oracle_deviation *d = oracle_find(deviations, name), *m = oracle_find(messages, name);
+	struct oracle_deviation *d = deviation_find("compose", name), *m = oracle_find(messages, name);
 	if (d)
 		oracle_check_deviation(d, found);
 	else if (m)
@@ -116,7 +110,7 @@ static void test_oracle(void)
 	if (!composer)
 		return;
 	CHECK(oracle_each("compose", replay) == 79, "the oracle has 79 lines of kind compose");
-	oracle_check_table(deviations);
+	deviations_check_seen("compose");
 	for (struct oracle_deviation *m = messages; m->what; m++)
 		CHECK(m->seen, "no line of the oracle is '%s'", m->what);
 	composer_free(composer);
@@ -278,6 +272,8 @@ static void test_merged_bytes(void)
 
 int main(void)
 {
+	TEST(oracle_check_kinds);
+	TEST(deviations_check_page);
 	TEST(test_oracle);
 	TEST(test_more);
 	TEST(test_merged_bytes);
