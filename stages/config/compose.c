@@ -7,6 +7,7 @@
 #include "common/memory.h"
 #include "config/defaults.h"
 #include "config/merged.h"
+#include "config/problems.h"
 #include "config/suggest.h"
 
 /* --- overrides of values --- */
@@ -218,13 +219,14 @@ int compose(struct composer *composer, const char *config, const struct override
 		return -1;
 	*c = (struct composition){.root = node_hold(m->root), .choices = m->choices, .choice_count = m->choice_count,
 		.files = m->files, .file_count = m->file_count};
-	for (size_t i = 0; i < count; i++) {
-		if (!defaults_is_choice(composer, &overrides[i]) && apply(composer, node_own(&c->root), &overrides[i])) {
-			composition_release(c);
-			return -1;
-		}
-	}
-	return 0;
+	struct problems problems = {0};
+	for (size_t i = 0; i < count; i++)
+		if (!defaults_is_choice(composer, &overrides[i]) && apply(composer, node_own(&c->root), &overrides[i]))
+			problems_add(&problems, NULL);
+	int bad = problems_report(&problems, 0);
+	if (bad)
+		composition_release(c);
+	return bad;
 }
 
 void composition_release(struct composition *c)

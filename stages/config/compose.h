@@ -8,7 +8,8 @@
  *
  * Defaults lists may nest 32 deep, have 10,000 items in all, and merge 16 MiB of files, each counted as often as it is
  * merged. A composer keeps the files it has read and what each choice of options came to, so that composing thousands of
- * cells reads and merges each once. Differences from Hydra are listed in deviations.md.
+ * cells reads and merges each once. All errors of the files and overrides of a composition are told at once, up to 20
+ * (problems.h). Differences from Hydra are listed in deviations.md.
  */
 #ifndef QG_CONFIG_COMPOSE_H
 #define QG_CONFIG_COMPOSE_H

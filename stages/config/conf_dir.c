@@ -75,12 +75,20 @@ void composer_free(struct composer *composer)
 	free(composer);
 }
 
+/* Once: a file with an error is read again for each cell that needs it. */
 static void note(struct composer *c, const struct origin *at, const char *text)
 {
 	struct strbuf b;
+	size_t i = 0;
 	strbuf_init(&b);
 	origin_describe(&b, at);
 	strbuf_addf(&b, ": %s", text);
+	while (i < c->note_count && strcmp(c->notes[i], b.s))
+		i++;
+	if (i < c->note_count) {
+		strbuf_release(&b);
+		return;
+	}
 	MEM_GROW(c->notes, c->note_count, c->note_capacity);
 	c->notes[c->note_count++] = strbuf_take(&b);
 	strbuf_release(&b);

@@ -60,7 +60,8 @@ struct grid {
 	size_t named_count;
 };
 
-/* Composes, resolves and checks every cell. The composer must outlive the grid. */
+/* Composes, resolves and checks every cell; what is wrong with one does not hide what is wrong with the others. The
+ * composer must outlive the grid. */
 int grid_load(struct grid *grid, struct composer *composer, const struct grid_request *request);
 void grid_release(struct grid *grid);
 

@@ -130,6 +130,11 @@ static const struct { const char *name, *text; } files[] = {
 	{"preset/up.yaml", "defaults:\n  - ../g/a\n"},
 	{"preset/clash.yaml", "# @package _global_\ndefaults:\n  - /g: a\n  - _self_\ng: [1]\n"},
 	{"preset/nokey.yaml", "# @package _global_\ndefaults:\n  - /g: ${nope}\n  - /h: one\n"},
+	{"preset/broken.yaml", "# @package _global_\ndefaults:\n  - /g: c\n  - /h: thre\n  - /broken: yaml\n  - /broken: "
+		"list\n  - /broken/deep: option\n  - _self_\n"},
+	{"broken/yaml.yaml", "a: [1\nb: 2\n"},
+	{"broken/list.yaml", "- 1\n"},
+	{"broken/deep/option.yaml", "defaults:\n  - optioal g: a\n"},
 	{"preset/scalar.yaml", "x\n"},
 	{"preset/list.yaml", "- x\n"},
 	{"g/a.yaml", "x: 1\n'*w': {axis: 0, -1: 64}\n"},
@@ -165,6 +170,29 @@ static char *outcome(const char *config, const char *const *texts)
 	char *text = strbuf_take(&b);
 	strbuf_release(&b);
 	return text;
+}
+
+/* What is wrong with five files stands in one message, each with its place; the last item of the list comes first. */
+static void test_all_files(void)
+{
+	static const char *const expected[] = {
+		"/broken/deep/option.yaml:2:5: unknown word 'optioal' in front of a group; did you mean 'optional'?\n",
+		"/broken/list.yaml:1:1: expected a mapping (key: value), found list\n",
+		"/broken/yaml.yaml:2:2: not YAML: ",
+		"preset/broken.yaml:4:5: there is no ",
+		"preset/broken.yaml:3:5: there is no ",
+	};
+	char *dir = scratch_path("more"), *found, *at;
+	composer = composer_new(dir);
+	at = found = outcome("broken", (const char *const[]){"~nothing", NULL});
+	for (size_t i = 0; i < sizeof expected / sizeof *expected && at; i++) {
+		at = strstr(at, expected[i]);
+		CHECK(at, "%s\nlacks %s, or has it elsewhere", found, expected[i]);
+	}
+	CHECK(!strstr(found, "nothing"), "values are tried on what is not composed: %s", found);
+	free(found);
+	free(dir);
+	composer_free(composer);
 }
 
 static void check_outcome(const char *config, const char *const *texts, const char *expected)
@@ -212,8 +240,8 @@ static void test_more(void)
 	check_outcome("scalar", NO_OVERRIDES, "error: preset/scalar.yaml:1:1: expected a mapping (key: value), found one "
 		"string");
 	check_outcome("list", NO_OVERRIDES, "error: preset/list.yaml:1:1: expected a mapping (key: value), found list");
-	check_outcome("mian", NO_OVERRIDES, "error: /preset/mian.yaml; did you mean 'main'? options of 'preset': clash, "
-		"dict, ");
+	check_outcome("mian", NO_OVERRIDES, "error: /preset/mian.yaml; did you mean 'main'? options of 'preset': broken, "
+		"clash, dict, ");
 	check_outcome("main", OVERRIDES("g=../h/one"), "error: override 'g=../h/one', column 3: 'g/../h/one' is not the name "
 		"of");
 	check_outcome("main", OVERRIDES("g=bb"), "error: /g/bb.yaml; did you mean 'b'? options of 'g': a, b\n    g=bb\n      "
@@ -276,6 +304,7 @@ int main(void)
 	TEST(deviations_check_page);
 	TEST(test_oracle);
 	TEST(test_more);
+	TEST(test_all_files);
 	TEST(test_merged_bytes);
 	return check_done();
 }

@@ -205,6 +205,20 @@ static void test_refusals(void)
 	check_refused("sweep:\n  dataset.size: []\n", NULL, "grid.yaml:2:17: sweep: no values");
 	check_refused(NULL, OVERRIDES("autoquant.score_size=range(1,100000)", "dataset.max_calib_samples=1,2"),
 		"the axes make more than 100000 cells");
+	/* Everything that is wrong is said, once; what is wrong everywhere without a cell's name. */
+	check_refused(NULL, OVERRIDES("k=[1", "dataset.size=small", "l={"), "override 'k=[1', column 5: ']' is missing\n"
+		"    k=[1\n        ^\noverride 'l={', column 4: ");
+	check_refused(NULL, OVERRIDES("dataset.size=small,mediun,lage", "dataset.calib_seq_len=x"),
+		"column 23: dataset.calib_seq_len: expected int from 2 to 1048576, found the string 'x'\n"
+		"    dataset.calib_seq_len=x\n                          ^\noverride 'dataset.size=small,mediun,lage'");
+	check_refused(NULL, OVERRIDES("dataset.size=small,mediun,lage", "dataset.calib_seq_len=x"),
+		"found 'lage'; did you mean 'large'?\n    dataset.size=small,mediun,lage\n                              ^\n"
+		"    in cell dataset.size=lage");
+	check_refused(NULL, OVERRIDES("quant_pai=x", "quant_pair=wfp8_afp9", "datset.size=small"),
+		"did you mean 'wfp8_afp8'?");
+	check_refused(NULL, OVERRIDES("dataset.siz=small", "modl=x", "autoquant.size=1"), "did you mean 'dataset.size'?");
+	check_refused(NULL, OVERRIDES("dataset.siz=small", "modl=x", "autoquant.size=1"), "\noverride 'modl=x', column 1: ");
+	check_refused(NULL, OVERRIDES("autoquant.batch_size=range(-30,0)"), "in cell autoquant.batch_size=-11\nthese are 20; there may be more");
 	/* An error in one of several cells says which. */
 	check_refused(NULL, OVERRIDES("dataset.size=small,mediun"), "did you mean 'medium'?\n    dataset.size=small,mediun\n"
 		"                       ^\n    in cell dataset.size=mediun");
