@@ -94,6 +94,16 @@ static void note(struct composer *c, const struct origin *at, const char *text)
 	strbuf_release(&b);
 }
 
+/* Of the first place alone: trees made for Hydra are full of them. */
+static void note_hydra(struct composer *c, const struct origin *at, const char *what)
+{
+	char *text = mem_printf("%s configures Hydra, which is not used here: skipped (and so everywhere else)", what);
+	if (!c->hydra_noted)
+		note(c, at, text);
+	c->hydra_noted = 1;
+	free(text);
+}
+
 /* --- items of defaults lists --- */
 
 /* Cuts "path@package" and the leading '/'. path becomes group or name by what the item is. */
@@ -214,7 +224,7 @@ static int read_items(struct composer *c, struct config_file *f, const struct no
 			return -1;
 		if (!is_hydra(item))
 			continue;
-		note(c, &item->at, "this item configures Hydra, which is not used here: skipped");
+		note_hydra(c, &item->at, "this item");
 		default_item_release(item);
 		*item = (struct default_item){0};
 		f->item_count--;
@@ -254,7 +264,7 @@ static int split(struct composer *c, struct config_file *f)
 		return origin_fail(&root->at, "expected a mapping (key: value), found %s", node_kind_name(root->kind));
 	size_t hydra = node_find(root, "hydra", 0);
 	if (hydra < root->count) {
-		note(c, &root->keys[hydra].at, "the hydra: block configures Hydra, which is not used here: skipped");
+		note_hydra(c, &root->keys[hydra].at, "the hydra: block");
 		node_remove(root, hydra);
 	}
 	note_traps(c, root);

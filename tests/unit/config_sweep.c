@@ -205,6 +205,9 @@ static void test_refusals(void)
 	check_refused("sweep:\n  dataset.size: []\n", NULL, "grid.yaml:2:17: sweep: no values");
 	check_refused(NULL, OVERRIDES("autoquant.score_size=range(1,100000)", "dataset.max_calib_samples=1,2"),
 		"the axes make more than 100000 cells");
+	check_refused("sweep:\n  autoquant.batch_size: 012\n", NULL, "grid.yaml:2:25: YAML reads this as 10; write that, or");
+	check_refused("sweep:\n  autoquant.batch_size: [8, 1:30]\n", NULL, "grid.yaml:2:29: YAML reads this as 90; write");
+	check_refused("fixed: {experiment: on}\n", NULL, "grid.yaml:1:21: YAML reads this as true; write that, or quote it");
 	/* Everything that is wrong is said, once; what is wrong everywhere without a cell's name. */
 	check_refused(NULL, OVERRIDES("k=[1", "dataset.size=small", "l={"), "override 'k=[1', column 5: ']' is missing\n"
 		"    k=[1\n        ^\noverride 'l={', column 4: ");
