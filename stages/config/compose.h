@@ -29,6 +29,7 @@ struct choice {
 struct composed_file {
 	const char *path;               /* "conf/quant_pair/wfp8_afp8.yaml"; borrowed from the composer */
 	const struct source *source;    /* borrowed from the composer */
+	char *package;                  /* dotted; "" is the root */
 	struct origin from;             /* the defaults list or override that named it; no source for the first file */
 };
 

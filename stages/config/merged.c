@@ -41,7 +41,8 @@ static int merge_files(struct merged *m, const struct defaults *d)
 			break;
 		if (node_merge(package_dict(m->root, f->package, &content->at), content))
 			problems_add(&problems, NULL);
-		m->files[m->file_count++] = (struct composed_file){f->file->path, f->file->yaml.source, f->from};
+		m->files[m->file_count++] = (struct composed_file){f->file->path, f->file->yaml.source,
+			mem_strdup(f->package), f->from};
 		source_hold(f->from.source);
 	}
 	if (merged > MERGED_BYTES_MAX) {
@@ -59,8 +60,10 @@ void merged_free(struct merged *m)
 		free(m->choices[i].group);
 		free(m->choices[i].option);
 	}
-	for (size_t i = 0; i < m->file_count; i++)
+	for (size_t i = 0; i < m->file_count; i++) {
 		source_release(m->files[i].from.source);
+		free(m->files[i].package);
+	}
 	free(m->choices);
 	free(m->files);
 	free(m);

@@ -252,8 +252,10 @@ static void add_cell(struct sweep *s, const struct recipe *r, struct node *confi
 	struct grid *g = s->grid;
 	MEM_GROW(g->cells, g->cell_count, s->cell_capacity);
 	struct grid_cell *cell = &g->cells[g->cell_count];
+	if (!g->cell_count)
+		g->composed = node_hold(c->root);
 	*cell = (struct grid_cell){.config = config, .swept_count = r->swept, .choices = c->choices,
-		.choice_count = c->choice_count, .overrides = all_texts(r->overrides, r->count)};
+		.choice_count = c->choice_count, .files = c->files, .file_count = c->file_count, .overrides = all_texts(r->overrides, r->count)};
 	cell->swept = mem_zeroed(r->swept, sizeof *cell->swept);
 	for (size_t i = 0; i < r->swept; i++) {
 		char *key = override_full_key(&r->overrides[r->from + i]);
@@ -478,6 +480,7 @@ void grid_release(struct grid *grid)
 	free(grid->cells);
 	free(grid->keys);
 	free(grid->named);
+	node_free(grid->composed);
 	sections_release(&grid->sections);
 	free(grid->name);
 	free(grid->preset);

@@ -14,6 +14,7 @@
 
 #include "common/error.h"
 #include "generator/generator.h"
+#include "generator/look.h"
 #include "generator/summary.h"
 #include "graph/cache.h"
 
@@ -21,25 +22,37 @@ enum { STATUS_ENVIRONMENT = 1, STATUS_CONFIG = 2 };
 
 static const char build_dir[] = "build", cache_dir[] = "cache";
 
+/* The summary has them, too; here they must not mix with what is printed. */
+static void print_notes(struct generator *g)
+{
+	const char *const *notes;
+	size_t count = composer_notes(g->composer, &notes);
+	for (size_t i = 0; i < count; i++)
+		warn("%s", notes[i]);
+}
+
 /* Returns an exit status. */
 static int run(struct generator *g)
 {
-	if (g->request.list)
-		return summary_print_list(g) ? error_report(STATUS_CONFIG) : 0;
+	enum look look = g->request.look;
+	if (look == LOOK_LIST || look == LOOK_CHECK_RULES)
+		return (look == LOOK_LIST ? look_list(g) : look_rules(g)) ? error_report(STATUS_CONFIG) : 0;
 	if (generator_load(g))
 		return error_report(STATUS_CONFIG);
-	if (g->request.cfg) {
-		summary_print_config(g);
-		return 0;
-	}
+	if (look)
+		print_notes(g);
+	if (look == LOOK_INFO)
+		look_info(g);
+	if (look == LOOK_CFG || look == LOOK_INFO || look == LOOK_DIFF)
+		return (look == LOOK_CFG && look_config(g)) || (look == LOOK_DIFF && look_diff(g)) ? error_report(STATUS_CONFIG) : 0;
 	if (rules_read(&g->rules, "rules") || generator_plan(g, build_dir, cache_dir))
 		return error_report(STATUS_CONFIG);
 	if (cache_prepare(cache_dir))
 		return error_report(STATUS_ENVIRONMENT);
-	if (g->request.dry_run) {
-		summary_print_cells(g);
-		return 0;
-	}
+	if (look == LOOK_DRY_RUN)
+		look_dry_run(g);
+	if (look)
+		return look == LOOK_EXPLAIN && look_explain(g) ? error_report(STATUS_CONFIG) : 0;
 	return generator_write(g) ? error_report(STATUS_ENVIRONMENT) : 0;
 }
 
@@ -54,8 +67,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: generate [--summary] ARGS_FILE\n");
 		return 2;
 	}
-	int status = request_read(&g.request, args) ? error_report(STATUS_ENVIRONMENT) : run(&g);
-	int looked = g.request.list || g.request.cfg || g.request.dry_run;
+	int status = request_read(&g.request, args) ? error_report(STATUS_CONFIG) : run(&g);
+	int looked = g.request.look != LOOK_NONE;
 	if (!status && !looked && !strcmp(args, fresh) && rename(fresh, kept)) {
 		fail("%s: cannot rename %s: %s", kept, fresh, strerror(errno));
 		status = error_report(STATUS_ENVIRONMENT);

@@ -1,0 +1,124 @@
+# What ./configure shows to who only looks: it is right, and writes no graph.
+. tests/pipeline/lib
+
+new_project look
+cell=qwen3_vl_demo.wfp8_afp8.default.small
+configure
+build
+cp build/cells.ninja "$S/cells.kept"
+
+# looks WORDS TEXT... -- ARGS...: ./configure ARGS succeeds, says every TEXT, and leaves the graph alone.
+looks() {
+	words=$1
+	shift
+	: >"$S/texts"
+	while [ "$1" != -- ]; do
+		printf '%s\n' "$1" >>"$S/texts"
+		shift
+	done
+	shift
+	configure "$@"
+	check "$words: status" equal $status 0
+	while IFS= read -r text; do
+		check "$words" said "$text"
+	done <"$S/texts"
+	check "$words: the graph is as it was" same_files build/cells.ninja "$S/cells.kept"
+}
+
+# refused WORDS TEXT... -- ARGS...: likewise, with status 2.
+refused() {
+	words=$1
+	shift
+	: >"$S/texts"
+	while [ "$1" != -- ]; do
+		printf '%s\n' "$1" >>"$S/texts"
+		shift
+	done
+	shift
+	configure "$@"
+	check "$words: status" equal $status 2
+	while IFS= read -r text; do
+		check "$words" said "$text"
+	done <"$S/texts"
+}
+
+looks 'groups' 'quant_pair         17 options' -- --list
+looks 'options' 'wint8_aint8_lm_only' -- --list quant_pair
+looks 'a group with its name behind =' 'w_group64' -- --list=quant_granularity
+mkdir -p conf/deep/NAME/arch
+echo 'x: 1' >conf/deep/NAME/arch/NAME.default.yaml
+looks 'groups in folders of folders' 'deep ' -- --list
+looks 'the next folder' 'deep/NAME/ 0 options' -- --list deep
+looks 'the last folder' 'NAME.default' -- --list deep/NAME/arch
+rm -r conf/deep
+refused 'an unknown group' "did you mean 'quant_pair'?" 'There are: autoquant, dataset' -- --list quant_pai
+
+looks 'the composed config' 'name: wint4_afp16' "captions_path: '\${dataset.root}/captions_\${dataset.size}.txt'" -- \
+	--cfg quant_pair=wint4_afp16
+looks 'as Hydra has it' 'name: wfp8_afp8' -- --cfg job
+looks 'the resolved config' 'captions_path: models/qwen3_vl_demo/captions/captions_medium.txt' -- \
+	--cfg --resolve dataset.size=medium
+looks 'a part' '# @package dataset' 'size: small' -- --package dataset
+check 'and no other' equal "$(grep -c quant_pair "$S/out")" 0
+refused 'an unknown part' "did you mean 'dataset'?" -- --package datset
+looks 'the files' 'conf/quant_pair/wint8_aint8.yaml' "override 'quant_pair=wint8_aint8', column 12" \
+	'conf/preset/qwen3_lm_sensitivity.yaml:8:5' 'nobody: stands in' -- --info defaults quant_pair=wint8_aint8
+refused 'another info' 'there is --info defaults' -- --info plugins
+
+looks 'two sets of overrides' 'quant_pair.weight                      fp8                                int8' \
+	'captions_large.txt' -- --diff quant_pair=wfp8_afp8 'quant_pair=wint8_aint8 dataset.size=large'
+check 'what is equal is left out' equal "$(grep -c calib_seq_len "$S/out")" 0
+looks 'two cells' 'dataset.size                           small                              medium' -- \
+	--diff $cell qwen3_vl_demo.wfp8_afp8.default.medium dataset.size=small,medium
+looks 'equal ones' 'no difference' -- --diff $cell quant_pair=wfp8_afp8
+refused 'an unknown cell' "did you mean '$cell'?" -- --diff $cell qwen3_vl_demo.wfp8_afp8.default.smal
+refused 'one cell' '--diff needs 2 values' -- --diff $cell
+
+looks 'nothing to do' 'in all                      7        7          0' "cached  $cell" -- --dry-run
+looks 'one stage on' 'score-layers                1        0          1' 'tokenize-calib              1        1          0' \
+	"to run  $cell" -- --dry-run autoquant.batch_size=4
+looks 'and why' "    $cell: since the graph before: param autoquant.batch_size 8 -> 4" \
+	"    $cell: since the graph before: input recipe is another" -- --dry-run -v autoquant.batch_size=4
+looks 'what is new' '    demo_captions.128: not asked for before' -- --dry-run -v dataset.size=medium
+refused '-v alone' '-v goes with --dry-run' -- -v
+
+looks 'the tree' "render-report  $cell  K " '        param quantizer.weight = F8t' 'captions/captions_small.txt  ' \
+	'(see above)' -- --explain $cell
+check 'nothing has changed' equal "$(grep -c changed: "$S/out")" 0
+looks 'what changes' 'compared with the graph of the last ./configure' ': param autoquant.batch_size 8 -> 4' \
+	': input scores.0 is another' -- --explain $cell autoquant.batch_size=4
+check 'in four stages' equal "$(grep -c changed: "$S/out")" 4
+refused 'no cell' "did you mean '$cell'?" -- --explain qwen3_vl_demo.wfp8_afp8.default.smal
+configure autoquant.batch_size=4
+cp build/cells.ninja "$S/cells.kept"
+looks 'what has changed' 'compared with the one before' ': param autoquant.batch_size 8 -> 4' -- \
+	--explain $cell autoquant.batch_size=4
+echo 'A further caption.' >>models/qwen3_vl_demo/captions/captions_small.txt
+looks 'a file that changed' 'input captions: models/qwen3_vl_demo/captions/captions_small.txt has another content' -- \
+	--explain $cell autoquant.batch_size=4
+sed -i 's/^version: .*/version: 99/' rules/choose-recipe.yaml
+looks 'a version' ': version of the stage 1 -> 99' -- --explain $cell autoquant.batch_size=4
+
+looks 'the rules' 'score-layers               3      4' 'no circle, no kind made twice' -- --check-rules
+sed -i 's/autoquant.method$/autoquant.methd/; s/^group:.*//' rules/score-layers.yaml
+sed -i 's/^output: .*/output: calib/; s/dataset.size/dataset.siz/' rules/choose-recipe.yaml
+refused 'wrong rules' "rules/score-layers.yaml: param 'autoquant.methd' is not in the config of preset" \
+	"did you mean 'autoquant.method'?" "output 'calib' is that of rules/" -- --check-rules
+
+refused 'an option misspelt' 'did you mean --grid?' -- --gird x
+refused 'another' 'did you mean --dry-run?' -- --dryrun
+refused 'two ways to look' 'one at a time' -- --cfg --dry-run
+refused 'a value missing' '--explain needs a value' -- --explain
+cp conf/dataset/demo_captions.yaml "$S/kept"
+sed -i 's/^calib_seq_len: .*/calib_seq_len: 01000/' conf/dataset/demo_captions.yaml
+configure --cfg
+check 'octal is warned about' said 'warning: conf/dataset/demo_captions.yaml:11:16: YAML reads digits behind a leading 0 as octal'
+cp "$S/kept" conf/dataset/demo_captions.yaml
+printf 'hydra: {run: {dir: x}}\n' >>conf/autoquant/gradient_default.yaml
+printf 'hydra: {run: {dir: x}}\n' >>conf/quant_pair/wfp8_afp8.yaml
+configure --list
+configure --cfg
+check 'hydra: is skipped' equal $status 0
+check 'and mentioned once' equal "$(grep -c 'configures Hydra' "$S/out")" 1
+
+finish
