@@ -489,3 +489,18 @@ int schema_check(struct node *config, const struct composition *c)
 	check_size(&checker);
 	return report(&checker);
 }
+
+const char *schema_key(size_t index)
+{
+	return index < RULES ? rules[index].path : NULL;
+}
+
+const char *schema_words(const char *path)
+{
+	size_t i = 0;
+	while (i < RULES && strcmp(rules[i].path, path))
+		i++;
+	if (i == RULES)
+		return NULL;
+	return rules[i].type == TYPE_BOOL ? "true|false" : rules[i].words;
+}

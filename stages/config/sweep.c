@@ -300,13 +300,25 @@ static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 	return bad ? -1 : 0;
 }
 
+/* Whether an axis was made by commas alone on the command line: perhaps they were not meant so. */
+static int has_comma_list(const struct recipe *r)
+{
+	for (size_t i = 0; i < r->swept; i++) {
+		const struct source *source = r->overrides[r->from + i].at.source;
+		if (source && source->kind == SOURCE_OVERRIDE && strchr(source->text, ',') && !strchr(source->text, '('))
+			return 1;
+	}
+	return 0;
+}
+
 /* Keeps what is wrong with a cell, and which of several it is. Returns whether to look for more in others. */
 static int note_failure(struct sweep *s, const struct recipe *r)
 {
 	char *where = NULL;
 	if (r->swept && (s->axes.count || s->file.include_count)) {
 		char *text = all_texts(r->overrides + r->from, r->swept);
-		where = mem_printf("in cell %s", text);
+		where = mem_printf("in cell %s%s", text, has_comma_list(r) ? " (a,b makes a grid axis; quote a comma that belongs "
+			"to a value)" : "");
 		free(text);
 	}
 	int room = problems_add(&s->problems, where);

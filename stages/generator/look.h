@@ -7,6 +7,10 @@
 /* --list: groups, or the options of one and the groups in its folder. */
 int look_list(struct generator *g);
 
+/* The groups in a folder of conf/ ("" for conf/ itself) that hold options, or folders with some: their paths. The caller
+ * frees each and the array. */
+char **look_groups(struct composer *composer, const char *group, size_t *count);
+
 /* After generator_load(). --cfg: the first cell's config, composed; with --resolve also with its interpolations replaced;
  * with --package that part alone. --info: the files it was composed of, in order, where each goes and who asked for it. */
 int look_config(const struct generator *g);

@@ -1,5 +1,4 @@
 /* --list, --cfg, --info. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +29,7 @@ static int holds_options(struct composer *composer, const char *group, int depth
 	return holds;
 }
 
-/* The groups in a folder of conf/, "" for conf/ itself: their paths, in new memory. */
-static char **groups_in(struct composer *composer, const char *group, size_t *groups)
+char **look_groups(struct composer *composer, const char *group, size_t *groups)
 {
 	enum { DEPTH = 8 };
 	char *dir = *group ? path_join("conf", group) : mem_strdup("conf"), **names;
@@ -56,7 +54,7 @@ static int no_such_group(struct composer *composer, const char *group)
 {
 	struct strbuf near;
 	size_t count;
-	char **groups = groups_in(composer, "", &count);
+	char **groups = look_groups(composer, "", &count);
 	strbuf_init(&near);
 	suggest_word(&near, group, (const char *const *)groups, count);
 	strbuf_adds(&near, near.length ? " There are: " : "; there are: ");
@@ -75,7 +73,7 @@ int look_list(struct generator *g)
 	const char *const *options;
 	size_t count;
 	struct composer *composer = g->composer = composer_new("conf");
-	char **groups = groups_in(composer, group, &count);
+	char **groups = look_groups(composer, group, &count);
 	if (*group) {
 		size_t option_count = composer_options(composer, group, &options);
 		if (!option_count && !count)

@@ -1,6 +1,7 @@
 /* generate: conf/ + rules/ + overrides -> the Ninja files. Started by ./configure, and by ninja when something differs.
  *
  *     build/bin/generate [--summary] ARGS_FILE
+ *     build/bin/generate --complete WORD...        (generator/complete.h)
  *
  * ARGS_FILE has one argument of ./configure a line. On success an ARGS_FILE named build/config.args.new becomes
  * build/config.args, which ninja repeats; on any error nothing that was there is changed. With --summary the last lines
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "generator/complete.h"
 #include "generator/generator.h"
 #include "generator/look.h"
 #include "generator/summary.h"
@@ -63,6 +65,10 @@ int main(int argc, char **argv)
 	const char *args = argc > 1 ? argv[argc - 1] : NULL;
 	int summary = argc == 3 && !strcmp(argv[1], "--summary");
 	program_name_set("configure");
+	if (argc > 1 && !strcmp(argv[1], "--complete")) {
+		complete((const char *const *)argv + 2, (size_t)argc - 2);
+		return 0;
+	}
 	if (!args || argc > 3 || (argc == 3 && !summary)) {
 		fprintf(stderr, "usage: generate [--summary] ARGS_FILE\n");
 		return 2;

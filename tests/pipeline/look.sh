@@ -96,6 +96,7 @@ looks 'what has changed' 'compared with the one before' ': param autoquant.batch
 echo 'A further caption.' >>models/qwen3_vl_demo/captions/captions_small.txt
 looks 'a file that changed' 'input captions: models/qwen3_vl_demo/captions/captions_small.txt has another content' -- \
 	--explain $cell autoquant.batch_size=4
+cp -a rules "$S/rules.kept"
 sed -i 's/^version: .*/version: 99/' rules/choose-recipe.yaml
 looks 'a version' ': version of the stage 1 -> 99' -- --explain $cell autoquant.batch_size=4
 
@@ -104,6 +105,9 @@ sed -i 's/autoquant.method$/autoquant.methd/; s/^group:.*//' rules/score-layers.
 sed -i 's/^output: .*/output: calib/; s/dataset.size/dataset.siz/' rules/choose-recipe.yaml
 refused 'wrong rules' "rules/score-layers.yaml: param 'autoquant.methd' is not in the config of preset" \
 	"did you mean 'autoquant.method'?" "output 'calib' is that of rules/" -- --check-rules
+
+rm -r rules
+mv "$S/rules.kept" rules
 
 refused 'an option misspelt' 'did you mean --grid?' -- --gird x
 refused 'another' 'did you mean --dry-run?' -- --dryrun
@@ -120,5 +124,45 @@ configure --list
 configure --cfg
 check 'hydra: is skipped' equal $status 0
 check 'and mentioned once' equal "$(grep -c 'configures Hydra' "$S/out")" 1
+
+# --- completion ---
+completes() {
+	# completes EXPECTED WORD...
+	expected=$1
+	shift
+	found=$(./configure --complete "$@" | tr '\n' ' ')
+	check "completion of $*" equal "$found" "$expected"
+}
+
+configure
+completes 'quant_pair=wint8_aint8 quant_pair=wint8_aint8_lm_only ' quant_pair=wint8_aint8
+completes 'quant_pair=wfp4_afp8,wint8_afp16 ' dataset.size=small quant_pair=wfp4_afp8,wint8_afp1
+completes '+quant_pair= +quant_pair. ' +quant_p
+completes 'dataset.size= dataset.size_to_max_samples= ' dataset.si
+completes 'dataset.size=small dataset.size=medium dataset.size=large ' dataset.size=
+completes 'autoquant.method=kl_div ' autoquant.method=k
+completes '--dry-run ' --dry
+completes 'conf/sweeps/pairs_x_sizes.yaml ' --grid conf/sweeps/pairs_x_s
+completes 'qwen3_lm_sensitivity ' --preset ''
+completes "$cell " --explain qwen
+completes "$cell " --diff a ''
+completes 'quant_granularity quant_pair ' --list quant
+completes '' nothing=
+completes '' --explain nothing
+if command -v bash >/dev/null; then
+	cat >"$S/try" <<-'EOF'
+		. "$1/completion/configure.bash"
+		compopt() { :; }
+		COMP_LINE=$2 COMP_POINT=${#2} COMP_WORDS=(./configure)
+		_quantgrid_configure
+		printf '%s ' "${COMPREPLY[@]}"
+	EOF
+	# bash replaces what is behind the last '=' only.
+	check 'bash, behind =' equal "$(bash "$S/try" "$root" './configure dataset.size=me')" 'medium '
+	check 'bash, a key' equal "$(bash "$S/try" "$root" './configure  --cfg dataset.cal')" 'dataset.calib_seq_len= '
+	check 'bash, a value of an option' equal "$(bash "$S/try" "$root" './configure --explain ')" "$cell "
+else
+	skip 'bash is not here'
+fi
 
 finish

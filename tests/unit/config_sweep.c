@@ -224,7 +224,10 @@ static void test_refusals(void)
 	check_refused(NULL, OVERRIDES("autoquant.batch_size=range(-30,0)"), "in cell autoquant.batch_size=-11\nthese are 20; there may be more");
 	/* An error in one of several cells says which. */
 	check_refused(NULL, OVERRIDES("dataset.size=small,mediun"), "did you mean 'medium'?\n    dataset.size=small,mediun\n"
-		"                       ^\n    in cell dataset.size=mediun");
+		"                       ^\n    in cell dataset.size=mediun (a,b makes a grid axis; quote a comma that belongs to a "
+		"value)");
+	check_refused(NULL, OVERRIDES("size.dataset=small"), "there is no key 'size.dataset'; did you mean 'dataset.size'?");
+	check_refused(NULL, OVERRIDES("pair_quant=wfp8_afp8"), "there is no key 'pair_quant'; did you mean 'quant_pair'?");
 }
 
 static void test_named(void)
