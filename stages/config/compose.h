@@ -49,6 +49,12 @@ int compose(struct composer *composer, const char *config, const struct override
 	struct composition *c);
 void composition_release(struct composition *c);
 
+/* The same for who looks on: what is wrong with overrides is noted, and they are left out. -1 when there is nothing to
+ * look at; then that is noted, too. */
+struct problems;
+int compose_noting(struct composer *composer, const char *config, const struct override *overrides, size_t count,
+	struct composition *c, struct problems *problems);
+
 /* The chosen option of a group; NULL when there is none. */
 const char *composition_choice(const struct composition *c, const char *group);
 

@@ -252,6 +252,20 @@ static int note_problem(struct walk *w)
 	return w->endless || !problems_add(&w->problems, NULL) ? -1 : 0;
 }
 
+static int add_asker(const struct element *e)
+{
+	struct strbuf from;
+	if (!e->at.source)
+		return -1;
+	strbuf_init(&from);
+	origin_describe(&from, &e->at);
+	char *message = mem_strdup(error_text());
+	fail("%s\n    composed from: %s", message, from.s);
+	free(message);
+	strbuf_release(&from);
+	return -1;
+}
+
 static int endless(struct walk *w, const struct element *e)
 {
 	w->endless = 1;
@@ -263,7 +277,10 @@ static int not_found(struct walk *w, const struct element *e)
 	struct strbuf b;
 	const char *path = config_path(w, e), *const *options;
 	strbuf_init(&b);
-	strbuf_addf(&b, "there is no %s/%s.yaml", w->composer->dir, path);
+	if (!*e->name)
+		strbuf_addf(&b, "no option is named for '%s'", group_path(w, e));
+	else
+		strbuf_addf(&b, "there is no %s/%s.yaml", w->composer->dir, path);
 	size_t count = composer_options(w->composer, group_path(w, e), &options);
 	suggest_word(&b, e->name, options, count);
 	if (count && *group_path(w, e)) {
@@ -490,10 +507,10 @@ static int expand(struct walk *w, struct element *e, int interpolated)
 	if (e->name && strcmp(e->name, "???")) {
 		e->file = conf_dir_file(w->composer, config_path(w, e));
 		if (!e->file) {
-			/* Errors in the file speak for themselves; a name that is none needs its place. */
+			/* A name that is none needs its place; errors in a file have theirs, and who asked for it. */
 			if (strstr(error_text(), "not the name of"))
 				return origin_fail(&e->at, "%s", keep(w, mem_strdup(error_text())));
-			return -1;
+			return add_asker(e);
 		}
 	}
 	if (is_deleted(w, e)) {

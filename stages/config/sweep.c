@@ -10,6 +10,7 @@
 #include "config/formats.h"
 #include "config/problems.h"
 #include "config/resolve.h"
+#include "config/schema.h"
 #include "config/suggest.h"
 #include "config/sweep_file.h"
 
@@ -266,6 +267,18 @@ static void add_cell(struct sweep *s, const struct recipe *r, struct node *confi
 	s->hashes[g->cell_count++] = hash;
 }
 
+/* Some overrides are wrong; what else is? Takes over config (NULL: could not be resolved) and c. */
+static int note_rest(struct problems *problems, struct node *config, struct composition *c)
+{
+	struct node *copy = config ? node_copy(config) : NULL; /* checking changes it */
+	if (!copy || schema_check(copy, c))
+		problems_add(problems, NULL);
+	node_free(copy);
+	node_free(config);
+	composition_release(c);
+	return problems_report(problems, 0);
+}
+
 /* Composes one cell and adds it unless it is excluded. */
 static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 {
@@ -274,10 +287,13 @@ static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 	struct hash128 hash;
 	size_t pair_count = 0;
 	int excluded = 0;
+	struct problems problems = {0};
 	s->tries++;
-	if (compose(s->composer, s->config, r->overrides, r->count, &c))
-		return -1;
+	if (compose_noting(s->composer, s->config, r->overrides, r->count, &c, &problems))
+		return problems_report(&problems, 0);
 	struct node *config = resolve_sharing(c.root, c.choices, c.choice_count);
+	if (problems.count)
+		return note_rest(&problems, config, &c);
 	int bad = config ? 0 : -1;
 	if (!bad && may_exclude) {
 		excluded = is_excluded(s, config, &c);

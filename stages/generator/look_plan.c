@@ -221,6 +221,25 @@ static void print_job(struct looker *l, size_t job, const char *name, int depth)
 	}
 }
 
+/* What was taken from the environment when this was asked: it is in the keys as a value like any other. */
+static void print_environment(const struct generator *g, const struct node *n, const char *path)
+{
+	if (n->kind == NODE_STRING && strstr(n->text, "${oc.env:")) {
+		const struct node *value = node_at(g->grid.cells[0].config, path);
+		struct strbuf text;
+		strbuf_init(&text);
+		if (value)
+			node_to_flow(&text, value);
+		printf("environment: %s = %s, from %s\n", path, text.s, n->text);
+		strbuf_release(&text);
+	}
+	for (size_t i = 0; n->kind == NODE_DICT && i < n->count; i++) {
+		char *below = mem_printf("%s%s%s", path, *path ? "." : "", n->keys[i].text);
+		print_environment(g, n->items[i], below);
+		free(below);
+	}
+}
+
 static int all_known(struct looker *l, size_t job)
 {
 	const struct plan_job *j = &l->plan->jobs[job];
@@ -260,6 +279,7 @@ int look_explain(struct generator *g)
 	l.list = all_known(&l, plan->cells[c].report);
 	printf("%s, %s\n\n", plan->cells[c].name, l.list ? "as in the graph; compared with the one before"
 		: "compared with the graph of the last ./configure");
+	print_environment(g, g->grid.composed, "");
 	print_job(&l, plan->cells[c].report, "", 0);
 	stop(&l);
 	return 0;

@@ -89,6 +89,9 @@ looks 'what changes' 'compared with the graph of the last ./configure' ': param 
 	': input scores.0 is another' -- --explain $cell autoquant.batch_size=4
 check 'in four stages' equal "$(grep -c changed: "$S/out")" 4
 refused 'no cell' "did you mean '$cell'?" -- --explain qwen3_vl_demo.wfp8_afp8.default.smal
+CAPTIONS=models/qwen3_vl_demo/captions/captions_small.txt looks 'the environment' \
+	'environment: dataset.captions_path = models/qwen3_vl_demo/captions/captions_small.txt, from ${oc.env:CAPTIONS}' -- \
+	--explain $cell 'dataset.captions_path="${oc.env:CAPTIONS}"'
 configure autoquant.batch_size=4
 cp build/cells.ninja "$S/cells.kept"
 looks 'what has changed' 'compared with the one before' ': param autoquant.batch_size 8 -> 4' -- \
@@ -111,6 +114,10 @@ mv "$S/rules.kept" rules
 
 refused 'an option misspelt' 'did you mean --grid?' -- --gird x
 refused 'another' 'did you mean --dry-run?' -- --dryrun
+refused 'an option without its dashes' 'did you mean --help?' -- help
+refused 'a key without a value' "'=' is missing: expected quant_pair=VALUE" -- quant_pair wfp8_afp8
+refused 'an option of no name' "no option is named for 'quant_pair'; options of 'quant_pair': wfp4_afp16" -- quant_pair=
+refused 'the name of a grid file alone' 'did you mean conf/sweeps/pairs_x_sizes.yaml?' -- --grid pairs_x_sizes
 refused 'two ways to look' 'one at a time' -- --cfg --dry-run
 refused 'a value missing' '--explain needs a value' -- --explain
 cp conf/dataset/demo_captions.yaml "$S/kept"

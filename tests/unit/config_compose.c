@@ -178,7 +178,7 @@ static void test_all_files(void)
 	static const char *const expected[] = {
 		"/broken/deep/option.yaml:2:5: unknown word 'optioal' in front of a group; did you mean 'optional'?\n",
 		"/broken/list.yaml:1:1: expected a mapping (key: value), found list\n",
-		"/broken/yaml.yaml:2:2: not YAML: ",
+		"    composed from: ", "preset/broken.yaml:6:5\n", "/broken/yaml.yaml:2:2: not YAML: ",
 		"preset/broken.yaml:4:5: there is no ",
 		"preset/broken.yaml:3:5: there is no ",
 	};

@@ -226,6 +226,8 @@ static void test_refusals(void)
 	check_refused(NULL, OVERRIDES("dataset.size=small,mediun"), "did you mean 'medium'?\n    dataset.size=small,mediun\n"
 		"                       ^\n    in cell dataset.size=mediun (a,b makes a grid axis; quote a comma that belongs to a "
 		"value)");
+	check_refused(NULL, OVERRIDES("dataset.siz=small", "autoquant.batch_size=abc"), "\noverride 'autoquant.batch_size=abc', "
+		"column 22: autoquant.batch_size: expected int from 1 to 65536, found the string 'abc'");
 	check_refused(NULL, OVERRIDES("size.dataset=small"), "there is no key 'size.dataset'; did you mean 'dataset.size'?");
 	check_refused(NULL, OVERRIDES("pair_quant=wfp8_afp8"), "there is no key 'pair_quant'; did you mean 'quant_pair'?");
 }
