@@ -256,7 +256,8 @@ static void add_cell(struct sweep *s, const struct recipe *r, struct node *confi
 	if (!g->cell_count)
 		g->composed = node_hold(c->root);
 	*cell = (struct grid_cell){.config = config, .swept_count = r->swept, .choices = c->choices,
-		.choice_count = c->choice_count, .files = c->files, .file_count = c->file_count, .overrides = all_texts(r->overrides, r->count)};
+		.choice_count = c->choice_count, .files = c->files, .file_count = c->file_count,
+		.overrides = all_texts(r->overrides, r->count)};
 	cell->swept = mem_zeroed(r->swept, sizeof *cell->swept);
 	for (size_t i = 0; i < r->swept; i++) {
 		char *key = override_full_key(&r->overrides[r->from + i]);
@@ -333,8 +334,8 @@ static int note_failure(struct sweep *s, const struct recipe *r)
 	char *where = NULL;
 	if (r->swept && (s->axes.count || s->file.include_count)) {
 		char *text = all_texts(r->overrides + r->from, r->swept);
-		where = mem_printf("in cell %s%s", text, has_comma_list(r) ? " (a,b makes a grid axis; quote a comma that belongs "
-			"to a value)" : "");
+		where = mem_printf("in cell %s%s", text, has_comma_list(r)
+			? " (a,b makes a grid axis; quote a comma that belongs to a value)" : "");
 		free(text);
 	}
 	int room = problems_add(&s->problems, where);

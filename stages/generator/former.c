@@ -25,12 +25,10 @@ int former_has(const struct plan *plan, const struct plan_job *job)
 
 static void add_value(struct strbuf *to, const cJSON *value)
 {
-	char *text = value ? (cJSON_IsString(value) ? mem_strdup(value->valuestring) : cJSON_PrintUnformatted(value)) : NULL;
-	strbuf_addf(to, "%.*s%s", VALUE_MAX, text ? text : "nothing", text && strlen(text) > VALUE_MAX ? "..." : "");
-	if (value && !cJSON_IsString(value))
-		cJSON_free(text);
-	else
-		free(text);
+	char *printed = value && !cJSON_IsString(value) ? cJSON_PrintUnformatted(value) : NULL;
+	const char *text = printed ? printed : value ? value->valuestring : "nothing";
+	strbuf_addf(to, "%.*s%s", VALUE_MAX, text, strlen(text) > VALUE_MAX ? "..." : "");
+	cJSON_free(printed);
 }
 
 static void add_words(struct strbuf *to, const char *words, const char *name)
@@ -94,7 +92,8 @@ static size_t compare_files(struct strbuf *to, const struct plan_input *input, c
 	return count;
 }
 
-static size_t compare_input(struct strbuf *to, const struct plan *plan, const struct plan_input *input, const cJSON *was)
+static size_t compare_input(struct strbuf *to, const struct plan *plan, const struct plan_input *input,
+	const cJSON *was)
 {
 	if (!was) {
 		add_words(to, "new input", input->name);
@@ -121,7 +120,8 @@ size_t former_differences(struct strbuf *to, const struct plan *plan, const stru
 	if (cJSON_IsNumber(version) && version->valueint != job->rule->version) {
 		count++;
 		if (to)
-			strbuf_addf(to, "%sversion of the stage %d -> %d", to->length ? "; " : "", version->valueint, job->rule->version);
+			strbuf_addf(to, "%sversion of the stage %d -> %d", to->length ? "; " : "", version->valueint,
+				job->rule->version);
 	}
 	if (cJSON_IsString(numerics) && job->rule->numerics && strcmp(numerics->valuestring, plan->numerics)) {
 		count++;
@@ -130,13 +130,14 @@ size_t former_differences(struct strbuf *to, const struct plan *plan, const stru
 	}
 	count += compare(to, "", cJSON_GetObjectItemCaseSensitive(former, "params"), job->params);
 	for (size_t i = 0; i < job->input_count; i++)
-		count += compare_input(to, plan, &job->inputs[i], cJSON_GetObjectItemCaseSensitive(inputs, job->inputs[i].name));
+		count += compare_input(to, plan, &job->inputs[i],
+			cJSON_GetObjectItemCaseSensitive(inputs, job->inputs[i].name));
 	return count;
 }
 
 /* --- the job that was --- */
 
-/* The cell's line of a list (of several the one that differs least), else the one among the first that differs least. */
+/* The cell's line of a list (of several the one that differs least), else that among the first that differs least. */
 static cJSON *search(const struct file_map *map, const struct plan *plan, const struct plan_job *job, int *other_cell)
 {
 	const char *text = (const char *)map->bytes, *end = text + map->length;

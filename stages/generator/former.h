@@ -8,8 +8,8 @@
 /* Whether the list that ./configure wrote last has this very job. */
 int former_has(const struct plan *plan, const struct plan_job *job);
 
-/* The job of the same stage and cell in the list written last (before 0), or in the one before that (1); where there is no
- * such cell, the job that differs least (*other_cell is set). NULL: the list has none. The caller frees. */
+/* The job of the same stage and cell in the list written last (before 0), or in the one before that (1); where there is
+ * no such cell, the job that differs least (*other_cell is set). NULL: the list has none. The caller frees. */
 cJSON *former_find(const struct plan *plan, const struct plan_job *job, int before, int *other_cell);
 
 /* Appends what differs, as "param autoquant.batch_size 8 -> 16; input tokens is another", and returns how many things

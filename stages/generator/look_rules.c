@@ -67,6 +67,7 @@ int look_rules(struct generator *g)
 		printf("%-20s %7d %6zu %8zu  %s\n", r->stage, r->version, r->params.count, r->unhashed.count,
 			r->output ? r->output : "published files");
 	}
-	printf("\nall they read is in the config of %zu preset%s; no circle, no kind made twice\n", count, count == 1 ? "" : "s");
+	printf("\nall they read is in the config of %zu preset%s; no circle, no kind made twice\n", count,
+		count == 1 ? "" : "s");
 	return 0;
 }

@@ -45,8 +45,10 @@ static int run(struct generator *g)
 		print_notes(g);
 	if (look == LOOK_INFO)
 		look_info(g);
+	if ((look == LOOK_CFG && look_config(g)) || (look == LOOK_DIFF && look_diff(g)))
+		return error_report(STATUS_CONFIG);
 	if (look == LOOK_CFG || look == LOOK_INFO || look == LOOK_DIFF)
-		return (look == LOOK_CFG && look_config(g)) || (look == LOOK_DIFF && look_diff(g)) ? error_report(STATUS_CONFIG) : 0;
+		return 0;
 	if (rules_read(&g->rules, "rules") || generator_plan(g, build_dir, cache_dir))
 		return error_report(STATUS_CONFIG);
 	if (cache_prepare(cache_dir))

@@ -1,5 +1,5 @@
-/* The one table of differences from Hydra, on purpose, among what tests/golden/hydra_oracle.jsonl records: of every kind
- * of line, each with its reason, fewer than ten in all.
+/* The one table of differences from Hydra, on purpose, among what tests/golden/hydra_oracle.jsonl records: of every
+ * kind of line, each with its reason, fewer than ten in all.
  *
  * The tests of composition, overrides, sweeps and YAML (tests/unit/config_*.c) look a line up here before they compare,
  * and each checks that all of its kind were met. deviations_check_page() holds stages/config/deviations.md against the
