@@ -220,7 +220,7 @@ int compose_noting(struct composer *composer, const char *config, const struct o
 		return -1;
 	}
 	*c = (struct composition){.root = node_hold(m->root), .choices = m->choices, .choice_count = m->choice_count,
-		.files = m->files, .file_count = m->file_count};
+		.files = m->files, .file_count = m->file_count, .declared = m->root};
 	for (size_t i = 0; i < count; i++)
 		if (!defaults_is_choice(composer, &overrides[i]) && apply(composer, node_own(&c->root), &overrides[i]))
 			problems_add(problems, NULL);

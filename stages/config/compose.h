@@ -39,6 +39,7 @@ struct composition {
 	size_t choice_count;
 	const struct composed_file *files; /* in order of merging; borrowed from the composer */
 	size_t file_count;
+	const struct node *declared;    /* as the files have it, before overrides of values; borrowed from the composer */
 };
 
 struct composer *composer_new(const char *conf_dir);

@@ -213,7 +213,7 @@ static void test_refusals(void)
 		"    k=[1\n        ^\noverride 'l={', column 4: ");
 	check_refused(NULL, OVERRIDES("dataset.size=small,mediun,lage", "dataset.calib_seq_len=x"),
 		"column 23: dataset.calib_seq_len: expected int from 2 to 1048576, found the string 'x'\n"
-		"    dataset.calib_seq_len=x\n                          ^\noverride 'dataset.size=small,mediun,lage'");
+		"    dataset.calib_seq_len=x\n                          ^\n    declared in conf/dataset/vlm_coco2017_captions.yaml:");
 	check_refused(NULL, OVERRIDES("dataset.size=small,mediun,lage", "dataset.calib_seq_len=x"),
 		"found 'lage'; did you mean 'large'?\n    dataset.size=small,mediun,lage\n                              ^\n"
 		"    in cell dataset.size=lage");
