@@ -18,6 +18,7 @@
 #include "generator/generator.h"
 #include "generator/look.h"
 #include "generator/summary.h"
+#include "generator/unread.h"
 #include "graph/cache.h"
 
 enum { STATUS_ENVIRONMENT = 1, STATUS_CONFIG = 2 };
@@ -33,8 +34,8 @@ static void print_notes(struct generator *g)
 		warn("%s", notes[i]);
 }
 
-/* Returns an exit status. */
-static int run(struct generator *g)
+/* Returns an exit status. shown: a person reads what is printed; ninja repeats it for none. */
+static int run(struct generator *g, int shown)
 {
 	enum look look = g->request.look;
 	if (look == LOOK_LIST || look == LOOK_CHECK_RULES)
@@ -49,7 +50,11 @@ static int run(struct generator *g)
 		return error_report(STATUS_CONFIG);
 	if (look == LOOK_CFG || look == LOOK_INFO || look == LOOK_DIFF)
 		return 0;
-	if (rules_read(&g->rules, "rules") || generator_plan(g, build_dir, cache_dir))
+	if (rules_read(&g->rules, "rules"))
+		return error_report(STATUS_CONFIG);
+	if (look || shown)
+		unread_warn(g);
+	if (generator_plan(g, build_dir, cache_dir))
 		return error_report(STATUS_CONFIG);
 	if (cache_prepare(cache_dir))
 		return error_report(STATUS_ENVIRONMENT);
@@ -75,7 +80,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: generate [--summary] ARGS_FILE\n");
 		return 2;
 	}
-	int status = request_read(&g.request, args) ? error_report(STATUS_CONFIG) : run(&g);
+	int status = request_read(&g.request, args) ? error_report(STATUS_CONFIG) : run(&g, summary);
 	int looked = g.request.look != LOOK_NONE;
 	if (!status && !looked && !strcmp(args, fresh) && rename(fresh, kept)) {
 		fail("%s: cannot rename %s: %s", kept, fresh, strerror(errno));

@@ -125,12 +125,28 @@ sed -i 's/^calib_seq_len: .*/calib_seq_len: 01000/' conf/dataset/demo_captions.y
 configure --cfg
 check 'octal is warned about' said 'warning: conf/dataset/demo_captions.yaml:11:16: YAML reads digits behind a leading 0 as octal'
 cp "$S/kept" conf/dataset/demo_captions.yaml
+cp -a conf "$S/conf.kept"
 printf 'hydra: {run: {dir: x}}\n' >>conf/autoquant/gradient_default.yaml
 printf 'hydra: {run: {dir: x}}\n' >>conf/quant_pair/wfp8_afp8.yaml
 configure --list
 configure --cfg
 check 'hydra: is skipped' equal $status 0
 check 'and mentioned once' equal "$(grep -c 'configures Hydra' "$S/out")" 1
+
+# --- keys without effect ---
+rm -r conf
+mv "$S/conf.kept" conf
+configure model.dtype=fp32 dataset.size=small
+check 'a key that no stage reads' said 'warning: no stage reads model.dtype: it changes what reports print, and no result'
+check 'and no other' equal "$(grep -c warning: "$S/out")" 1
+# Everything else that can be set is read, by a rule or on the way to one.
+for key in model.path dataset.root dataset.calib_seq_len dataset.size autoquant.method autoquant.batch_size \
+	autoquant.score_size autoquant.device autoquant.cost autoquant.effective_bits quant_pair.weight runner.report_only \
+	extract.materialize; do
+	configure --package "$key"
+	configure --dry-run "$key=$(tail -n 1 "$S/out")"
+	check "$key is read" equal "$(grep -c 'no stage reads' "$S/out")" 0
+done
 
 # --- completion ---
 completes() {
