@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Long enough for a path, a list of valid words and two levels of context; longer text is cut. */
-enum { MESSAGE_MAX = 8192 };
+/* Long enough for twenty problems of a config, each with its line and a list of valid words; longer text is cut. */
+enum { MESSAGE_MAX = 16384 };
 
 static _Thread_local char message[MESSAGE_MAX];
 static const char *program = "quantgrid";

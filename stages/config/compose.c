@@ -7,6 +7,7 @@
 #include "common/memory.h"
 #include "config/defaults.h"
 #include "config/merged.h"
+#include "config/problems.h"
 #include "config/suggest.h"
 
 /* --- overrides of values --- */
@@ -209,22 +210,32 @@ static int apply(struct composer *composer, struct node *root, const struct over
 	return o->type == OVERRIDE_CHANGE ? change(&t) : add(&t);
 }
 
-int compose(struct composer *composer, const char *config, const struct override *overrides, size_t count,
-	struct composition *c)
+int compose_noting(struct composer *composer, const char *config, const struct override *overrides, size_t count,
+	struct composition *c, struct problems *problems)
 {
 	const struct merged *m = merged_find(composer, config, overrides, count);
 	*c = (struct composition){0};
-	if (!m)
+	if (!m) {
+		problems_add(problems, NULL);
 		return -1;
-	*c = (struct composition){.root = node_hold(m->root), .choices = m->choices, .choice_count = m->choice_count,
-		.files = m->files, .file_count = m->file_count};
-	for (size_t i = 0; i < count; i++) {
-		if (!defaults_is_choice(composer, &overrides[i]) && apply(composer, node_own(&c->root), &overrides[i])) {
-			composition_release(c);
-			return -1;
-		}
 	}
+	*c = (struct composition){.root = node_hold(m->root), .choices = m->choices, .choice_count = m->choice_count,
+		.files = m->files, .file_count = m->file_count, .declared = m->root};
+	for (size_t i = 0; i < count; i++)
+		if (!defaults_is_choice(composer, &overrides[i]) && apply(composer, node_own(&c->root), &overrides[i]))
+			problems_add(problems, NULL);
 	return 0;
+}
+
+int compose(struct composer *composer, const char *config, const struct override *overrides, size_t count,
+	struct composition *c)
+{
+	struct problems problems = {0};
+	compose_noting(composer, config, overrides, count, c, &problems);
+	int bad = problems_report(&problems, 0);
+	if (bad)
+		composition_release(c);
+	return bad;
 }
 
 void composition_release(struct composition *c)

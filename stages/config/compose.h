@@ -8,7 +8,8 @@
  *
  * Defaults lists may nest 32 deep, have 10,000 items in all, and merge 16 MiB of files, each counted as often as it is
  * merged. A composer keeps the files it has read and what each choice of options came to, so that composing thousands of
- * cells reads and merges each once. Differences from Hydra are listed in deviations.md.
+ * cells reads and merges each once. All errors of the files and overrides of a composition are told at once, up to 20
+ * (problems.h). Differences from Hydra are listed in deviations.md.
  */
 #ifndef QG_CONFIG_COMPOSE_H
 #define QG_CONFIG_COMPOSE_H
@@ -28,6 +29,7 @@ struct choice {
 struct composed_file {
 	const char *path;               /* "conf/quant_pair/wfp8_afp8.yaml"; borrowed from the composer */
 	const struct source *source;    /* borrowed from the composer */
+	char *package;                  /* dotted; "" is the root */
 	struct origin from;             /* the defaults list or override that named it; no source for the first file */
 };
 
@@ -37,6 +39,7 @@ struct composition {
 	size_t choice_count;
 	const struct composed_file *files; /* in order of merging; borrowed from the composer */
 	size_t file_count;
+	const struct node *declared;    /* as the files have it, before overrides of values; borrowed from the composer */
 };
 
 struct composer *composer_new(const char *conf_dir);
@@ -46,6 +49,12 @@ void composer_free(struct composer *composer);
 int compose(struct composer *composer, const char *config, const struct override *overrides, size_t count,
 	struct composition *c);
 void composition_release(struct composition *c);
+
+/* The same for who looks on: what is wrong with overrides is noted, and they are left out. -1 when there is nothing to
+ * look at; then that is noted, too. */
+struct problems;
+int compose_noting(struct composer *composer, const char *config, const struct override *overrides, size_t count,
+	struct composition *c, struct problems *problems);
 
 /* The chosen option of a group; NULL when there is none. */
 const char *composition_choice(const struct composition *c, const char *group);

@@ -75,15 +75,33 @@ void composer_free(struct composer *composer)
 	free(composer);
 }
 
+/* Once: a file with an error is read again for each cell that needs it. */
 static void note(struct composer *c, const struct origin *at, const char *text)
 {
 	struct strbuf b;
+	size_t i = 0;
 	strbuf_init(&b);
 	origin_describe(&b, at);
 	strbuf_addf(&b, ": %s", text);
+	while (i < c->note_count && strcmp(c->notes[i], b.s))
+		i++;
+	if (i < c->note_count) {
+		strbuf_release(&b);
+		return;
+	}
 	MEM_GROW(c->notes, c->note_count, c->note_capacity);
 	c->notes[c->note_count++] = strbuf_take(&b);
 	strbuf_release(&b);
+}
+
+/* Of the first place alone: trees made for Hydra are full of them. */
+static void note_hydra(struct composer *c, const struct origin *at, const char *what)
+{
+	char *text = mem_printf("%s configures Hydra, which is not used here: skipped (and so everywhere else)", what);
+	if (!c->hydra_noted)
+		note(c, at, text);
+	c->hydra_noted = 1;
+	free(text);
 }
 
 /* --- items of defaults lists --- */
@@ -206,7 +224,7 @@ static int read_items(struct composer *c, struct config_file *f, const struct no
 			return -1;
 		if (!is_hydra(item))
 			continue;
-		note(c, &item->at, "this item configures Hydra, which is not used here: skipped");
+		note_hydra(c, &item->at, "this item");
 		default_item_release(item);
 		*item = (struct default_item){0};
 		f->item_count--;
@@ -246,7 +264,7 @@ static int split(struct composer *c, struct config_file *f)
 		return origin_fail(&root->at, "expected a mapping (key: value), found %s", node_kind_name(root->kind));
 	size_t hydra = node_find(root, "hydra", 0);
 	if (hydra < root->count) {
-		note(c, &root->keys[hydra].at, "the hydra: block configures Hydra, which is not used here: skipped");
+		note_hydra(c, &root->keys[hydra].at, "the hydra: block");
 		node_remove(root, hydra);
 	}
 	note_traps(c, root);

@@ -47,6 +47,7 @@ struct composer {
 	size_t folder_count, folder_capacity;
 	char **notes;
 	size_t note_count, note_capacity;
+	int hydra_noted;
 	struct merged **merged;     /* of each choice of options so far (merged.h) */
 	size_t merged_count, merged_capacity;
 	struct hash_map merged_index;

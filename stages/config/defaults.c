@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "config/problems.h"
 #include "config/suggest.h"
 
 enum { DEPTH_MAX = 32, ELEMENTS_MAX = 10000 };
@@ -64,7 +65,8 @@ struct walk {
 	size_t known_count, known_capacity;
 	char **texts;
 	size_t text_count, text_capacity;
-	int depth;
+	int depth, endless;
+	struct problems problems;
 };
 
 /* Gives the text to the walk, which frees it at the end. */
@@ -244,12 +246,41 @@ static int take_command(struct walk *w, const struct override *o, struct default
 
 /* --- expansion --- */
 
+/* Goes on behind an item that failed, to tell of the others as well: 0, or -1 when that is no use. */
+static int note_problem(struct walk *w)
+{
+	return w->endless || !problems_add(&w->problems, NULL) ? -1 : 0;
+}
+
+static int add_asker(const struct element *e)
+{
+	struct strbuf from;
+	if (!e->at.source)
+		return -1;
+	strbuf_init(&from);
+	origin_describe(&from, &e->at);
+	char *message = mem_strdup(error_text());
+	fail("%s\n    composed from: %s", message, from.s);
+	free(message);
+	strbuf_release(&from);
+	return -1;
+}
+
+static int endless(struct walk *w, const struct element *e)
+{
+	w->endless = 1;
+	return origin_fail(&e->at, "defaults lists nest too deeply: does '%s' include itself?", config_path(w, e));
+}
+
 static int not_found(struct walk *w, const struct element *e)
 {
 	struct strbuf b;
 	const char *path = config_path(w, e), *const *options;
 	strbuf_init(&b);
-	strbuf_addf(&b, "there is no %s/%s.yaml", w->composer->dir, path);
+	if (!*e->name)
+		strbuf_addf(&b, "no option is named for '%s'", group_path(w, e));
+	else
+		strbuf_addf(&b, "there is no %s/%s.yaml", w->composer->dir, path);
 	size_t count = composer_options(w->composer, group_path(w, e), &options);
 	suggest_word(&b, e->name, options, count);
 	if (count && *group_path(w, e)) {
@@ -441,7 +472,7 @@ static int expand_list(struct walk *w, struct element *e, int interpolated)
 	if (take_overrides(w, e, interpolated))
 		return -1;
 	for (size_t i = 0; !e->parent && i < w->appended_count; i++)
-		if (expand_item(w, e, w->appended[w->appended_count - 1 - i]))
+		if (expand_item(w, e, w->appended[w->appended_count - 1 - i]) && note_problem(w))
 			return -1;
 	for (size_t i = 0; i < f->item_count; i++) {
 		has_self |= f->items[i].self;
@@ -454,10 +485,11 @@ static int expand_list(struct walk *w, struct element *e, int interpolated)
 		const struct default_item *item = &f->items[i];
 		if (item->self)
 			add_child(e, e);
-		else if (!item->override && expand_item(w, e, item))
+		else if (!item->override && expand_item(w, e, item) && note_problem(w))
 			return -1;
 	}
-	for (size_t i = 0; i < e->child_count; i++) {
+	/* Names may be those of what failed. */
+	for (size_t i = 0; i < e->child_count && !w->problems.count; i++) {
 		struct element *child = e->children[i];
 		if (child == e || !child->name || !strstr(child->name, "${"))
 			continue;
@@ -471,14 +503,14 @@ static int expand_list(struct walk *w, struct element *e, int interpolated)
 static int expand(struct walk *w, struct element *e, int interpolated)
 {
 	if (w->depth >= DEPTH_MAX || w->element_count > ELEMENTS_MAX)
-		return origin_fail(&e->at, "defaults lists nest too deeply: does '%s' include itself?", config_path(w, e));
+		return endless(w, e);
 	if (e->name && strcmp(e->name, "???")) {
 		e->file = conf_dir_file(w->composer, config_path(w, e));
 		if (!e->file) {
-			/* Errors in the file speak for themselves; a name that is none needs its place. */
+			/* A name that is none needs its place; errors in a file have theirs, and who asked for it. */
 			if (strstr(error_text(), "not the name of"))
 				return origin_fail(&e->at, "%s", keep(w, mem_strdup(error_text())));
-			return -1;
+			return add_asker(e);
 		}
 	}
 	if (is_deleted(w, e)) {
@@ -602,12 +634,14 @@ int defaults_expand(struct defaults *d, struct composer *composer, const char *c
 	w.appended = mem_zeroed(count, sizeof *w.appended);
 	for (size_t i = 0; i < count && !bad; i++) {
 		assert(overrides[i].sweep == SWEEP_NONE);
-		if (defaults_is_choice(composer, &overrides[i]))
-			bad = take_command(&w, &overrides[i], &w.command_items[i]);
+		if (defaults_is_choice(composer, &overrides[i]) && take_command(&w, &overrides[i], &w.command_items[i]))
+			bad = note_problem(&w);
 	}
 	struct element *root = element_new(&w, NULL, NULL);
 	set_config_path(&w, root, config);
-	bad = bad || expand(&w, root, 0) || check_used(&w);
+	if (bad || expand(&w, root, 0) || (!w.problems.count && check_used(&w)))
+		problems_add(&w.problems, NULL);
+	bad = problems_report(&w.problems, 0);
 	if (!bad)
 		flatten(d, &w, root);
 	walk_release(&w, count);

@@ -5,6 +5,7 @@
 
 #include "common/memory.h"
 #include "config/defaults.h"
+#include "config/problems.h"
 
 /* Of all files merged, each as often as it is: one large file at a thousand packages is none that anybody wants. */
 enum { MERGED_BYTES_MAX = 16 << 20 };
@@ -29,6 +30,7 @@ static struct node *package_dict(struct node *root, const char *package, const s
 
 static int merge_files(struct merged *m, const struct defaults *d)
 {
+	struct problems problems = {0};
 	size_t merged = 0;
 	m->files = mem_zeroed(d->file_count, sizeof *m->files);
 	for (size_t i = 0; i < d->file_count; i++) {
@@ -36,13 +38,19 @@ static int merge_files(struct merged *m, const struct defaults *d)
 		const struct node *content = f->file->yaml.root;
 		merged += f->file->yaml.source->length;
 		if (merged > MERGED_BYTES_MAX)
-			return origin_fail(&f->from, "the files of the defaults lists have more than %d bytes", MERGED_BYTES_MAX);
+			break;
 		if (node_merge(package_dict(m->root, f->package, &content->at), content))
-			return -1;
-		m->files[m->file_count++] = (struct composed_file){f->file->path, f->file->yaml.source, f->from};
+			problems_add(&problems, NULL);
+		m->files[m->file_count++] = (struct composed_file){f->file->path, f->file->yaml.source,
+			mem_strdup(f->package), f->from};
 		source_hold(f->from.source);
 	}
-	return 0;
+	if (merged > MERGED_BYTES_MAX) {
+		origin_fail(&d->files[m->file_count].from, "the files of the defaults lists have more than %d bytes",
+			MERGED_BYTES_MAX);
+		problems_add(&problems, NULL);
+	}
+	return problems_report(&problems, 0);
 }
 
 void merged_free(struct merged *m)
@@ -52,8 +60,10 @@ void merged_free(struct merged *m)
 		free(m->choices[i].group);
 		free(m->choices[i].option);
 	}
-	for (size_t i = 0; i < m->file_count; i++)
+	for (size_t i = 0; i < m->file_count; i++) {
 		source_release(m->files[i].from.source);
+		free(m->files[i].package);
+	}
 	free(m->choices);
 	free(m->files);
 	free(m);

@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "common/spell.h"
+#include "config/problems.h"
 #include "config/suggest.h"
 #include "config/value.h"
 
@@ -35,6 +36,7 @@ struct resolver {
 	size_t active_count;
 	size_t nested;                          /* interpolations under way, those of one text inside another included */
 	size_t nodes, bytes;                    /* made so far, bytes of text: references to references must not explode */
+	struct problems problems;               /* of sections, one each */
 	int sharing;                            /* what holds no interpolation is held, not copied */
 };
 
@@ -537,6 +539,15 @@ static int has_interpolation(const struct node *n, size_t *nodes)
 	return 0;
 }
 
+/* Behind a section that failed the others are looked at as well, unless a limit was met. */
+static int go_on(struct resolver *r, const struct site *s)
+{
+	if (s->frame || r->nodes > NODES_MAX || r->bytes > BYTES_MAX)
+		return 0;
+	r->active_count = r->nested = 0;
+	return problems_add(&r->problems, NULL);
+}
+
 static struct node *resolve_value(struct resolver *r, const struct site *s)
 {
 	const struct node *n = s->node;
@@ -561,6 +572,8 @@ static struct node *resolve_value(struct resolver *r, const struct site *s)
 		struct site child = {n->items[i], &f, n->kind == NODE_DICT ? n->keys[i].text : index};
 		size_t key_bytes = n->kind == NODE_DICT ? strlen(n->keys[i].text) : 0;
 		struct node *value = count_bytes(r, s, key_bytes) ? NULL : resolve_value(r, &child);
+		if (!value && go_on(r, s))
+			continue;
 		if (!value) {
 			node_free(copy);
 			return NULL;
@@ -578,7 +591,13 @@ static struct node *resolve_root(const struct node *root, const struct choice *c
 	struct frame f = {NULL, root, ""};
 	struct resolver r = {.root = &f, .choices = choices, .choice_count = count, .sharing = sharing};
 	struct site s = {root, NULL, ""};
-	return resolve_value(&r, &s);
+	struct node *resolved = resolve_value(&r, &s);
+	if (!resolved)
+		problems_add(&r.problems, NULL);
+	if (!problems_report(&r.problems, 0))
+		return resolved;
+	node_free(resolved);
+	return NULL;
 }
 
 struct node *resolve(const struct node *root, const struct choice *choices, size_t count)

@@ -4,7 +4,7 @@
  * A whole value keeps its type, inside text values print as Python prints them. \${ is a literal ${. Cycles, missing
  * keys, "???" targets, now: and hydra:job.num fail with the full key and the place; so do more than 64 values that lead
  * to one another, 256 interpolations inside one another, 200,000 values or 16 MiB of text made: references to references
- * grow fast.
+ * grow fast. What fails in several sections is told of together (problems.h).
  */
 #ifndef QG_CONFIG_RESOLVE_H
 #define QG_CONFIG_RESOLVE_H

@@ -106,6 +106,7 @@ enum { RULES = sizeof rules / sizeof *rules, PROBLEMS_MAX = 20, PARTS_MAX = 64, 
 struct problem {
 	size_t file;               /* its place among the composed files; those of overrides come last */
 	struct origin at;          /* borrowed */
+	struct origin declared;    /* where a file has the value that an override replaced; borrowed */
 	char *text;
 	size_t order;
 };
@@ -129,6 +130,20 @@ static size_t file_index(const struct checker *c, const struct source *source)
 	return i;
 }
 
+/* Where a file has what an override set; no source when none has. */
+static struct origin declared(const struct checker *c, const struct origin *at)
+{
+	const struct node *n = NULL;
+	struct strbuf path;
+	strbuf_init(&path);
+	for (size_t i = 0; i < c->depth; i++)
+		strbuf_addf(&path, "%s%s", i ? "." : "", c->parts[i]);
+	if (c->composition && c->composition->declared && c->depth && at->source && at->source->kind == SOURCE_OVERRIDE)
+		n = node_at(c->composition->declared, path.s);
+	strbuf_release(&path);
+	return n && n->at.source && n->at.source->kind == SOURCE_FILE ? n->at : (struct origin){0};
+}
+
 static void add_problem(struct checker *c, const struct origin *at, char *text)
 {
 	c->problem_total++;
@@ -136,7 +151,8 @@ static void add_problem(struct checker *c, const struct origin *at, char *text)
 		free(text);
 		return;
 	}
-	c->problems[c->problem_count] = (struct problem){file_index(c, at->source), *at, text, c->problem_count};
+	c->problems[c->problem_count] = (struct problem){file_index(c, at->source), *at, declared(c, at), text,
+		c->problem_count};
 	c->problem_count++;
 }
 
@@ -168,6 +184,11 @@ static void describe(struct strbuf *to, const struct checker *c, const struct pr
 	}
 	strbuf_addf(to, "%s\n", p->text);
 	origin_quote(to, &p->at);
+	if (p->declared.source) {
+		strbuf_adds(to, "    declared in ");
+		origin_describe(to, &p->declared);
+		strbuf_addc(to, '\n');
+	}
 	if (!c->composition || p->file == c->composition->file_count)
 		return;
 	const struct origin *from = &c->composition->files[p->file].from;
@@ -488,4 +509,19 @@ int schema_check(struct node *config, const struct composition *c)
 	check_required(&checker);
 	check_size(&checker);
 	return report(&checker);
+}
+
+const char *schema_key(size_t index)
+{
+	return index < RULES ? rules[index].path : NULL;
+}
+
+const char *schema_words(const char *path)
+{
+	size_t i = 0;
+	while (i < RULES && strcmp(rules[i].path, path))
+		i++;
+	if (i == RULES)
+		return NULL;
+	return rules[i].type == TYPE_BOOL ? "true|false" : rules[i].words;
 }

@@ -13,4 +13,9 @@
  * which. -1 after fail() with all that was found, one a paragraph. */
 int schema_check(struct node *config, const struct composition *c);
 
+/* For completion: the path of a key that may be set, NULL behind the last; and the words it may have, "a|b|c", NULL
+ * when they are no short list. Static. */
+const char *schema_key(size_t index);
+const char *schema_words(const char *path);
+
 #endif

@@ -6,9 +6,39 @@
 #include "common/memory.h"
 #include "common/spell.h"
 
+static size_t part_length(const char *text)
+{
+	return strcspn(text, "._/");
+}
+
+/* Whether each part of a is one of b, and they are as many: "size.dataset" is "dataset.size". */
+static int same_parts(const char *a, const char *b)
+{
+	if (strlen(a) != strlen(b) || !a[part_length(a)])
+		return 0;
+	for (const char *p = a; p; p = p[part_length(p)] ? p + part_length(p) + 1 : NULL) {
+		const char *q = b;
+		while (q && (part_length(q) != part_length(p) || memcmp(p, q, part_length(p))))
+			q = q[part_length(q)] ? q + part_length(q) + 1 : NULL;
+		if (!q)
+			return 0;
+	}
+	return 1;
+}
+
+static const char *transposed(const char *word, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (same_parts(word, words[i]))
+			return words[i];
+	return NULL;
+}
+
 void suggest_word(struct strbuf *to, const char *word, const char *const *words, size_t count)
 {
 	const char *near = spell_nearest(word, words, count);
+	if (!near)
+		near = transposed(word, words, count);
 	if (near)
 		strbuf_addf(to, "; did you mean '%s'?", near);
 }
@@ -40,6 +70,8 @@ static const char *nearest_leaf(const char *wrong, const char *const *paths, siz
 void suggest_path(struct strbuf *to, const char *wrong, const char *const *paths, size_t count)
 {
 	const char *near = spell_nearest(wrong, paths, count);
+	if (!near)
+		near = transposed(wrong, paths, count);
 	if (!near)
 		near = nearest_leaf(wrong, paths, count);
 	if (near)

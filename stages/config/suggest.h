@@ -6,7 +6,8 @@
 
 #include "config/node.h"
 
-/* Appends "; did you mean 'WORD'?" when one is near, else nothing. */
+/* Appends "; did you mean 'WORD'?" when one is near, or is the same with its parts (at . _ /) in another order; else
+ * nothing. */
 void suggest_word(struct strbuf *to, const char *word, const char *const *words, size_t count);
 
 /* As suggest_word for a dotted path that is not among paths: one near as a whole, or one whose last part is the wrong

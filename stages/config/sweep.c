@@ -8,13 +8,15 @@
 #include "common/memory.h"
 #include "config/axes.h"
 #include "config/formats.h"
+#include "config/problems.h"
 #include "config/resolve.h"
+#include "config/schema.h"
 #include "config/suggest.h"
 #include "config/sweep_file.h"
 
 #define DEFAULT_PRESET "qwen3_lm_sensitivity"
 
-enum { CELLS_MAX = 100000 };
+enum { CELLS_MAX = 100000, FAILURES_MAX = 1000 };
 
 struct sweep {
 	struct grid *grid;
@@ -23,6 +25,8 @@ struct sweep {
 	struct sweep_file file;
 	struct override_list defaults, command;  /* command: what is no axis */
 	struct axes axes;
+	struct problems problems;      /* of all cells so far */
+	size_t tries, failures;        /* cells composed, and those that failed */
 	int replaced;                  /* the command line took the place of something in the file */
 	size_t *excluded;              /* cells that each exclude took */
 	size_t cell_capacity;
@@ -85,29 +89,30 @@ static void add_name(struct grid *g, const struct override *o)
 
 static int parse_list(struct override_list *list, const char *const *texts, size_t count)
 {
+	struct problems problems = {0};
 	struct override o;
 	for (size_t i = 0; i < count; i++) {
 		if (override_parse(&o, texts[i]))
-			return -1;
-		override_list_add(list, &o);
+			problems_add(&problems, NULL);
+		else
+			override_list_add(list, &o);
 	}
-	return 0;
+	return problems_report(&problems, 0);
 }
 
 static int take_commands(struct sweep *s, const struct grid_request *request)
 {
 	struct override_list all = {0};
-	int bad = parse_list(&all, request->overrides, request->override_count);
+	struct problems problems = {0};
+	if (parse_list(&all, request->overrides, request->override_count))
+		problems_add(&problems, NULL);
 	for (size_t i = 0; i < all.count; i++) {
-		if (bad) {
-			override_release(&all.items[i]);
-			continue;
-		}
 		add_name(s->grid, &all.items[i]);
-		bad = take_command(s, &all.items[i]);
+		if (take_command(s, &all.items[i]))
+			problems_add(&problems, NULL);
 	}
 	free(all.items);
-	return bad;
+	return problems_report(&problems, 0);
 }
 
 static int take_file(struct sweep *s)
@@ -248,8 +253,11 @@ static void add_cell(struct sweep *s, const struct recipe *r, struct node *confi
 	struct grid *g = s->grid;
 	MEM_GROW(g->cells, g->cell_count, s->cell_capacity);
 	struct grid_cell *cell = &g->cells[g->cell_count];
+	if (!g->cell_count)
+		g->composed = node_hold(c->root);
 	*cell = (struct grid_cell){.config = config, .swept_count = r->swept, .choices = c->choices,
-		.choice_count = c->choice_count, .overrides = all_texts(r->overrides, r->count)};
+		.choice_count = c->choice_count, .files = c->files, .file_count = c->file_count,
+		.overrides = all_texts(r->overrides, r->count)};
 	cell->swept = mem_zeroed(r->swept, sizeof *cell->swept);
 	for (size_t i = 0; i < r->swept; i++) {
 		char *key = override_full_key(&r->overrides[r->from + i]);
@@ -260,6 +268,18 @@ static void add_cell(struct sweep *s, const struct recipe *r, struct node *confi
 	s->hashes[g->cell_count++] = hash;
 }
 
+/* Some overrides are wrong; what else is? Takes over config (NULL: could not be resolved) and c. */
+static int note_rest(struct problems *problems, struct node *config, struct composition *c)
+{
+	struct node *copy = config ? node_copy(config) : NULL; /* checking changes it */
+	if (!copy || schema_check(copy, c))
+		problems_add(problems, NULL);
+	node_free(copy);
+	node_free(config);
+	composition_release(c);
+	return problems_report(problems, 0);
+}
+
 /* Composes one cell and adds it unless it is excluded. */
 static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 {
@@ -268,9 +288,13 @@ static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 	struct hash128 hash;
 	size_t pair_count = 0;
 	int excluded = 0;
-	if (compose(s->composer, s->config, r->overrides, r->count, &c))
-		return -1;
+	struct problems problems = {0};
+	s->tries++;
+	if (compose_noting(s->composer, s->config, r->overrides, r->count, &c, &problems))
+		return problems_report(&problems, 0);
 	struct node *config = resolve_sharing(c.root, c.choices, c.choice_count);
+	if (problems.count)
+		return note_rest(&problems, config, &c);
 	int bad = config ? 0 : -1;
 	if (!bad && may_exclude) {
 		excluded = is_excluded(s, config, &c);
@@ -293,16 +317,30 @@ static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 	return bad ? -1 : 0;
 }
 
-/* Says which of several cells the message is about. */
-static int in_cell(const struct sweep *s, const struct recipe *r)
+/* Whether an axis was made by commas alone on the command line: perhaps they were not meant so. */
+static int has_comma_list(const struct recipe *r)
 {
-	if (r->swept && (s->axes.count || s->file.include_count)) {
-		char *text = all_texts(r->overrides + r->from, r->swept), *message = mem_strdup(error_text());
-		fail("%s\n    in cell %s", message, text);
-		free(text);
-		free(message);
+	for (size_t i = 0; i < r->swept; i++) {
+		const struct source *source = r->overrides[r->from + i].at.source;
+		if (source && source->kind == SOURCE_OVERRIDE && strchr(source->text, ',') && !strchr(source->text, '('))
+			return 1;
 	}
-	return -1;
+	return 0;
+}
+
+/* Keeps what is wrong with a cell, and which of several it is. Returns whether to look for more in others. */
+static int note_failure(struct sweep *s, const struct recipe *r)
+{
+	char *where = NULL;
+	if (r->swept && (s->axes.count || s->file.include_count)) {
+		char *text = all_texts(r->overrides + r->from, r->swept);
+		where = mem_printf("in cell %s%s", text, has_comma_list(r)
+			? " (a,b makes a grid axis; quote a comma that belongs to a value)" : "");
+		free(text);
+	}
+	int room = problems_add(&s->problems, where);
+	free(where);
+	return room && ++s->failures < FAILURES_MAX;
 }
 
 static size_t append(struct override *to, size_t at, const struct override_list *from)
@@ -323,13 +361,13 @@ static int make_product(struct sweep *s)
 	append(overrides, append(overrides, 0, &s->defaults), &s->file.fixed);
 	append(overrides, fixed + s->axes.count, &s->command);
 	struct recipe r = {overrides, count, fixed, s->axes.count};
-	int bad = 0;
-	for (size_t n = 0; n < total && !bad; n++) {
+	int going = 1;
+	for (size_t n = 0; n < total && going; n++) {
 		axes_pick(&s->axes, n, overrides + fixed);
-		bad = make_cell(s, &r, 1) ? in_cell(s, &r) : 0;
+		going = !make_cell(s, &r, 1) || note_failure(s, &r);
 	}
 	free(overrides);
-	return bad;
+	return 0;
 }
 
 /* Whether the command line leaves an include in: it sets none of its keys to something else. */
@@ -353,7 +391,7 @@ static int include_stays(struct sweep *s, const struct override_list *include)
 	return 1;
 }
 
-static int make_includes(struct sweep *s)
+static void make_includes(struct sweep *s)
 {
 	for (size_t i = 0; i < s->file.include_count; i++) {
 		const struct override_list *include = &s->file.includes[i];
@@ -364,12 +402,10 @@ static int make_includes(struct sweep *s)
 		append(overrides, append(overrides, 0, &s->defaults), &s->file.fixed);
 		append(overrides, append(overrides, fixed, &s->command), include);
 		struct recipe r = {overrides, count, fixed + s->command.count, include->count};
-		int bad = make_cell(s, &r, 0) ? in_cell(s, &r) : 0;
+		if (make_cell(s, &r, 0))
+			note_failure(s, &r);
 		free(overrides);
-		if (bad)
-			return -1;
 	}
-	return 0;
 }
 
 /* --- checks of the whole --- */
@@ -443,7 +479,10 @@ static int load(struct sweep *s, const struct grid_request *request)
 		return -1;
 	for (size_t i = 0; i < s->axes.count; i++)
 		grid_key(g, s->axes.items[i].key);
-	if (make_product(s) || check_excludes(s) || make_includes(s))
+	if (make_product(s))
+		return -1;
+	make_includes(s);
+	if (problems_report(&s->problems, s->tries) || check_excludes(s))
 		return -1;
 	return g->cell_count ? check_duplicates(s) : fail("the grid has no cells: exclude took all");
 }
@@ -470,6 +509,7 @@ void grid_release(struct grid *grid)
 	free(grid->cells);
 	free(grid->keys);
 	free(grid->named);
+	node_free(grid->composed);
 	sections_release(&grid->sections);
 	free(grid->name);
 	free(grid->preset);

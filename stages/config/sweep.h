@@ -45,6 +45,8 @@ struct grid_cell {
 	size_t swept_count;
 	const struct choice *choices;   /* borrowed from the composer */
 	size_t choice_count;
+	const struct composed_file *files; /* borrowed from the composer, in order of merging */
+	size_t file_count;
 	char *overrides;                /* all in effect, separated by spaces: to compose this cell alone */
 };
 
@@ -53,6 +55,7 @@ struct grid {
 	char *preset;
 	struct grid_cell *cells;
 	size_t cell_count;
+	struct node *composed;          /* the first cell's config before interpolations are replaced */
 	struct sections sections;
 	char **keys;                    /* swept keys, in axis order */
 	size_t key_count;
@@ -60,7 +63,8 @@ struct grid {
 	size_t named_count;
 };
 
-/* Composes, resolves and checks every cell. The composer must outlive the grid. */
+/* Composes, resolves and checks every cell; what is wrong with one does not hide what is wrong with the others. The
+ * composer must outlive the grid. */
 int grid_load(struct grid *grid, struct composer *composer, const struct grid_request *request);
 void grid_release(struct grid *grid);
 

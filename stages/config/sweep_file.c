@@ -11,6 +11,24 @@
 enum { ENTRIES_MAX = 10000 };
 
 /* "key: value" of the file as an override. Texts are in the grammar of overrides, other values stand for themselves. */
+/* The command line reads 012, 1:30 and yes as texts, YAML as 10, 90 and true. Here, where the grammar is that of the
+ * command line, nobody can know which was meant. */
+static int check_traps(const struct node *n)
+{
+	if (n->trap) {
+		struct strbuf b;
+		strbuf_init(&b);
+		node_to_flow(&b, n);
+		origin_fail(&n->at, "YAML reads this as %s; write that, or quote it for what it says", b.s);
+		strbuf_release(&b);
+		return -1;
+	}
+	for (size_t i = 0; i < n->count; i++)
+		if (check_traps(n->items[i]))
+			return -1;
+	return 0;
+}
+
 static int add_pair(struct override_list *list, const struct node_key *key, const struct node *value)
 {
 	struct override o;
@@ -20,7 +38,7 @@ static int add_pair(struct override_list *list, const struct node_key *key, cons
 		strbuf_adds(&b, value->text);
 	else
 		node_to_flow(&b, value);
-	int bad = override_parse_pair(&o, key->text, &key->at, b.s, &value->at);
+	int bad = check_traps(value) || override_parse_pair(&o, key->text, &key->at, b.s, &value->at) ? -1 : 0;
 	strbuf_release(&b);
 	if (!bad)
 		override_list_add(list, &o);

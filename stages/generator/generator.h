@@ -4,8 +4,8 @@
  *     generator_plan()    the jobs they need                            (grid_plan.c)
  *     generator_write()   lists of jobs, build/grid.json, Ninja files   (grid_files.c, published.c)
  *
- * and for who looks: summary.h. Functions return -1 after fail(). There is one generator in a process, and what it holds
- * goes with the process: ten thousand cells take a tenth of the whole time to free.
+ * and for who looks: look.h, summary.h. Functions return -1 after fail(). There is one generator in a process, and what
+ * it holds goes with the process: ten thousand cells take a tenth of the whole time to free.
  */
 #ifndef QG_GENERATOR_GENERATOR_H
 #define QG_GENERATOR_GENERATOR_H

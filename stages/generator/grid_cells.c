@@ -25,7 +25,13 @@ static int no_grid_file(const char *path)
 		strbuf_addf(&list, "%s%s", i ? ", " : "", whole);
 	}
 	const char *near = spell_nearest(path, (const char *const *)names, count);
-	nearest = near ? mem_printf("; did you mean %s?", near) : mem_strdup("");
+	/* The name alone, as other tools take it. */
+	for (size_t i = 0; i < count && !near; i++) {
+		const char *name = names[i] + sizeof folder;
+		if (!strcmp(name, path) || (!strncmp(name, path, strlen(path)) && !strcmp(name + strlen(path), ".yaml")))
+			near = names[i];
+	}
+	nearest = near ? mem_printf("; did you mean %s?", near) : mem_strdup(".");
 	fail("--grid %s: no such file%s There are: %s", path, nearest, list.s);
 	for (size_t i = 0; i < count; i++)
 		free(names[i]);

@@ -79,6 +79,11 @@ static int read_from(const char *path, const char *key, const char *name, cJSON 
 	return found;
 }
 
+int job_list_find(const char *list_path, const char *key, cJSON **job)
+{
+	return file_exists(list_path) ? read_from(list_path, key, list_path, job) : 0;
+}
+
 cJSON *job_list_read(const char *name)
 {
 	const char *colon = strrchr(name, ':');

@@ -15,6 +15,10 @@ enum { JOB_KEY_SHORT = 16 };
 /* The job of that name, parsed; name may also be a file that holds one job alone. NULL after fail(). */
 cJSON *job_list_read(const char *name);
 
+/* The job of that list alone whose key begins so (JOB_KEY_SHORT digits): 1 and the job, 0 when it has none or there is
+ * no such list, -1 after fail(). */
+int job_list_find(const char *list_path, const char *key, cJSON **job);
+
 /* Where the list of a stage is, and where the one before it; the caller frees. */
 char *job_list_path(const char *build_dir, const char *stage);
 char *job_list_path_before(const char *list_path);

@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/spell.h"
+#include "config/problems.h"
 #include "config/yaml.h"
 
 static const char *const rule_keys[] = {
@@ -328,6 +329,7 @@ static int sort_rules(struct rules *rules)
 int rules_read(struct rules *rules, const char *dir)
 {
 	char **names;
+	struct problems problems = {0};
 	size_t count;
 	int bad = 0;
 	*rules = (struct rules){0};
@@ -339,12 +341,14 @@ int rules_read(struct rules *rules, const char *dir)
 		if (!bad && length > 5 && !strcmp(names[i] + length - 5, ".yaml")) {
 			if (rules->count == RULES_MAX)
 				bad = fail("%s: more than %d rules", dir, RULES_MAX);
-			else
-				bad = read_rule(&rules->rules[rules->count++], dir, names[i]);
+			else if (read_rule(&rules->rules[rules->count++], dir, names[i]))
+				problems_add(&problems, NULL);
 		}
 		free(names[i]);
 	}
 	free(names);
+	if (problems_report(&problems, 0))
+		bad = -1;
 	if (!bad && !rules->count)
 		bad = fail("%s: no rules there", dir);
 	if (!bad)

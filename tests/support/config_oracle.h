@@ -113,7 +113,7 @@ static inline void oracle_check_same(const struct node *found, const struct node
 	strbuf_release(&b);
 }
 
-/* A difference from Hydra, on purpose. what must stand in stages/config/deviations.md as well. */
+/* What we do with a line on purpose: other than Hydra (config_deviations.h), or the message where Hydra fails too. */
 struct oracle_deviation {
 	const char *what;      /* the override, YAML text, ... of the line */
 	const char *ours;      /* the value in the grammar of overrides, or "error: " and part of the message */
@@ -144,23 +144,6 @@ static inline void oracle_check_deviation(struct oracle_deviation *d, const stru
 		CHECK(!found && strstr(error_text(), d->ours + sizeof error - 1), "%s: found %s, deviation says %s", d->what,
 			found ? b.s : error_text(), d->ours);
 	strbuf_release(&b);
-}
-
-/* Every row was met, and is written down for people. */
-static inline void oracle_check_table(const struct oracle_deviation *table)
-{
-	char *text;
-	if (file_read("stages/config/deviations.md", 1 << 20, &text, NULL)) {
-		CHECK(0, "%s", error_text());
-		return;
-	}
-	for (; table->what; table++) {
-		CHECK(table->seen, "no line of the oracle is '%s'", table->what);
-		char line[200]; /* the first line of YAML texts */
-		snprintf(line, sizeof line, "`%.*s`", (int)strcspn(table->what, "\n"), table->what);
-		CHECK(strstr(text, line), "%s is not in stages/config/deviations.md", line);
-	}
-	free(text);
 }
 
 #endif

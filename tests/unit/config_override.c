@@ -2,13 +2,7 @@
 #include "check.h"
 #include "common/error.h"
 #include "config/override.h"
-#include "support/config_oracle.h"
-
-static struct oracle_deviation deviations[] = {
-	{"k=interval(0,1)", "error: interval() is not supported", 0},
-	{"k=tag(t,choice(a,b))", "error: tag() is not supported", 0},
-	{0}
-};
+#include "support/config_deviations.h"
 
 static void python(struct strbuf *to, const struct node *n)
 {
@@ -98,7 +92,7 @@ static void check_round_trip(const struct override *o, const char *text)
 static void replay(const struct node *line)
 {
 	const char *text = node_string(line, "override");
-	struct oracle_deviation *d = oracle_find(deviations, text);
+	struct oracle_deviation *d = deviation_find("parse", text);
 	struct override o;
 	int bad = override_parse(&o, text);
 	if (d)
@@ -118,7 +112,7 @@ static void replay(const struct node *line)
 static void test_oracle(void)
 {
 	CHECK(oracle_each("parse", replay) == 105, "the oracle has 105 lines of kind parse");
-	oracle_check_table(deviations);
+	deviations_check_seen("parse");
 }
 
 static void check_value(const char *text, const char *expected)

@@ -6,15 +6,8 @@
 #include "common/memory.h"
 #include "config/axes.h"
 #include "config/sweep.h"
-#include "support/config_oracle.h"
+#include "support/config_deviations.h"
 #include "support/scratch.h"
-
-static struct oracle_deviation deviations[] = {
-	{"quant_pair=glob(zz*)", "error: glob() takes none of the options of 'quant_pair': wfp4_afp16, wfp4_afp8, ", 0},
-	{"a=str(1,2)", "['1','2']", 0},
-	{"a=${b},${c}", "['${b}','${c}']", 0},
-	{0}
-};
 
 static struct composer *composer;
 
@@ -73,7 +66,7 @@ static void replay(const struct node *line)
 	const struct node *arguments = node_get(line, "args"), *jobs = node_get(line, "jobs");
 	struct axes axes = {0};
 	const char *what = arguments->items[0]->text;
-	struct oracle_deviation *d = arguments->count == 1 ? oracle_find(deviations, what) : NULL;
+	struct oracle_deviation *d = arguments->count == 1 ? deviation_find("sweep", what) : NULL;
 	int bad = expand(arguments, &axes);
 	if (d) {
 		struct node *values = bad ? NULL : values_of(&axes);
@@ -93,7 +86,7 @@ static void test_oracle(void)
 {
 	composer = composer_new("conf");
 	CHECK(oracle_each("sweep", replay) == 24, "the oracle has 24 lines of kind sweep");
-	oracle_check_table(deviations);
+	deviations_check_seen("sweep");
 	composer_free(composer);
 }
 
@@ -212,9 +205,31 @@ static void test_refusals(void)
 	check_refused("sweep:\n  dataset.size: []\n", NULL, "grid.yaml:2:17: sweep: no values");
 	check_refused(NULL, OVERRIDES("autoquant.score_size=range(1,100000)", "dataset.max_calib_samples=1,2"),
 		"the axes make more than 100000 cells");
+	check_refused("sweep:\n  autoquant.batch_size: 012\n", NULL, "grid.yaml:2:25: YAML reads this as 10; write that, or");
+	check_refused("sweep:\n  autoquant.batch_size: [8, 1:30]\n", NULL, "grid.yaml:2:29: YAML reads this as 90; write");
+	check_refused("fixed: {experiment: on}\n", NULL, "grid.yaml:1:21: YAML reads this as true; write that, or quote it");
+	/* Everything that is wrong is said, once; what is wrong everywhere without a cell's name. */
+	check_refused(NULL, OVERRIDES("k=[1", "dataset.size=small", "l={"), "override 'k=[1', column 5: ']' is missing\n"
+		"    k=[1\n        ^\noverride 'l={', column 4: ");
+	check_refused(NULL, OVERRIDES("dataset.size=small,mediun,lage", "dataset.calib_seq_len=x"),
+		"column 23: dataset.calib_seq_len: expected int from 2 to 1048576, found the string 'x'\n"
+		"    dataset.calib_seq_len=x\n                          ^\n    declared in conf/dataset/vlm_coco2017_captions.yaml:");
+	check_refused(NULL, OVERRIDES("dataset.size=small,mediun,lage", "dataset.calib_seq_len=x"),
+		"found 'lage'; did you mean 'large'?\n    dataset.size=small,mediun,lage\n                              ^\n"
+		"    in cell dataset.size=lage");
+	check_refused(NULL, OVERRIDES("quant_pai=x", "quant_pair=wfp8_afp9", "datset.size=small"),
+		"did you mean 'wfp8_afp8'?");
+	check_refused(NULL, OVERRIDES("dataset.siz=small", "modl=x", "autoquant.size=1"), "did you mean 'dataset.size'?");
+	check_refused(NULL, OVERRIDES("dataset.siz=small", "modl=x", "autoquant.size=1"), "\noverride 'modl=x', column 1: ");
+	check_refused(NULL, OVERRIDES("autoquant.batch_size=range(-30,0)"), "in cell autoquant.batch_size=-11\nthese are 20; there may be more");
 	/* An error in one of several cells says which. */
 	check_refused(NULL, OVERRIDES("dataset.size=small,mediun"), "did you mean 'medium'?\n    dataset.size=small,mediun\n"
-		"                       ^\n    in cell dataset.size=mediun");
+		"                       ^\n    in cell dataset.size=mediun (a,b makes a grid axis; quote a comma that belongs to a "
+		"value)");
+	check_refused(NULL, OVERRIDES("dataset.siz=small", "autoquant.batch_size=abc"), "\noverride 'autoquant.batch_size=abc', "
+		"column 22: autoquant.batch_size: expected int from 1 to 65536, found the string 'abc'");
+	check_refused(NULL, OVERRIDES("size.dataset=small"), "there is no key 'size.dataset'; did you mean 'dataset.size'?");
+	check_refused(NULL, OVERRIDES("pair_quant=wfp8_afp8"), "there is no key 'pair_quant'; did you mean 'quant_pair'?");
 }
 
 static void test_named(void)

@@ -4,13 +4,7 @@
 #include "common/memory.h"
 #include "config/resolve.h"
 #include "config/yaml.h"
-#include "support/config_oracle.h"
-
-static struct oracle_deviation deviations[] = {
-	{"a", "error: expected a mapping (key: value), found one string", 0},
-	{"a: ${oc.deprecated:b}\nb: 3", "error: unknown resolver 'oc.deprecated'", 0},
-	{0}
-};
+#include "support/config_deviations.h"
 
 static struct node *read_and_resolve(const char *text)
 {
@@ -26,7 +20,7 @@ static void replay(const struct node *line)
 {
 	const char *text = node_string(line, "text");
 	const struct node *expected = node_get(line, "ok");
-	struct oracle_deviation *d = oracle_find(deviations, text);
+	struct oracle_deviation *d = deviation_find("yaml", text);
 	struct node *found = read_and_resolve(text);
 	if (d)
 		oracle_check_deviation(d, found);
@@ -42,7 +36,7 @@ static void replay(const struct node *line)
 static void test_oracle(void)
 {
 	CHECK(oracle_each("yaml", replay) == 91, "the oracle has 91 lines of kind yaml");
-	oracle_check_table(deviations);
+	deviations_check_seen("yaml");
 }
 
 static void check_refused(const char *text, const char *expected)

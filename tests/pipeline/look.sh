@@ -1,0 +1,191 @@
+# What ./configure shows to who only looks: it is right, and writes no graph.
+. tests/pipeline/lib
+
+new_project look
+cell=qwen3_vl_demo.wfp8_afp8.default.small
+configure
+build
+cp build/cells.ninja "$S/cells.kept"
+
+# looks WORDS TEXT... -- ARGS...: ./configure ARGS succeeds, says every TEXT, and leaves the graph alone.
+looks() {
+	words=$1
+	shift
+	: >"$S/texts"
+	while [ "$1" != -- ]; do
+		printf '%s\n' "$1" >>"$S/texts"
+		shift
+	done
+	shift
+	configure "$@"
+	check "$words: status" equal $status 0
+	while IFS= read -r text; do
+		check "$words" said "$text"
+	done <"$S/texts"
+	check "$words: the graph is as it was" same_files build/cells.ninja "$S/cells.kept"
+}
+
+# refused WORDS TEXT... -- ARGS...: likewise, with status 2.
+refused() {
+	words=$1
+	shift
+	: >"$S/texts"
+	while [ "$1" != -- ]; do
+		printf '%s\n' "$1" >>"$S/texts"
+		shift
+	done
+	shift
+	configure "$@"
+	check "$words: status" equal $status 2
+	while IFS= read -r text; do
+		check "$words" said "$text"
+	done <"$S/texts"
+}
+
+looks 'groups' 'quant_pair         17 options' -- --list
+looks 'options' 'wint8_aint8_lm_only' -- --list quant_pair
+looks 'a group with its name behind =' 'w_group64' -- --list=quant_granularity
+mkdir -p conf/deep/NAME/arch
+echo 'x: 1' >conf/deep/NAME/arch/NAME.default.yaml
+looks 'groups in folders of folders' 'deep ' -- --list
+looks 'the next folder' 'deep/NAME/ 0 options' -- --list deep
+looks 'the last folder' 'NAME.default' -- --list deep/NAME/arch
+rm -r conf/deep
+refused 'an unknown group' "did you mean 'quant_pair'?" 'There are: autoquant, dataset' -- --list quant_pai
+
+looks 'the composed config' 'name: wint4_afp16' "captions_path: '\${dataset.root}/captions_\${dataset.size}.txt'" -- \
+	--cfg quant_pair=wint4_afp16
+looks 'as Hydra has it' 'name: wfp8_afp8' -- --cfg job
+looks 'the resolved config' 'captions_path: models/qwen3_vl_demo/captions/captions_medium.txt' -- \
+	--cfg --resolve dataset.size=medium
+looks 'a part' '# @package dataset' 'size: small' -- --package dataset
+check 'and no other' equal "$(grep -c quant_pair "$S/out")" 0
+refused 'an unknown part' "did you mean 'dataset'?" -- --package datset
+looks 'the files' 'conf/quant_pair/wint8_aint8.yaml' "override 'quant_pair=wint8_aint8', column 12" \
+	'conf/preset/qwen3_lm_sensitivity.yaml:8:5' 'nobody: stands in' -- --info defaults quant_pair=wint8_aint8
+refused 'another info' 'there is --info defaults' -- --info plugins
+
+looks 'two sets of overrides' 'quant_pair.weight                      fp8                                int8' \
+	'captions_large.txt' -- --diff quant_pair=wfp8_afp8 'quant_pair=wint8_aint8 dataset.size=large'
+check 'what is equal is left out' equal "$(grep -c calib_seq_len "$S/out")" 0
+looks 'two cells' 'dataset.size                           small                              medium' -- \
+	--diff $cell qwen3_vl_demo.wfp8_afp8.default.medium dataset.size=small,medium
+looks 'equal ones' 'no difference' -- --diff $cell quant_pair=wfp8_afp8
+refused 'an unknown cell' "did you mean '$cell'?" -- --diff $cell qwen3_vl_demo.wfp8_afp8.default.smal
+refused 'one cell' '--diff needs 2 values' -- --diff $cell
+
+looks 'nothing to do' 'in all                      7        7          0' "cached  $cell" -- --dry-run
+looks 'one stage on' 'score-layers                1        0          1' 'tokenize-calib              1        1          0' \
+	"to run  $cell" -- --dry-run autoquant.batch_size=4
+looks 'and why' "    $cell: since the graph before: param autoquant.batch_size 8 -> 4" \
+	"    $cell: since the graph before: input recipe is another" -- --dry-run -v autoquant.batch_size=4
+looks 'what is new' '    demo_captions.128: not asked for before' -- --dry-run -v dataset.size=medium
+refused '-v alone' '-v goes with --dry-run' -- -v
+
+looks 'the tree' "render-report  $cell  K " '        param quantizer.weight = F8t' 'captions/captions_small.txt  ' \
+	'(see above)' -- --explain $cell
+check 'nothing has changed' equal "$(grep -c changed: "$S/out")" 0
+looks 'what changes' 'compared with the graph of the last ./configure' ': param autoquant.batch_size 8 -> 4' \
+	': input scores.0 is another' -- --explain $cell autoquant.batch_size=4
+check 'in four stages' equal "$(grep -c changed: "$S/out")" 4
+refused 'no cell' "did you mean '$cell'?" -- --explain qwen3_vl_demo.wfp8_afp8.default.smal
+CAPTIONS=models/qwen3_vl_demo/captions/captions_small.txt looks 'the environment' \
+	'environment: dataset.captions_path = models/qwen3_vl_demo/captions/captions_small.txt, from ${oc.env:CAPTIONS}' -- \
+	--explain $cell 'dataset.captions_path="${oc.env:CAPTIONS}"'
+configure autoquant.batch_size=4
+cp build/cells.ninja "$S/cells.kept"
+looks 'what has changed' 'compared with the one before' ': param autoquant.batch_size 8 -> 4' -- \
+	--explain $cell autoquant.batch_size=4
+echo 'A further caption.' >>models/qwen3_vl_demo/captions/captions_small.txt
+looks 'a file that changed' 'input captions: models/qwen3_vl_demo/captions/captions_small.txt has another content' -- \
+	--explain $cell autoquant.batch_size=4
+cp -a rules "$S/rules.kept"
+sed -i 's/^version: .*/version: 99/' rules/choose-recipe.yaml
+looks 'a version' ': version of the stage 1 -> 99' -- --explain $cell autoquant.batch_size=4
+
+looks 'the rules' 'score-layers               3      4' 'no circle, no kind made twice' -- --check-rules
+sed -i 's/autoquant.method$/autoquant.methd/; s/^group:.*//' rules/score-layers.yaml
+sed -i 's/^output: .*/output: calib/; s/dataset.size/dataset.siz/' rules/choose-recipe.yaml
+refused 'wrong rules' "rules/score-layers.yaml: param 'autoquant.methd' is not in the config of preset" \
+	"did you mean 'autoquant.method'?" "output 'calib' is that of rules/" -- --check-rules
+
+rm -r rules
+mv "$S/rules.kept" rules
+
+refused 'an option misspelt' 'did you mean --grid?' -- --gird x
+refused 'another' 'did you mean --dry-run?' -- --dryrun
+refused 'an option without its dashes' 'did you mean --help?' -- help
+refused 'a key without a value' "'=' is missing: expected quant_pair=VALUE" -- quant_pair wfp8_afp8
+refused 'an option of no name' "no option is named for 'quant_pair'; options of 'quant_pair': wfp4_afp16" -- quant_pair=
+refused 'the name of a grid file alone' 'did you mean conf/sweeps/pairs_x_sizes.yaml?' -- --grid pairs_x_sizes
+refused 'two ways to look' 'one at a time' -- --cfg --dry-run
+refused 'a value missing' '--explain needs a value' -- --explain
+cp conf/dataset/demo_captions.yaml "$S/kept"
+sed -i 's/^calib_seq_len: .*/calib_seq_len: 01000/' conf/dataset/demo_captions.yaml
+configure --cfg
+check 'octal is warned about' said 'warning: conf/dataset/demo_captions.yaml:11:16: YAML reads digits behind a leading 0 as octal'
+cp "$S/kept" conf/dataset/demo_captions.yaml
+cp -a conf "$S/conf.kept"
+printf 'hydra: {run: {dir: x}}\n' >>conf/autoquant/gradient_default.yaml
+printf 'hydra: {run: {dir: x}}\n' >>conf/quant_pair/wfp8_afp8.yaml
+configure --list
+configure --cfg
+check 'hydra: is skipped' equal $status 0
+check 'and mentioned once' equal "$(grep -c 'configures Hydra' "$S/out")" 1
+
+# --- keys without effect ---
+rm -r conf
+mv "$S/conf.kept" conf
+configure model.variant=mine dataset.size=small
+check 'a key that no stage reads' said 'warning: no stage reads model.variant: it changes what reports print, and no result'
+check 'and no other' equal "$(grep -c warning: "$S/out")" 1
+# Everything else that can be set is read, by a rule or on the way to one.
+for key in model.path model.dtype dataset.root dataset.calib_seq_len dataset.size autoquant.method autoquant.batch_size \
+	autoquant.score_size autoquant.device autoquant.cost autoquant.effective_bits quant_pair.weight runner.report_only \
+	extract.materialize; do
+	configure --package "$key"
+	configure --dry-run "$key=$(tail -n 1 "$S/out")"
+	check "$key is read" equal "$(grep -c 'no stage reads' "$S/out")" 0
+done
+
+# --- completion ---
+completes() {
+	# completes EXPECTED WORD...
+	expected=$1
+	shift
+	found=$(./configure --complete "$@" | tr '\n' ' ')
+	check "completion of $*" equal "$found" "$expected"
+}
+
+configure
+completes 'quant_pair=wint8_aint8 quant_pair=wint8_aint8_lm_only ' quant_pair=wint8_aint8
+completes 'quant_pair=wfp4_afp8,wint8_afp16 ' dataset.size=small quant_pair=wfp4_afp8,wint8_afp1
+completes '+quant_pair= +quant_pair. ' +quant_p
+completes 'dataset.size= dataset.size_to_max_samples= ' dataset.si
+completes 'dataset.size=small dataset.size=medium dataset.size=large ' dataset.size=
+completes 'autoquant.method=kl_div ' autoquant.method=k
+completes '--dry-run ' --dry
+completes 'conf/sweeps/pairs_x_sizes.yaml ' --grid conf/sweeps/pairs_x_s
+completes 'qwen3_lm_sensitivity ' --preset ''
+completes "$cell " --explain qwen
+completes "$cell " --diff a ''
+completes 'quant_granularity quant_pair ' --list quant
+completes '' nothing=
+completes '' --explain nothing
+if command -v bash >/dev/null; then
+	cat >"$S/try" <<-'EOF'
+		. "$1/completion/configure.bash"
+		compopt() { :; }
+		COMP_LINE=$2 COMP_POINT=${#2} COMP_WORDS=(./configure)
+		_quantgrid_configure
+		printf '%s ' "${COMPREPLY[@]}"
+	EOF
+	# bash replaces what is behind the last '=' only.
+	check 'bash, behind =' equal "$(bash "$S/try" "$root" './configure dataset.size=me')" 'medium '
+	check 'bash, a key' equal "$(bash "$S/try" "$root" './configure  --cfg dataset.cal')" 'dataset.calib_seq_len= '
+	check 'bash, a value of an option' equal "$(bash "$S/try" "$root" './configure --explain ')" "$cell "
+else
+	skip 'bash is not here'
+fi
+
+finish
