@@ -46,13 +46,16 @@ static size_t weights_need(const void *context, size_t run_bytes)
 	return device_weights_bytes(m->ops, &m->lm.config);
 }
 
-/* From the path of an lm object, a checkpoint folder and a backend. */
-static int open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
+/* From the lm of a job, a checkpoint folder and a backend. An lm that is damaged is discarded. */
+static int open_with(struct loaded_model *m, const struct job *job, const struct job_input *input, const char *dir,
 	const struct ops *ops)
 {
 	*m = (struct loaded_model){.ops = ops};
-	if (lm_open(&m->lm, lm_path, content))
-		return -1;
+	char *path = job_input_path(job, input);
+	int bad = lm_open(&m->lm, path, &input->result.content);
+	free(path);
+	if (bad)
+		return job_input_discard(job, input);
 	if (lm_weights_open(&m->weights, &m->lm, dir)) {
 		lm_close(&m->lm);
 		return -1;
@@ -102,10 +105,7 @@ int loaded_model_open(struct loaded_model *m, const struct job *job)
 	const struct ops *ops = backend_open(job, device);
 	if (!ops)
 		return -1;
-	char *path = job_input_path(job, input);
-	int bad = open_with(m, path, &input->result.content, dir, ops);
-	free(path);
-	return bad;
+	return open_with(m, job, input, dir, ops);
 }
 
 int loaded_model_serves(const struct loaded_model *m, const struct job *job)
