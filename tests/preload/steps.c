@@ -13,7 +13,7 @@
  *     ninja     the process $QUANTGRID_NINJA ends so; this one goes on, an orphan
  *     both      both end so
  *     full      from here on the disk is full: what would need room fails with ENOSPC
- *     edit      the command $QUANTGRID_EDIT is run, once
+ *     edit      the command $QUANTGRID_EDIT is run, once; its $PPID is this process
  *
  * QUANTGRID_DENY=ERRNO:PREFIX makes every step at a path that begins with PREFIX, or any rename to one, fail with that
  * number: a file system that is read-only, or another one.
@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { STEP_BYTES = 96 };
@@ -71,6 +72,22 @@ static int denied(const char *path)
 	return colon && !strncmp(path, colon + 1, strlen(colon + 1)) ? atoi(deny) : 0;
 }
 
+/* By the shell, waiting for it. Not system(), which keeps signals away meanwhile. */
+static void run(const char *command)
+{
+	int status = 1;
+	pid_t pid = fork();
+	if (!pid) {
+		unsetenv("LD_PRELOAD");
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0 || status)
+		abort();
+}
+
 enum outcome { GO_ON, FAIL, TEAR };
 
 /* What is to become of this step. room: it needs room on the disk. */
@@ -96,10 +113,8 @@ static enum outcome step(const char *call, const char *path, int room)
 	if (!strcmp(how, "torn") && (!strcmp(call, "write") || !strcmp(call, "pwrite")))
 		return TEAR;
 	if (!strcmp(how, "edit")) {
-		char command[4096];
-		snprintf(command, sizeof command, "unset LD_PRELOAD; %s", getenv("QUANTGRID_EDIT"));
-		if (system(command))
-			abort();
+		run(getenv("QUANTGRID_EDIT"));
+		errno = saved;
 		return GO_ON;
 	}
 	if (!strcmp(how, "ninja") || !strcmp(how, "both"))
