@@ -6,7 +6,8 @@
  *      "unhashed": {...},            paths, device, verbosity: handed over, in no key
  *      "inputs": {"lm": {"job": "build/jobs/extract-lm.jsonl:<K16>"},
  *                 "captions": {"files": {"captions_small.txt": {"path": "...", "digest": "..."}}}},
- *      "cache": "cache", "ref": "build/ref/score-layers/....ref"}
+ *      "cache": "cache", "ref": "build/ref/score-layers/....ref",
+ *      "stamp": "build/ref/group/score-layers-<G16>.stamp"}       of its group, if it has one
  *
  * Recipe key K (generation time): hash of stage, version, numerics, params and the inputs' K or leaf digests; it names
  * job and reference file. Action key A (run time): the same with the identity digests of what the inputs turned out to

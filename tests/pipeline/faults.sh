@@ -96,10 +96,10 @@ killed() {
 
 awk -v seed="$seed" -v points="$points" -v first="$first_steps" -v edit="$edit_steps" 'BEGIN {
 	srand(seed)
-	split("kill torn ninja both", how)
+	split("kill torn ninja torn both", how)
 	for (i = 0; i < points; i++) {
 		story = i % 2 ? "edit" : "first"
-		print story, how[int(i / 2) % 4 + 1], int(rand() * ((i % 2 ? edit : first) - 4)) + 1, int(i / 8) % 2 + 1
+		print story, how[int(i / 2) % 5 + 1], int(rand() * ((i % 2 ? edit : first) - 4)) + 1, int(i / 10) % 2 + 1
 	}
 }' >"$S/points"
 while read -r story how at jobs; do

@@ -557,8 +557,8 @@ static const char leaf_inputs[] = "{\"text\":{\"files\":{\"content\":{\"path\":\
 static char *job_text(const char *stage, const char *params, const char *inputs)
 {
 	return mem_printf("{\"format\":\"quantgrid-job/1\",\"stage\":\"%s\",\"version\":1,\"cell\":\"c.%s\",\"key\":\"k\","
-		"\"params\":%s,\"unhashed\":{\"dir\":\"d\"},\"inputs\":%s,\"cache\":\"%s\",\"ref\":\"%s/%s.ref\"}", stage, stage,
-		params, inputs, cache, scratch_dir(), stage);
+		"\"params\":%s,\"unhashed\":{\"dir\":\"d\"},\"inputs\":%s,\"cache\":\"%s\",\"ref\":\"%s/%s.ref\","
+		"\"stamp\":\"%s/%s.stamp\"}", stage, stage, params, inputs, cache, scratch_dir(), stage, scratch_dir(), stage);
 }
 
 /* Writes STAGE.job; its reference file is STAGE.ref. The caller frees the path. */
@@ -903,13 +903,19 @@ static void test_input_discard(void)
 	open_job(&job, down);
 	CHECK(job_resolve(&job) == 1, "%s", error_text());
 	const struct job_input *input = job_input_find(&job, "up");
-	char *object = job_input_path(&job, input);
+	char *object = job_input_path(&job, input), *stamp = scratch_write("up.stamp", "x", 1);
 	fail("it is bad");
 	CHECK(job_input_discard(&job, input) == -1, "discarding is no success");
 	CHECK_STRING(error_text(), "input \"up\" is damaged and was removed; run ninja again. it is bad");
 	CHECK(!file_exists(object) && !file_exists(ref), "object or reference file are still there");
+	CHECK(!file_exists(stamp), "its group would not be asked again");
+	/* Likewise where only the reference file is found to lead nowhere. */
+	store_result_of(up, 7);
+	overwrite(stamp, "x", 1);
+	overwrite(ref, "{}", 2);
+	CHECK(job_resolve(&job) == 1 && !file_exists(ref) && !file_exists(stamp), "reference file or stamp are still there");
 	job_close(&job);
-	char *all[] = {up, inputs, down, ref, object};
+	char *all[] = {up, inputs, down, ref, object, stamp};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		free(all[i]);
 }
