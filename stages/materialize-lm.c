@@ -45,7 +45,7 @@ static int open_lm(struct lm *lm, const struct job *job)
 	char *path = job_input_path(job, input);
 	int bad = lm_open(lm, path, &input->result.content);
 	free(path);
-	return bad;
+	return bad ? job_input_discard(job, input) : 0;
 }
 
 static int write_folder(const struct job *job, const struct lm *lm)

@@ -69,42 +69,47 @@ static void inputs_close(struct inputs *in)
 	*in = (struct inputs){0};
 }
 
-static char *input_path(const struct job *job, const char *name, const struct digest **content)
+enum object_kind { OBJECT_LM, OBJECT_TOKENS, OBJECT_RECIPE, OBJECT_CHECK, OBJECT_CALIB, OBJECT_SCORES };
+
+static int open_kind(struct inputs *in, struct format_inputs *f, enum object_kind kind, const char *path,
+	const struct digest *content)
+{
+	switch (kind) {
+	case OBJECT_LM: return lm_open(&in->lm, path, content);
+	case OBJECT_TOKENS: return tokens_open(&in->tokens, path, content);
+	case OBJECT_RECIPE: return recipe_open(&in->recipe, path, content);
+	case OBJECT_CHECK: return check_open(&in->check, path, content);
+	case OBJECT_CALIB: return calib_open_errors(&f->calib, path, content);
+	default: return scores_open(&f->scores, path, content);
+	}
+}
+
+/* One that is damaged is discarded, so that the next ninja makes it again. in: of all but calib and scores; f: of these. */
+static int open_input(struct inputs *in, struct format_inputs *f, enum object_kind kind, const struct job *job,
+	const char *name)
 {
 	const struct job_input *input = job_input_need(job, name);
 	if (!input)
-		return NULL;
-	*content = &input->result.content;
-	return job_input_path(job, input);
+		return -1;
+	char *path = job_input_path(job, input);
+	int bad = open_kind(in, f, kind, path, &input->result.content);
+	free(path);
+	return bad ? job_input_discard(job, input) : 0;
 }
 
 static int open_objects(struct inputs *in, const struct job *job)
 {
-	static const char *const names[4] = {"lm", "tokens", "recipe", "check"};
-	const struct digest *content[4];
-	char *path[4] = {NULL};
-	int bad = 0, count = job_input_find(job, names[3]) ? 4 : 3;
-	for (int i = 0; i < count && !bad; i++)
-		bad = !(path[i] = input_path(job, names[i], &content[i]));
-	bad = bad || lm_open(&in->lm, path[0], content[0]) || tokens_open(&in->tokens, path[1], content[1]) ||
-		recipe_open(&in->recipe, path[2], content[2]) || (path[3] && check_open(&in->check, path[3], content[3]));
-	for (int i = 0; i < 4; i++)
-		free(path[i]);
-	return bad ? -1 : 0;
+	return open_input(in, NULL, OBJECT_LM, job, "lm") || open_input(in, NULL, OBJECT_TOKENS, job, "tokens") ||
+		open_input(in, NULL, OBJECT_RECIPE, job, "recipe") ||
+		(job_input_find(job, "check") && open_input(in, NULL, OBJECT_CHECK, job, "check")) ? -1 : 0;
 }
 
-static int open_format_objects(struct format_inputs *to, const struct job *job, size_t index)
+static int open_format_objects(struct format_inputs *f, const struct job *job, size_t index)
 {
-	const struct digest *calib_content = NULL, *scores_content = NULL;
-	char *calib_name = mem_printf("calib.%zu", index), *scores_name = mem_printf("scores.%zu", index);
-	char *calib_path = input_path(job, calib_name, &calib_content);
-	char *scores_path = calib_path ? input_path(job, scores_name, &scores_content) : NULL;
-	int bad = !scores_path || calib_open_errors(&to->calib, calib_path, calib_content) ||
-		scores_open(&to->scores, scores_path, scores_content);
-	free(calib_name);
-	free(scores_name);
-	free(calib_path);
-	free(scores_path);
+	char *calib = mem_printf("calib.%zu", index), *scores = mem_printf("scores.%zu", index);
+	int bad = open_input(NULL, f, OBJECT_CALIB, job, calib) || open_input(NULL, f, OBJECT_SCORES, job, scores);
+	free(calib);
+	free(scores);
 	return bad ? -1 : 0;
 }
 

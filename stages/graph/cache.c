@@ -66,6 +66,15 @@ int cache_prepare(const char *root)
 	return make_id(root);
 }
 
+struct digest cache_seal(const struct cache_result *result, const char *of)
+{
+	char *text = mem_printf("%s %s %s %s %zu %s", result->action.hex, result->kind, result->content.hex,
+		result->identity.hex, result->size, of);
+	struct digest seal = hash_bytes(text, strlen(text));
+	free(text);
+	return seal;
+}
+
 static int read_entry(const cJSON *entry, const char *path, struct cache_result *result)
 {
 	uint64_t size;
@@ -95,11 +104,12 @@ int cache_find(const char *root, const struct digest *action, const char *ingred
 	cJSON *entry = file_exists(path) ? json_read(path, ENTRY_BYTES_MAX) : NULL;
 	*result = (struct cache_result){.action = *action};
 	if (entry && !read_entry(entry, path, result)) {
-		const char *kept = json_string(entry, "ingredients", path);
-		if (kept && strcmp(kept, ingredients))
+		const char *kept = json_string(entry, "ingredients", path), *seal = json_string(entry, "seal", path);
+		int sealed = kept && seal && !strcmp(seal, cache_seal(result, kept).hex);
+		if (sealed && strcmp(kept, ingredients))
 			found = fail("%s: two actions share the key %s; please report this", path, action->hex);
 		else
-			found = kept && object_present(root, result);
+			found = sealed && object_present(root, result);
 	}
 	cJSON_Delete(entry);
 	free(path);
@@ -175,6 +185,7 @@ static int put_entry(const char *root, const char *ingredients, const cJSON *pro
 	cJSON_AddStringToObject(entry, "identity", result->identity.hex);
 	cJSON_AddNumberToObject(entry, "size", (double)result->size);
 	cJSON_AddStringToObject(entry, "ingredients", ingredients);
+	cJSON_AddStringToObject(entry, "seal", cache_seal(result, ingredients).hex);
 	if (provenance)
 		cJSON_AddItemReferenceToObject(entry, "provenance", (cJSON *)(uintptr_t)provenance);
 	strbuf_init(&text);

@@ -11,7 +11,8 @@
  *
  * A result appears in the order object, then action entry, then (graph/stage.h) reference file, each by rename. A crash
  * leaves orphans, never half a result: objects and entries reach the disk before they get their names. The entry holds
- * the exact ingredients, compared on every hit, so that not even a hash collision is served.
+ * the exact ingredients, compared on every hit, so that not even a hash collision is served, and a seal over all that
+ * counts in it, so that one that was damaged, or took the place of another, counts as absent.
  */
 #ifndef QG_GRAPH_CACHE_H
 #define QG_GRAPH_CACHE_H
@@ -37,6 +38,9 @@ char *cache_id(const char *root);
 /* 1 when action is cached, its ingredients are these and its object is there; 0 when not; -1 after fail(). An entry
  * that cannot be read counts as absent: it will be written anew. */
 int cache_find(const char *root, const struct digest *action, const char *ingredients, struct cache_result *result);
+
+/* Over all of result and what it is the result of: the ingredients in an entry, the key in a reference file. */
+struct digest cache_seal(const struct cache_result *result, const char *of);
 
 /* Writes the object and the action entry; several threads may, for actions of their own. provenance (may be NULL) is
  * kept for people: times, versions, log. */

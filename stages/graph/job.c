@@ -1,5 +1,6 @@
 #include "graph/job.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,8 @@ int job_open(struct job *job, const char *path)
 	job->ref = json_string(job->root, "ref", path);
 	const cJSON *numerics = cJSON_GetObjectItemCaseSensitive(job->root, "numerics");
 	job->numerics = cJSON_IsString(numerics) ? numerics->valuestring : NULL;
+	const cJSON *stamp = cJSON_GetObjectItemCaseSensitive(job->root, "stamp");
+	job->stamp = cJSON_IsString(stamp) ? stamp->valuestring : NULL;
 	job->params = json_member(job->root, "params", path);
 	job->unhashed = json_member(job->root, "unhashed", path);
 	if (!job->stage || !job->cell || !job->key || !job->cache || !job->ref || !job->params || !job->unhashed ||
@@ -121,6 +124,14 @@ static char *ingredients_of(const struct job *job, const cJSON *inputs)
 	return text.s;
 }
 
+/* Its group is asked again, before what comes after it: were it only the job's own edge, groups behind it and the overview
+ * would go by a stamp that stands for the lost result, and run too early. */
+static void forget_group(const struct job *job)
+{
+	if (job->stamp)
+		unlink(job->stamp);
+}
+
 int job_input_discard(const struct job *job, const struct job_input *input)
 {
 	struct job upstream;
@@ -128,6 +139,7 @@ int job_input_discard(const struct job *job, const struct job_input *input)
 	unlink(path);
 	if (input->job && !job_open(&upstream, input->job)) {
 		unlink(upstream.ref);
+		forget_group(&upstream);
 		job_close(&upstream);
 	}
 	/* Said here, too: without the object the job's own edge cannot even tell which action failed. */
@@ -178,8 +190,10 @@ static int find_by_action(const char *job_path, int depth, struct cache_result *
 		return fail("%s: jobs depend on one another in a circle", job_path);
 	if (job_open(&job, job_path))
 		return -1;
-	int found = ref_read(job.ref, job.cache, result);
+	int referred = file_exists(job.ref), found = ref_read(job.ref, job.cache, job.key, result);
 	if (!found) {
+		if (referred)
+			forget_group(&job);
 		found = resolve(&job, depth);
 		if (found > 0)
 			found = cache_find(job.cache, &job.action, job.ingredients, result);
@@ -241,11 +255,21 @@ const char *job_unhashed_string(const struct job *job, const char *name)
 	return json_string(job->unhashed, name, job->path);
 }
 
+static const char ref_format[] = "quantgrid-ref/1";
+
+static struct digest seal(const struct cache_result *result, const char *stage, const char *key)
+{
+	char *of = mem_printf("%s %s", stage, key);
+	struct digest d = cache_seal(result, of);
+	free(of);
+	return d;
+}
+
 int ref_write(const struct job *job, const struct cache_result *result)
 {
 	struct strbuf text;
 	cJSON *ref = cJSON_CreateObject();
-	cJSON_AddStringToObject(ref, "format", "quantgrid-ref/1");
+	cJSON_AddStringToObject(ref, "format", ref_format);
 	cJSON_AddStringToObject(ref, "stage", job->stage);
 	cJSON_AddStringToObject(ref, "key", job->key);
 	cJSON_AddStringToObject(ref, "action", result->action.hex);
@@ -253,6 +277,7 @@ int ref_write(const struct job *job, const struct cache_result *result)
 	cJSON_AddStringToObject(ref, "content", result->content.hex);
 	cJSON_AddStringToObject(ref, "identity", result->identity.hex);
 	cJSON_AddNumberToObject(ref, "size", (double)result->size);
+	cJSON_AddStringToObject(ref, "seal", seal(result, job->stage, job->key).hex);
 	strbuf_init(&text);
 	json_pretty(&text, ref);
 	strbuf_addc(&text, '\n');
@@ -262,33 +287,53 @@ int ref_write(const struct job *job, const struct cache_result *result)
 	return bad ? -1 : 0;
 }
 
-int ref_read(const char *path, const char *cache, struct cache_result *result)
+/* What the file says; -1 after fail() when that cannot be, or is of another job. */
+static int read_sealed(const char *path, const char *key, struct cache_result *result)
 {
-	struct stat s;
 	uint64_t size;
-	*result = (struct cache_result){0};
-	if (!file_exists(path))
-		return 0;
 	cJSON *ref = json_read(path, REF_BYTES_MAX);
 	if (!ref)
 		return -1;
-	const char *kind = json_string(ref, "kind", path);
-	int bad = !kind || strlen(kind) >= sizeof result->kind || json_u64(ref, "size", path, &size) ||
+	const char *kind = json_string(ref, "kind", path), *kept = json_string(ref, "seal", path);
+	const char *format = json_string(ref, "format", path), *stage = json_string(ref, "stage", path);
+	const char *of = json_string(ref, "key", path);
+	int bad = !kind || strlen(kind) >= sizeof result->kind || !kept || !format || !stage || !of || json_u64(ref, "size", path, &size) ||
 		digest_parse(json_string(ref, "action", path), &result->action) ||
 		digest_parse(json_string(ref, "content", path), &result->content) ||
 		digest_parse(json_string(ref, "identity", path), &result->identity);
 	if (!bad) {
 		snprintf(result->kind, sizeof result->kind, "%s", kind);
 		result->size = (size_t)size;
+		if (strcmp(format, ref_format) || strcmp(of, key) || strcmp(kept, seal(result, stage, key).hex))
+			bad = fail("%s: damaged, or another job's", path);
 	}
 	cJSON_Delete(ref);
-	if (bad)
-		return fail("%s: damaged reference file; delete it and run ninja again", path);
+	return bad ? -1 : 0;
+}
+
+/* -1 after fail() when the object is not as the reference file says. */
+static int check_object(const char *cache, const struct cache_result *result)
+{
+	struct stat s;
 	char *object = cache_object_path(cache, result);
-	int present = !stat(object, &s) && (size_t)s.st_size == result->size;
+	int bad = 0;
+	if (stat(object, &s))
+		bad = fail("%s: %s", object, strerror(errno));
+	else if ((size_t)s.st_size != result->size)
+		bad = fail("%s: damaged: %lld bytes, expected %zu", object, (long long)s.st_size, result->size);
 	free(object);
-	/* It points nowhere: without it, the next ninja makes it again. */
-	if (!present)
-		unlink(path);
-	return present;
+	return bad;
+}
+
+int ref_read(const char *path, const char *cache, const char *key, struct cache_result *result)
+{
+	*result = (struct cache_result){0};
+	if (!file_exists(path))
+		return 0;
+	if (!read_sealed(path, key, result) && !check_object(cache, result))
+		return 1;
+	warn("%s: a reference file that leads nowhere, removed: the next ninja makes it again. %s", path, error_text());
+	if (unlink(path) && errno != ENOENT)
+		return fail("%s: cannot remove: %s", path, strerror(errno));
+	return 0;
 }

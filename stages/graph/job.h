@@ -6,7 +6,8 @@
  *      "unhashed": {...},            paths, device, verbosity: handed over, in no key
  *      "inputs": {"lm": {"job": "build/jobs/extract-lm.jsonl:<K16>"},
  *                 "captions": {"files": {"captions_small.txt": {"path": "...", "digest": "..."}}}},
- *      "cache": "cache", "ref": "build/ref/score-layers/....ref"}
+ *      "cache": "cache", "ref": "build/ref/score-layers/....ref",
+ *      "stamp": "build/ref/group/score-layers-<G16>.stamp"}       of its group, if it has one
  *
  * Recipe key K (generation time): hash of stage, version, numerics, params and the inputs' K or leaf digests; it names
  * job and reference file. Action key A (run time): the same with the identity digests of what the inputs turned out to
@@ -41,6 +42,7 @@ struct job {
 	cJSON *root;                  /* owner of all borrowed strings */
 	const char *stage, *cell, *key, *cache, *ref;
 	const char *numerics;         /* class of the backend; NULL when the stage has none */
+	const char *stamp;            /* of the group that computes it; NULL when there is none */
 	const cJSON *params, *unhashed;
 	struct job_input *inputs;
 	size_t input_count;
@@ -68,8 +70,8 @@ const struct job_file *job_input_file(const struct job_input *input, const char 
 /* Path of an input's object; the caller frees. The input must exist and be resolved. */
 char *job_input_path(const struct job *job, const struct job_input *input);
 
-/* For an input whose object could not be opened: removes the object and the reference file that leads to it, so that
- * the next ninja makes it again, and says so in front of the current message. Returns -1. */
+/* For an input whose object could not be opened: removes the object, the reference file that leads to it and the stamp of
+ * its group, so that the next ninja makes it again, and says so in front of the current message. Returns -1. */
 int job_input_discard(const struct job *job, const struct job_input *input);
 
 /* Appends the canonical ingredients of a key; params and inputs are canonical JSON, inputs an object of name -> digest
@@ -85,8 +87,9 @@ const char *job_unhashed_string(const struct job *job, const char *name);
 /* Reference files: where Ninja looks. Written only when the content differs. */
 int ref_write(const struct job *job, const struct cache_result *result);
 
-/* 1 and the result, 0 when there is none, -1 after fail(). A file whose object is gone is removed and counts as
- * none. */
-int ref_read(const char *path, const char *cache, struct cache_result *result);
+/* 1 and the result, 0 when there is none, -1 after fail(). key: of the job it must belong to. A file that is damaged, is
+ * another job's, or whose object is gone or has another size is removed, with a warning that names it, and counts as
+ * none: the next ninja makes it again. */
+int ref_read(const char *path, const char *cache, const char *key, struct cache_result *result);
 
 #endif

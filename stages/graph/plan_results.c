@@ -43,9 +43,11 @@ static int in_cache(struct plan_results *r, size_t job)
 
 int plan_results_has(struct plan_results *r, size_t job)
 {
-	const char *ref = r->plan->jobs[job].ref_path;
+	const struct plan_job *j = &r->plan->jobs[job];
+	const char *ref = j->ref_path;
 	if (r->known[job] == UNKNOWN) {
-		int found = ref && (ref_read(ref, r->plan->cache_dir, &r->results[job]) > 0 || in_cache(r, job));
+		int found = ref && (ref_read(ref, r->plan->cache_dir, j->key.hex, &r->results[job]) > 0 ||
+			in_cache(r, job));
 		r->known[job] = found ? THERE : MISSING;
 	}
 	return r->known[job] == THERE;

@@ -98,13 +98,16 @@ int loaded_model_check(struct loaded_model *m)
 	return verification_end(m) || (m->weights.lm && lm_weights_check(&m->weights)) ? -1 : 0;
 }
 
-/* From the path of an lm object, a checkpoint folder and a backend. */
-static int open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
+/* From the lm of a job, a checkpoint folder and a backend. An lm that is damaged is discarded. */
+static int open_with(struct loaded_model *m, const struct job *job, const struct job_input *input, const char *dir,
 	const struct ops *ops)
 {
 	*m = (struct loaded_model){.ops = ops};
-	if (lm_open(&m->lm, lm_path, content))
-		return -1;
+	char *path = job_input_path(job, input);
+	int bad = lm_open(&m->lm, path, &input->result.content);
+	free(path);
+	if (bad)
+		return job_input_discard(job, input);
 	if (lm_weights_map(&m->weights, &m->lm, dir)) {
 		lm_close(&m->lm);
 		return -1;
@@ -157,10 +160,7 @@ int loaded_model_open(struct loaded_model *m, const struct job *job)
 	const struct ops *ops = backend_open(job, device);
 	if (!ops)
 		return -1;
-	char *path = job_input_path(job, input);
-	int bad = open_with(m, path, &input->result.content, dir, ops);
-	free(path);
-	return bad;
+	return open_with(m, job, input, dir, ops);
 }
 
 int loaded_model_serves(const struct loaded_model *m, const struct job *job)
