@@ -207,7 +207,7 @@ static int run_job(const char *path)
 	if (job_open(&job, path))
 		return error_report(1);
 	int bad = strcmp(job.stage, "render-report") ? fail("%s: a job of %s, given to render-report", path, job.stage) : 0;
-	bad = bad || job_resolve(&job) <= 0 || write_cell(&job);
+	bad = bad || cache_use(job.cache) < 0 || job_resolve(&job) <= 0 || write_cell(&job);
 	job_close(&job);
 	return bad ? error_report(1) : 0;
 }

@@ -85,7 +85,8 @@ struct object {
 	int described_only;               /* arrays were not checked, and may not be read */
 };
 
-/* kind may be NULL: any kind, then in o->kind. expected may be NULL: any content. -1 after fail() naming the path and what is damaged. */
+/* kind may be NULL: any, then in o->kind. expected may be NULL: any content. -1 after fail() naming the path and what is
+ * damaged. */
 int object_open(struct object *o, const char *path, const char *kind, const struct digest *expected);
 
 /* The same for who reads the description alone: the bytes of arrays are not read, and object_array() is not to be called

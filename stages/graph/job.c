@@ -265,22 +265,13 @@ int ref_write(const struct job *job, const struct cache_result *result)
 int ref_read(const char *path, const char *cache, struct cache_result *result)
 {
 	struct stat s;
-	uint64_t size;
 	*result = (struct cache_result){0};
 	if (!file_exists(path))
 		return 0;
 	cJSON *ref = json_read(path, REF_BYTES_MAX);
 	if (!ref)
 		return -1;
-	const char *kind = json_string(ref, "kind", path);
-	int bad = !kind || strlen(kind) >= sizeof result->kind || json_u64(ref, "size", path, &size) ||
-		digest_parse(json_string(ref, "action", path), &result->action) ||
-		digest_parse(json_string(ref, "content", path), &result->content) ||
-		digest_parse(json_string(ref, "identity", path), &result->identity);
-	if (!bad) {
-		snprintf(result->kind, sizeof result->kind, "%s", kind);
-		result->size = (size_t)size;
-	}
+	int bad = cache_result_read(ref, path, result);
 	cJSON_Delete(ref);
 	if (bad)
 		return fail("%s: damaged reference file; delete it and run ninja again", path);

@@ -15,6 +15,10 @@ enum { JOB_KEY_SHORT = 16 };
 /* The job of that name, parsed; name may also be a file that holds one job alone. NULL after fail(). */
 cJSON *job_list_read(const char *name);
 
+/* 1 when the list (a path) has a job whose key begins with these 16 digits, 0 when not, -1 after fail(). The list before
+ * does not count. */
+int job_list_has(const char *list_path, const char *key);
+
 /* Where the list of a stage is, and where the one before it; the caller frees. */
 char *job_list_path(const char *build_dir, const char *stage);
 char *job_list_path_before(const char *list_path);

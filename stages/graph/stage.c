@@ -359,8 +359,9 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 		if (!bad)
 			bad = check_stage(stage, &jobs[opened++]);
 	}
+	/* Held until the process ends: gc waits, or is refused. */
 	if (!bad)
-		bad = cache_prepare(jobs[0].cache) || missing_jobs(jobs, count, missing, &missing_count);
+		bad = cache_prepare(jobs[0].cache) || cache_use(jobs[0].cache) < 0 || missing_jobs(jobs, count, missing, &missing_count);
 	if (!bad && missing_count)
 		bad = compute(stage, &id, missing, missing_count) < 0;
 	if (!bad)
@@ -409,7 +410,7 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 	struct cache_result result;
 	if (job_open(&job, path))
 		return error_report(1);
-	int bad = check_stage(stage, &job) || cache_prepare(job.cache) || job_resolve(&job) <= 0;
+	int bad = check_stage(stage, &job) || cache_prepare(job.cache) || cache_use(job.cache) < 0 || job_resolve(&job) <= 0;
 	/* Without its inputs the group could not try this job: next time it shall. */
 	if (bad && stamp)
 		unlink(stamp);

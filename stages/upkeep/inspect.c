@@ -56,33 +56,17 @@ static int check_object(const struct view *v, const char *cache, const struct ca
 	return bad;
 }
 
-static int read_result(const cJSON *root, const char *path, struct cache_result *result)
-{
-	uint64_t size;
-	const char *kind = json_string(root, "kind", path);
-	*result = (struct cache_result){0};
-	if (!kind || json_u64(root, "size", path, &size) || digest_parse(json_string(root, "action", path), &result->action) ||
-		digest_parse(json_string(root, "content", path), &result->content) ||
-		digest_parse(json_string(root, "identity", path), &result->identity))
-		return fail("%s: damaged: it lacks kind, size, action, content or identity", path);
-	if (strlen(kind) >= sizeof result->kind)
-		return fail("%s: damaged: kind \"%s\" is too long", path, kind);
-	snprintf(result->kind, sizeof result->kind, "%s", kind);
-	result->size = (size_t)size;
-	return 0;
-}
-
 static int show_reference(const struct view *v, const cJSON *root)
 {
 	struct cache_result result;
-	return read_result(root, v->name, &result) || check_object(v, v->cache, &result) ? -1 : 0;
+	return cache_result_read(root, v->name, &result) || check_object(v, v->cache, &result) ? -1 : 0;
 }
 
 static int show_entry(const struct view *v, const cJSON *root)
 {
 	struct cache_result result;
 	const char *ingredients = json_string(root, "ingredients", v->name);
-	if (!ingredients || read_result(root, v->name, &result))
+	if (!ingredients || cache_result_read(root, v->name, &result))
 		return -1;
 	struct digest action = hash_bytes(ingredients, strlen(ingredients));
 	if (!digest_equal(&action, &result.action))
@@ -162,7 +146,8 @@ static int show_list(const struct view *v)
 		if (!(end = strchr(line, '\n')))
 			return fail("%s: line %zu is cut off; run ./configure again", v->name, count + 1);
 		cJSON *job = json_parse(line, (size_t)(end - line), v->name, NULL);
-		const char *key = job ? json_string(job, "key", v->name) : NULL, *cell = key ? json_string(job, "cell", v->name) : NULL;
+		const char *key = job ? json_string(job, "key", v->name) : NULL;
+		const char *cell = key ? json_string(job, "cell", v->name) : NULL;
 		int bad = !cell ? fail_context("line %zu", count + 1)
 			: strlen(key) != DIGEST_HEX || strcmp(before, key) >= 0 ? fail("%s: line %zu: its key is not behind the one before",
 			v->name, count + 1) : 0;
