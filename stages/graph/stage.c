@@ -18,6 +18,7 @@
 #include "common/strbuf.h"
 #include "graph/fault.h"
 #include "graph/leaf.h"
+#include "graph/progress_note.h"
 
 enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20, STAMP_BYTES_MAX = 4096, PHASES_MAX = 32 };
 
@@ -33,6 +34,7 @@ struct options {
 static void on_signal(int number)
 {
 	(void)number;
+	progress_note_interrupt();
 	cache_interrupt();
 	_exit(143);
 }
@@ -114,6 +116,7 @@ const char *stage_phase(const char *name)
 		book_start();
 	times.now = find_phase(name);
 	times.since = now;
+	progress_note_phase(name);
 	return before;
 }
 
@@ -166,7 +169,7 @@ static int check_leaves(const struct job *job)
 	return bad;
 }
 
-static cJSON *provenance(const struct job *job, const struct stage_slot *slot)
+static cJSON *provenance(const struct job *job, const struct stage_slot *slot, size_t jobs)
 {
 	struct timespec now;
 	cJSON *p = cJSON_CreateObject();
@@ -176,6 +179,7 @@ static cJSON *provenance(const struct job *job, const struct stage_slot *slot)
 	cJSON_AddStringToObject(p, "key", job->key);
 	cJSON_AddNumberToObject(p, "finished_unix", (double)now.tv_sec);
 	cJSON_AddNumberToObject(p, "seconds_since_start", seconds);
+	cJSON_AddNumberToObject(p, "jobs", (double)jobs); /* that were computed together */
 	return p;
 }
 
@@ -186,12 +190,13 @@ int stage_commit(struct stage_run *run, size_t index, const struct object_writer
 	struct cache_result result;
 	if (fault_check("compute", job->cell) || fault_check(job->stage, job->cell) || check_leaves(job))
 		return -1;
-	cJSON *made = provenance(job, slot);
+	cJSON *made = provenance(job, slot, run->count);
 	int bad = cache_store(job->cache, &job->action, job->ingredients, w, made, &result);
 	cJSON_Delete(made);
 	if (bad)
 		return -1;
 	slot->state = SLOT_DONE;
+	progress_note_committed();
 	stage_trace(job->stage, job->cell);
 	cache_unlock(run->locks, &job->action);
 	return 0;
@@ -279,6 +284,8 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 	int failed = 0, bad = run.locks < 0 || lock_jobs(&run, jobs, count);
 	for (size_t i = 0; i < run.count && !bad; i++)
 		bad = check_leaves(run.jobs[i]);
+	if (!bad && run.count)
+		progress_note_begin(run.jobs[0]->path, stage->name, run.jobs[0]->cell, run.count);
 	stage_phase("compute");
 	if (!bad && run.count) {
 		if (stage->compute && stage->compute(&run)) {
@@ -292,6 +299,7 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 	}
 	for (size_t i = 0; i < run.count; i++)
 		failed += run.slots[i].state != SLOT_DONE;
+	progress_note_end();
 	cache_locks_close(run.locks);
 	free(run.jobs);
 	free(run.slots);

@@ -109,6 +109,10 @@ static int read_entry(struct scan_entry *e, const struct digest *named)
 	const cJSON *made = cJSON_GetObjectItemCaseSensitive(root, "provenance");
 	const cJSON *cell = cJSON_GetObjectItemCaseSensitive(made, "cell");
 	const cJSON *stage = cJSON_GetObjectItemCaseSensitive(e->ingredients, "stage");
+	const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(made, "seconds_since_start");
+	const cJSON *jobs = cJSON_GetObjectItemCaseSensitive(made, "jobs");
+	e->seconds = cJSON_IsNumber(seconds) && seconds->valuedouble > 0 ? seconds->valuedouble : 0;
+	e->jobs = cJSON_IsNumber(jobs) && jobs->valuedouble >= 1 && jobs->valuedouble < 1e9 ? (size_t)jobs->valuedouble : 1;
 	e->cell = mem_strdup(cJSON_IsString(cell) ? cell->valuestring : "");
 	e->stage = cJSON_IsString(stage) ? stage->valuestring : "";
 	cJSON_Delete(root);
@@ -130,7 +134,8 @@ static int add_entry(struct cache_scan *s, const char *folder, const char *name)
 	}
 	MEM_GROW(s->entries, s->entry_count, s->entry_capacity);
 	struct scan_entry *e = &s->entries[s->entry_count++];
-	*e = (struct scan_entry){.path = path, .used = st.st_mtime, .bytes = (size_t)st.st_size, .object = SCAN_NONE, .stage = ""};
+	*e = (struct scan_entry){.path = path, .used = st.st_mtime, .bytes = (size_t)st.st_size, .object = SCAN_NONE,
+		.stage = "", .jobs = 1};
 	if (!is_name || strcmp(extension, "json"))
 		fail("%s: not the name of an action entry", path);
 	if (!is_name || strcmp(extension, "json") || read_entry(e, &named))

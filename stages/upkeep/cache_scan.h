@@ -34,6 +34,8 @@ struct scan_entry {
 	const char *stage;              /* borrowed from ingredients; "" likewise */
 	cJSON *ingredients;             /* NULL when problem */
 	time_t used;                    /* last hit */
+	double seconds;                 /* it took, with the others of its process; 0: not said */
+	size_t jobs;                    /* that process computed */
 	size_t bytes;                   /* of the entry's file */
 	size_t object;                  /* of objects; SCAN_NONE: not there */
 	char *problem;                  /* cannot be read, or does not belong to its name */

@@ -7,6 +7,7 @@
  *     list of jobs, job      build/jobs/STAGE.jsonl, and FILE:K16
  *     group, grid            build/jobs/group/....json, build/grid.json
  *     stamp, id              build/ref/group/....stamp, build/leaf/stamp, cache/cas/id
+ *     note of progress       build/progress/PID
  *     memo of leaves         cache/leafdb
  *
  * Files are told by what is in them; names only say where to look for what they refer to.
