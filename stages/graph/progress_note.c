@@ -15,6 +15,7 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/progress.h"
+#include "graph/cell_log.h"
 
 static struct {
 	struct progress_note note;
@@ -97,11 +98,11 @@ static void on_step(const char *what, size_t done, size_t total)
 
 static int open_file(const char *job_name)
 {
-	const char *jobs = NULL;
-	for (const char *p = job_name; (p = strstr(p, "/jobs/")); p++)
-		jobs = p;
-	if (!jobs || snprintf(here.path, sizeof here.path, "%.*s/progress/%ld", (int)(jobs - job_name), job_name,
-		(long)getpid()) >= (int)sizeof here.path || dir_make_parents(here.path))
+	char *build = job_build_dir(job_name);
+	int bad = !build || snprintf(here.path, sizeof here.path, "%s/progress/%ld", build, (long)getpid()) >=
+		(int)sizeof here.path || dir_make_parents(here.path);
+	free(build);
+	if (bad)
 		return -1;
 	return open(here.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 }

@@ -16,6 +16,7 @@
 #include "common/memory.h"
 #include "common/pool.h"
 #include "common/strbuf.h"
+#include "graph/cell_log.h"
 #include "graph/fault.h"
 #include "graph/leaf.h"
 #include "graph/progress_note.h"
@@ -169,16 +170,20 @@ static int check_leaves(const struct job *job)
 	return bad;
 }
 
-static cJSON *provenance(const struct job *job, const struct stage_slot *slot, size_t jobs)
+static double seconds_since_start(const struct stage_slot *slot)
 {
 	struct timespec now;
-	cJSON *p = cJSON_CreateObject();
 	clock_gettime(CLOCK_REALTIME, &now);
-	double seconds = seconds_of(now) - seconds_of(slot->started);
+	return seconds_of(now) - seconds_of(slot->started);
+}
+
+static cJSON *provenance(const struct job *job, const struct stage_slot *slot, size_t jobs)
+{
+	cJSON *p = cJSON_CreateObject();
 	cJSON_AddStringToObject(p, "cell", job->cell);
 	cJSON_AddStringToObject(p, "key", job->key);
-	cJSON_AddNumberToObject(p, "finished_unix", (double)now.tv_sec);
-	cJSON_AddNumberToObject(p, "seconds_since_start", seconds);
+	cJSON_AddNumberToObject(p, "finished_unix", (double)time(NULL));
+	cJSON_AddNumberToObject(p, "seconds_since_start", seconds_since_start(slot));
 	cJSON_AddNumberToObject(p, "jobs", (double)jobs); /* that were computed together */
 	return p;
 }
@@ -198,6 +203,8 @@ int stage_commit(struct stage_run *run, size_t index, const struct object_writer
 	slot->state = SLOT_DONE;
 	progress_note_committed();
 	stage_trace(job->stage, job->cell);
+	cell_log_computed(job, run->count, seconds_since_start(slot));
+	cell_log_succeeded(job);
 	cache_unlock(run->locks, &job->action);
 	return 0;
 }
@@ -210,6 +217,7 @@ void stage_failed(struct stage_run *run, size_t index)
 	if (cache_failure_note(job->cache, &job->action, &run->id, reason))
 		warn("%s", error_text());
 	fail("%s", reason);
+	cell_log_failed(job);
 	free(reason);
 }
 
@@ -402,14 +410,14 @@ static int failed_in_group(const struct job *job, const char *stamp)
 }
 
 /* The edges of jobs of a group are in no pool, because nearly all find their result: a hundred of them, one by one,
- * would hold the next group up. Those that compute after all take turns. */
+ * would hold the next group up. Those that compute after all take turns. Returns what compute() does. */
 static int compute_alone(const struct stage *stage, struct job *job)
 {
 	struct digest id = new_run();
 	int turn = cache_locks_open(job->cache);
-	int bad = turn < 0 || cache_lock_turn(turn) || compute(stage, &id, &job, 1);
+	int failed = turn < 0 || cache_lock_turn(turn) ? -1 : compute(stage, &id, &job, 1);
 	cache_locks_close(turn);
-	return bad ? -1 : 0;
+	return failed;
 }
 
 static int run_job(const struct stage *stage, const char *path, const char *stamp)
@@ -422,16 +430,22 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 	/* Without its inputs the group could not try this job: next time it shall. */
 	if (bad && stamp)
 		unlink(stamp);
-	int found = bad ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
+	int found = bad ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result), noted = 0;
 	if (found == 0 && stamp && failed_in_group(&job, stamp)) {
 		unlink(stamp);
 		found = -1;
+		noted = 1;
 	} else if (found == 0) {
-		found = compute_alone(stage, &job) ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
+		noted = compute_alone(stage, &job);
+		found = noted ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
 		if (found == 0)
 			found = fail("%s: computed, but not found in the cache", job.cell);
 	}
 	bad = found < 0 || ref_write(&job, &result);
+	if (!bad)
+		cell_log_succeeded(&job);
+	else if (noted <= 0)
+		cell_log_failed(&job);
 	job_close(&job);
 	return bad ? error_report(1) : 0;
 }

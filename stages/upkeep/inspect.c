@@ -92,6 +92,7 @@ static const struct {
 	{"quantgrid-action/1", "action entry of a cache (stages/graph/cache.h)", show_entry},
 	{"quantgrid-job/1", "job of a stage (stages/graph/job.h)", show_nothing},
 	{"quantgrid-progress/1", "what a stage is at (stages/graph/progress_note.h)", show_nothing},
+	{"quantgrid-failure/1", "failure of a job that stands (stages/graph/cell_log.h)", show_nothing},
 	{"quantgrid-group/1", "group: jobs that one process computes (stages/graph/stage.h)", show_nothing},
 	{"quantgrid-grid/1", "grid: the cells, for overview and report (stages/generator/grid_files.c)", show_nothing},
 };
