@@ -1,10 +1,10 @@
-/* What became of a cell: BUILD/logs/CELL.log, a paragraph a computation or failure, for people; and BUILD/failed/STAGE-K16,
- * the last failure of a job, there until the job succeeds, for ninja failures.
+/* What became of a cell: BUILD/logs/CELL.log, a paragraph a computation or failure, for people; and
+ * BUILD/failed/STAGE-K16, the last failure of a job, there until the job succeeds, for ninja failures.
  *
  *     {"format": "quantgrid-failure/1", "stage": ..., "cell": ..., "job": "LIST:K16", "reason": ..., "log": ...}
  *
- * BUILD is where the job's list is; jobs elsewhere have neither. Nothing depends on these files: one that cannot be written
- * is not. Functions leave error_text() as it was. Any thread.
+ * BUILD is where the job's list is; jobs elsewhere have neither. Nothing depends on these files: one that cannot be
+ * written is not. Functions leave error_text() as it was. Any thread.
  */
 #ifndef QG_GRAPH_CELL_LOG_H
 #define QG_GRAPH_CELL_LOG_H

@@ -1,8 +1,8 @@
 /* What a stage is at, in a file that build/bin/status reads: BUILD/progress/PID, there while the process computes.
  *
- * JSON in NOTE_BYTES, padded with blanks, so that it is written over in one go, which takes a microsecond and never waits
- * for the disk. Nothing depends on it: a note that cannot be written is none. Who is killed leaves its note; readers leave
- * out those of dead processes.
+ * JSON in NOTE_BYTES, padded with blanks, so that it is written over in one go, which takes microseconds and never
+ * waits for the disk. Nothing depends on it: a note that cannot be written is none. Who is killed leaves its note;
+ * readers leave out those of dead processes.
  */
 #ifndef QG_GRAPH_PROGRESS_NOTE_H
 #define QG_GRAPH_PROGRESS_NOTE_H

@@ -25,14 +25,14 @@ static int usage(int status)
 }
 
 /* Composed first, so that a terminal never shows half of it. */
-static int print_once(const char *build_dir, const char *cache, int again)
+static int print_once(struct status *s, int again)
 {
 	char *text;
 	size_t length, running;
 	FILE *to = open_memstream(&text, &length);
 	if (!to)
 		return fail("no memory for the text");
-	int bad = status_print(to, build_dir, cache, &running);
+	int bad = status_print(s, to, &running);
 	fclose(to);
 	if (again)
 		fputs("\033[H\033[2J", stdout);
@@ -59,9 +59,11 @@ int main(int argc, char **argv)
 		else
 			return usage(2);
 	}
-	do {
-		if (print_once(build_dir, cache, watch && isatty(STDOUT_FILENO)))
-			return error_report(1);
-	} while (watch && !sleep(1));
-	return 0;
+	struct status *s = status_open(build_dir, cache);
+	int bad;
+	do
+		bad = print_once(s, watch && isatty(STDOUT_FILENO));
+	while (!bad && watch && !sleep(1));
+	status_close(s);
+	return bad ? error_report(1) : 0;
 }

@@ -272,6 +272,15 @@ int cache_scan_open(struct cache_scan *s, const char *cache)
 	return bad ? -1 : 0;
 }
 
+int cache_scan_entries(struct cache_scan *s, const char *cache)
+{
+	*s = (struct cache_scan){.cache = cache};
+	char *entries = path_join(cache, "ac");
+	int bad = visit_folder(s, entries, add_entry_folder);
+	free(entries);
+	return bad;
+}
+
 void cache_scan_close(struct cache_scan *s)
 {
 	for (size_t i = 0; i < s->root_count; i++) {

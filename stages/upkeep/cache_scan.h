@@ -70,6 +70,8 @@ struct cache_scan {
 
 /* -1 after fail() when a folder cannot be listed; what is damaged is a problem, no failure. */
 int cache_scan_open(struct cache_scan *s, const char *cache);
+/* The entries alone, which lead nowhere then. */
+int cache_scan_entries(struct cache_scan *s, const char *cache);
 void cache_scan_close(struct cache_scan *s);
 
 /* "1.5 MB", "312 bytes"; the caller frees. */

@@ -30,7 +30,9 @@ static int check_object(void *context, size_t index, size_t worker)
 	(void)worker;
 	if (s->problem)
 		return 0;
-	if (c->quick ? object_open_description(&o, s->path, s->kind, &s->content) : object_open(&o, s->path, s->kind, &s->content)) {
+	int (*open_object)(struct object *, const char *, const char *, const struct digest *) =
+		c->quick ? object_open_description : object_open;
+	if (open_object(&o, s->path, s->kind, &s->content)) {
 		s->problem = mem_strdup(error_text());
 		return 0;
 	}

@@ -4,7 +4,7 @@
  *
  *     reference   a registered build folder leads there, and its present graph has that job (references that older graphs
  *                 left behind keep nothing: their results stay as long as the grace period)
- *     pin         cache/pins/ has a file of the name of the cell, or of the action's 32 digits; its content does not matter
+ *     pin         cache/pins/ has a file of the name of the cell, or of the action's 32 digits, whatever it holds
  *     young       used within the grace period: computed, or found by a stage or ./configure
  *     input       what one of the others was computed from
  *

@@ -151,8 +151,8 @@ static int show_list(const struct view *v)
 		const char *key = job ? json_string(job, "key", v->name) : NULL;
 		const char *cell = key ? json_string(job, "cell", v->name) : NULL;
 		int bad = !cell ? fail_context("line %zu", count + 1)
-			: strlen(key) != DIGEST_HEX || strcmp(before, key) >= 0 ? fail("%s: line %zu: its key is not behind the one before",
-			v->name, count + 1) : 0;
+			: strlen(key) != DIGEST_HEX || strcmp(before, key) >= 0
+			? fail("%s: line %zu: its key is not behind the one before", v->name, count + 1) : 0;
 		if (!bad && (v->all || count < LINES_SHOWN))
 			fprintf(v->to, "    %.16s  %s\n", key, cell);
 		if (!bad)

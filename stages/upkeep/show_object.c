@@ -16,7 +16,7 @@ struct statistics {
 	size_t zeros, nonfinite, finite;
 };
 
-/* Element i of the mapped array. u64 above 2^53 are rounded, which statistics bear; they are printed from the integer. */
+/* Element i of the mapped array. u64 above 2^53 are rounded, which statistics bear; integers are printed as such. */
 static double element(const struct object_array_place *a, const void *data, size_t i)
 {
 	switch (a->type) {
@@ -63,7 +63,8 @@ static void show_array(FILE *to, const struct object *o, const struct object_arr
 	const void *data = o->map.bytes + o->data_offset + a->offset;
 	struct statistics s = statistics_of(a, data);
 	size_t shown = all || a->count < SHOW_ELEMENTS ? a->count : SHOW_ELEMENTS;
-	fprintf(to, "    %-20s %s %10zu  byte %zu", a->name, object_type_name(a->type), a->count, o->data_offset + a->offset);
+	fprintf(to, "    %-20s %s %10zu  byte %zu", a->name, object_type_name(a->type), a->count,
+		o->data_offset + a->offset);
 	if (s.finite)
 		fprintf(to, "  from %.6g to %.6g, mean %.6g, %zu zero%s", s.low, s.high, s.sum / (double)s.finite, s.zeros,
 			s.zeros == 1 ? "" : "s");
@@ -98,8 +99,8 @@ int show_object(FILE *to, const char *path, int all)
 	struct object o;
 	if (object_open(&o, path, NULL, NULL))
 		return -1;
-	fprintf(to, "object      %s, format version %d, little-endian (stages/formats/object.md, %s.md)\n", o.kind, OBJECT_VERSION,
-		o.kind);
+	fprintf(to, "object      %s, format version %d, little-endian (stages/formats/object.md, %s.md)\n", o.kind,
+		OBJECT_VERSION, o.kind);
 	fprintf(to, "bytes       %zu: header %d, description and arrays in chunks of %d, a hash each\n", o.map.length,
 		OBJECT_HEADER_BYTES, OBJECT_CHUNK_BYTES);
 	fprintf(to, "content     %s\nidentity    %s%s\n", o.content.hex, o.identity.hex,

@@ -1,4 +1,4 @@
-/* An object (formats/object.h) as text: header, digests, description, arrays with their statistics. Private to upkeep/. */
+/* An object (formats/object.h) as text: header, digests, description, arrays and their statistics. Private to upkeep/. */
 #ifndef QG_UPKEEP_SHOW_OBJECT_H
 #define QG_UPKEEP_SHOW_OBJECT_H
 

@@ -12,6 +12,26 @@
 #include "graph/progress_note.h"
 #include "upkeep/cache_scan.h"
 
+struct status {
+	const char *build_dir, *cache;
+	struct cache_scan entries;
+	int read;               /* entries were */
+};
+
+struct status *status_open(const char *build_dir, const char *cache)
+{
+	struct status *s = mem_zeroed(1, sizeof *s);
+	s->build_dir = build_dir;
+	s->cache = cache;
+	return s;
+}
+
+void status_close(struct status *s)
+{
+	cache_scan_close(&s->entries);
+	free(s);
+}
+
 char *status_time_text(double seconds)
 {
 	long s = lround(seconds < 0 ? 0 : seconds > 1e9 ? 1e9 : seconds);
@@ -106,9 +126,18 @@ static void print_note(FILE *to, const struct progress_note *n, const struct cac
 	free(left);
 }
 
-static int print_running(FILE *to, const char *build_dir, const struct cache_scan *scan, size_t *running)
+/* What earlier runs took; a cache that cannot be read has none. */
+static const struct cache_scan *earlier_runs(struct status *s)
 {
-	char *folder = path_join(build_dir, "progress"), **names;
+	if (!s->read && cache_scan_entries(&s->entries, s->cache))
+		warn("%s", error_text());
+	s->read = 1;
+	return &s->entries;
+}
+
+static int print_running(struct status *s, FILE *to, size_t *running)
+{
+	char *folder = path_join(s->build_dir, "progress"), **names;
 	size_t count = 0;
 	struct progress_note note;
 	int bad = file_exists(folder) && dir_list(folder, &names, &count);
@@ -118,7 +147,7 @@ static int print_running(FILE *to, const char *build_dir, const struct cache_sca
 		if (progress_note_read(path, &note)) {
 			if (!(*running)++)
 				fprintf(to, "running\n");
-			print_note(to, &note, scan);
+			print_note(to, &note, earlier_runs(s));
 		} else {
 			unlink(path);
 		}
@@ -190,14 +219,8 @@ static int print_stages(FILE *to, const char *build_dir)
 	return bad ? -1 : 0;
 }
 
-int status_print(FILE *to, const char *build_dir, const char *cache, size_t *running)
+int status_print(struct status *s, FILE *to, size_t *running)
 {
-	struct cache_scan scan;
 	fprintf(to, "results\n");
-	int bad = print_stages(to, build_dir) || cache_scan_open(&scan, cache);
-	if (!bad) {
-		bad = print_running(to, build_dir, &scan, running);
-		cache_scan_close(&scan);
-	}
-	return bad ? -1 : 0;
+	return print_stages(to, s->build_dir) || print_running(s, to, running) ? -1 : 0;
 }

@@ -7,8 +7,14 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* *running: stages at work. Notes of dead processes are removed. -1 after fail(). */
-int status_print(FILE *to, const char *build_dir, const char *cache, size_t *running);
+struct status;
+
+/* Both names are borrowed. The entries of the cache are read once, when first something runs. */
+struct status *status_open(const char *build_dir, const char *cache);
+void status_close(struct status *s);
+
+/* What it is at now. *running: stages at work. Notes of dead processes are removed. -1 after fail(). */
+int status_print(struct status *s, FILE *to, size_t *running);
 
 /* "0:07", "1:02:03"; the caller frees. */
 char *status_time_text(double seconds);

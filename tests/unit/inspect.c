@@ -128,8 +128,10 @@ static void test_entry_and_reference(void)
 
 static void test_lists(void)
 {
-	static const char one[] = "{\"key\":\"00000000000000000000000000000001\",\"format\":\"quantgrid-job/1\",\"cell\":\"a\"}\n";
-	static const char two[] = "{\"key\":\"10000000000000000000000000000001\",\"format\":\"quantgrid-job/1\",\"cell\":\"b\"}\n";
+	static const char one[] =
+		"{\"key\":\"00000000000000000000000000000001\",\"format\":\"quantgrid-job/1\",\"cell\":\"a\"}\n";
+	static const char two[] =
+		"{\"key\":\"10000000000000000000000000000001\",\"format\":\"quantgrid-job/1\",\"cell\":\"b\"}\n";
 	char *good = mem_printf("%s%s", one, two), *bad = mem_printf("%s%s", two, one);
 	char *list = scratch_write("stage.jsonl", good, strlen(good)), *name = mem_printf("%s:1000000000000000", list);
 	expect(list, "jobs        2");

@@ -1,4 +1,4 @@
-/* What runs, as its note says and as status prints it. The process under test plays the stage: its own name is "status". */
+/* What runs, as its note says and as status prints it. The test plays the stage: its own name is "status". */
 #include "upkeep/status.h"
 
 #include <stdlib.h>
@@ -36,7 +36,8 @@ static void store(const char *stage, const char *cell, double seconds, size_t jo
 {
 	struct object_writer w;
 	struct cache_result result;
-	char *ingredients = mem_printf("{\"stage\":\"%s\",\"version\":%g,\"inputs\":{\"jobs\":\"%zu %s\"}}", stage, seconds, jobs, cell);
+	char *ingredients = mem_printf("{\"stage\":\"%s\",\"version\":%g,\"inputs\":{\"jobs\":\"%zu %s\"}}", stage,
+		seconds, jobs, cell);
 	struct digest action = hash_bytes(ingredients, strlen(ingredients));
 	cJSON *made = cJSON_CreateObject();
 	cJSON_AddStringToObject(made, "cell", cell);
@@ -55,7 +56,9 @@ static char *print(size_t *running)
 	char *text;
 	size_t length;
 	FILE *to = open_memstream(&text, &length);
-	CHECK(!status_print(to, build, cache, running), "%s", error_text());
+	struct status *s = status_open(build, cache);
+	CHECK(!status_print(s, to, running), "%s", error_text());
+	status_close(s);
 	fclose(to);
 	return text;
 }
@@ -77,11 +80,13 @@ static void test_note(void)
 	progress_step("layer", 5, 36);
 	progress_note_committed();
 	CHECK(progress_note_read(note_path, &note), "no note");
-	CHECK(!strcmp(note.phase, "score") && !strcmp(note.step, "layer") && !strcmp(note.cell, "model.a.b"), "%s", note.phase);
+	CHECK(!strcmp(note.phase, "score") && !strcmp(note.step, "layer") && !strcmp(note.cell, "model.a.b"), "%s",
+		note.phase);
 	CHECK(note.done == 5 && note.total == 36 && note.first_done == 4 && note.committed == 1, "%zu of %zu from %zu",
 		note.done, note.total, note.first_done);
 	progress_step("layer", 0, 36);
-	CHECK(progress_note_read(note_path, &note) && !note.first_done && !note.done, "a second pass began at %zu", note.first_done);
+	CHECK(progress_note_read(note_path, &note) && !note.first_done && !note.done, "a second pass began at %zu",
+		note.first_done);
 	progress_note_phase("commit");
 	CHECK(progress_note_read(note_path, &note) && !note.total && !*note.step, "the steps of the last phase stayed");
 	progress_note_end();
@@ -162,7 +167,8 @@ static void test_earlier(void)
 		size_t jobs;
 		double seconds;
 	} cases[] = {{"some-stage", "model.x", 1, 20}, {"some-stage", "model.x", 2, 20}, {"some-stage", "model.x", 9, 70},
-		{"some-stage", "model_b.x", 9, -1}, {"some-stage", "model_b.x", 4, 5000}, {"some-stage", "model", 1, 20}, {"some-stage", "mode.x", 1, -1},
+		{"some-stage", "model_b.x", 9, -1},
+		{"some-stage", "model_b.x", 4, 5000}, {"some-stage", "model", 1, 20}, {"some-stage", "mode.x", 1, -1},
 		{"no-stage", "model.x", 1, -1}};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		double found = status_earlier(&scan, cases[i].stage, cases[i].cell, cases[i].jobs);
