@@ -251,8 +251,7 @@ static int compute(struct stage_run *run)
 		bad = recipe_check_run(c.model.ops, &c.model.lm.config, &c.model.tensors, c.batches.batches, c.batches.count,
 			c.requests, c.request_count, 0);
 	stage_phase("commit");
-	if (!bad)
-		bad = lm_weights_check(&c.model.weights);
+	bad |= loaded_model_check(&c.model);
 	for (size_t i = 0; i < n && !bad; i++)
 		if (!c.cells[i].left_out && commit(&c, run, i))
 			stage_failed(run, i);

@@ -177,8 +177,9 @@ static int compute(struct stage_run *run)
 			stage_failed(run, i);
 	}
 	if (!bad)
-		bad = calibrate(&c) || lm_weights_check(&c.model.weights);
+		bad = calibrate(&c);
 	stage_phase("commit");
+	bad |= loaded_model_check(&c.model);
 	if (!bad)
 		stage_each(run, commit, &c);
 	release(&c);

@@ -330,8 +330,7 @@ static int compute(struct stage_run *run)
 	if (!bad && s.request_count && !strcmp(s.method, kl_div))
 		bad = measure_kl(&s, n);
 	stage_phase("commit");
-	if (!bad)
-		bad = lm_weights_check(&s.model.weights);
+	bad |= loaded_model_check(&s.model);
 	if (!bad)
 		stage_each(run, commit, &s);
 	release(&s, n);

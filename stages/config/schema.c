@@ -35,7 +35,7 @@ static const struct rule rules[] = {
 	{"model.format", TYPE_WORD, REQUIRED, "pytorch", NULL, 0, 0, "a folder with config.json and safetensors"},
 	{"model.path", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "the checkpoint's folder"},
 	{"model.hub", TYPE_STRING, NULLABLE, NULL, NULL, 0, 0, "hub name, for when path is missing"},
-	{"model.dtype", TYPE_WORD, REQUIRED, "fp32|bf16", NULL, 0, 0, "compute type; both are one so far"},
+	{"model.dtype", TYPE_WORD, REQUIRED, "fp32|bf16", NULL, 0, 0, "activations on a GPU: fp32, or bf16 as served"},
 
 	{"dataset.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "in cell names"},
 	{"dataset.root", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "folder of the captions"},

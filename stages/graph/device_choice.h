@@ -1,5 +1,8 @@
 /* Where a grid is computed: what autoquant.device asks for and what is here, settled when the graph is made.
  *
+ * model.dtype=bf16 on a GPU is another way to compute, "cuda-bf16": activations are rounded as the model is served. On
+ * a CPU both types are one computation.
+ *
  * auto becomes cuda where the build has CUDA code and a GPU is there, else cpu. The class of equal results of what was
  * chosen (ops/ops.h) goes into the keys, so results of other machines are never taken for this one's. */
 #ifndef QG_GRAPH_DEVICE_CHOICE_H
@@ -8,8 +11,8 @@
 #include "config/sweep.h"
 
 struct device_choice {
-	const char *device;     /* "cpu" or "cuda" */
-	const char *numerics;
+	const char *device;     /* "cpu", "cuda" or "cuda-bf16": what ops_open() takes */
+	const char *numerics;   /* as the ops of that device have it */
 	char words[256];        /* for the summary: "cuda, NVIDIA H100 80GB HBM3" */
 };
 

@@ -186,12 +186,9 @@ struct variant {
 struct activations {
 	const struct ops *ops;
 	const struct lm_config *config;
-	const struct linear_info *linears;
-	size_t linear_count;
 	struct activation_calibration *entries;
 	size_t count;
 	struct selection selection;
-	struct scratch scratch;
 	const struct linear_site *site;
 	struct results amax;      /* [chosen batches] of the current linear */
 	struct results sums;      /* [variants][chosen batches], those that are wanted */
@@ -208,18 +205,34 @@ static int amax_piece(void *context, size_t index, size_t worker)
 	return 0;
 }
 
+/* Neighbouring batches of a pack, first .. end-1, in one call. */
+static void error_run(const struct activations *c, size_t variant, size_t first, size_t end, int32_t *start)
+{
+	const struct linear_site *site = c->site;
+	const struct variant *v = &c->variants[variant];
+	start[0] = 0;
+	for (size_t b = first; b < end; b++)
+		start[b - first + 1] = start[b - first] + (int32_t)site->rows[b];
+	c->ops->input_error(sums_place(&c->sums, variant * c->selection.count + first), site->x[first],
+		(struct packing){start, end - first}, site->linear->in, v->quantizer, v->amax);
+}
+
+/* One variant on the batches of a pack that want it. */
 static int error_piece(void *context, size_t index, size_t worker)
 {
 	const struct activations *c = context;
-	const struct linear_site *site = c->site;
-	const size_t batch = index / c->variant_count, rows = site->rows[batch], in = site->linear->in;
-	const size_t variant = index % c->variant_count;
-	const struct variant *v = &c->variants[variant];
-	dev_f32 *q = c->scratch.buffer[worker];
-	if (!v->wanted[batch])
-		return 0;
-	c->ops->quantize(q, site->x[batch], rows, in, v->quantizer, v->amax, 0);
-	c->ops->quant_error(sums_place(&c->sums, variant * c->selection.count + batch), q, site->x[batch], rows * in);
+	const size_t pack = index / c->variant_count, variant = index % c->variant_count;
+	const size_t last = c->site->pack[pack + 1];
+	const unsigned char *wanted = c->variants[variant].wanted;
+	int32_t *start = mem_array(last - c->site->pack[pack] + 1, sizeof *start);
+	(void)worker;
+	for (size_t b = c->site->pack[pack], end; b < last; b = end + 1) {
+		for (end = b; end < last && wanted[end]; end++)
+			;
+		if (end > b)
+			error_run(c, variant, b, end, start);
+	}
+	free(start);
 	return 0;
 }
 
@@ -283,7 +296,6 @@ static void copy_from(struct activations *c, size_t to, size_t from)
 static int activation_visit(void *context, const struct linear_site *site)
 {
 	struct activations *c = context;
-	size_t rows = 0;
 	/* A static quantizer needs the maximum of all batches before the first error. */
 	assert(site->first == 0 && site->count == c->selection.count);
 	if (site->linear->input != site->index) {
@@ -291,14 +303,11 @@ static int activation_visit(void *context, const struct linear_site *site)
 		return 0;
 	}
 	c->site = site;
-	for (size_t b = 0; b < site->count; b++)
-		rows = site->rows[b] > rows ? site->rows[b] : rows;
-	scratch_reserve(&c->scratch, c->ops, rows * site->linear->in * sizeof(float));
 	if (c->ops->for_each(site->count, amax_piece, c))
 		return -1;
 	c->ops->download(c->amax.host, c->amax.device, site->count * sizeof(float));
 	variants_plan(c);
-	int status = c->ops->for_each(c->variant_count * site->count, error_piece, c);
+	int status = c->ops->for_each(c->variant_count * site->packs, error_piece, c);
 	c->ops->download(c->sums.host, c->sums.device, c->variant_count * site->count * sizeof(struct quant_sums));
 	for (size_t v = 0; v < c->variant_count; v++)
 		free(c->variants[v].wanted);
@@ -317,23 +326,17 @@ static size_t activations_need(const void *context, size_t run_bytes)
 {
 	const struct activations *c = context;
 	const struct selection *s = &c->selection;
-	size_t in = 0, rows = 0;
-	for (size_t i = 0; i < c->linear_count; i++)
-		in = c->linears[i].in > in ? c->linears[i].in : in;
-	for (size_t b = 0; b < s->count; b++)
-		rows = s->batches[b].tokens > rows ? s->batches[b].tokens : rows;
-	return c->ops->workers() * rows * in * sizeof(float) +
-		transformer_pass_bytes(c->ops, c->config, s->batches, s->count, 0, run_bytes);
+	return transformer_pass_bytes(c->ops, c->config, s->batches, s->count, 0, run_bytes);
 }
 
 int calibrate_activations(struct transformer *model, const struct ops *ops, const struct linear_info *linears,
 	size_t linear_count, const struct batch *batches, size_t batch_count, struct activation_calibration *entries,
 	size_t count)
 {
-	struct activations c = {.ops = ops, .config = transformer_config(model), .linears = linears,
-		.linear_count = linear_count, .entries = entries, .count = count};
+	struct activations c = {.ops = ops, .config = transformer_config(model), .entries = entries, .count = count};
 	size_t run_bytes = 0;
 	int status = 0;
+	(void)linears;
 	selection_init(&c.selection, batch_count);
 	for (size_t n = 0; n < count; n++) {
 		assert(entries[n].quantizer.element != ELEMENT_NONE);
@@ -342,7 +345,6 @@ int calibrate_activations(struct transformer *model, const struct ops *ops, cons
 		selection_add(&c.selection, entries[n].batch, entries[n].batches);
 	}
 	selection_finish(&c.selection, batches);
-	scratch_init(&c.scratch, ops);
 	results_reserve(&c.amax, ops, c.selection.count * sizeof(float));
 	results_reserve(&c.sums, ops, count * c.selection.count * sizeof(struct quant_sums));
 	c.variants = mem_array(count, sizeof *c.variants);
@@ -351,7 +353,6 @@ int calibrate_activations(struct transformer *model, const struct ops *ops, cons
 		status = device_room(ops, c.config, activations_need, &c, &run_bytes, "calibrating activations");
 	if (c.selection.count && !status)
 		status = transformer_forward(model, c.selection.batches, c.selection.count, activation_visit, &c);
-	scratch_release(&c.scratch, ops);
 	selection_release(&c.selection);
 	results_release(&c.amax, ops);
 	results_release(&c.sums, ops);

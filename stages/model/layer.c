@@ -90,12 +90,20 @@ struct frame frame_from(const struct frame *frame, const struct lm_config *confi
 	return rest;
 }
 
+/* What is in a slot, as the model is served. */
+static void served(const struct layer *l, const struct frame *f, enum slot slot)
+{
+	if (l->ops->served)
+		l->ops->served(f->at[slot], slot_width(l->config, slot) * l->tokens);
+}
+
 /* One of the layer's seven linears and its backward, from slot to slot. */
 static void apply(const struct layer *l, const struct frame *f, enum linear_kind kind)
 {
 	const struct linear_slots *s = &linear_slots[kind];
 	l->ops->linear(f->at[s->y], f->at[s->x], l->weights->linear[kind], l->tokens, slot_width(l->config, s->x),
 		slot_width(l->config, s->y), 0);
+	served(l, f, s->y);
 }
 
 static void apply_backward(const struct layer *l, const struct frame *f, enum slot dx, enum linear_kind kind,
@@ -113,10 +121,15 @@ static void attention_forward(const struct layer *l, const struct frame *f)
 	size_t T = l->tokens, hd = c->head_dim;
 	ops->rmsnorm(f->at[SLOT_Q_TURNED], f->at[SLOT_Q], l->weights->q_norm, c->rms_norm_eps, T * c->heads, hd);
 	ops->rmsnorm(f->at[SLOT_K_TURNED], f->at[SLOT_K], l->weights->k_norm, c->rms_norm_eps, T * c->kv_heads, hd);
+	served(l, f, SLOT_Q_TURNED);
+	served(l, f, SLOT_K_TURNED);
 	ops->rope(f->at[SLOT_Q_TURNED], l->position, c->rope_theta, T, c->heads, hd, 1);
 	ops->rope(f->at[SLOT_K_TURNED], l->position, c->rope_theta, T, c->kv_heads, hd, 1);
+	served(l, f, SLOT_Q_TURNED);
+	served(l, f, SLOT_K_TURNED);
 	ops->attention(f->at[SLOT_ATTENTION], f->at[SLOT_LSE], f->at[SLOT_Q_TURNED], f->at[SLOT_K_TURNED], f->at[SLOT_V],
 		l->packing, c->heads, c->kv_heads, hd);
+	served(l, f, SLOT_ATTENTION);
 }
 
 void layer_forward(const struct layer *l, const struct frame *f, dev_f32 *x_out, const dev_f32 *x_in)
@@ -125,19 +138,25 @@ void layer_forward(const struct layer *l, const struct frame *f, dev_f32 *x_out,
 	const struct lm_config *c = l->config;
 	size_t T = l->tokens, H = c->hidden_size;
 	ops->rmsnorm(f->at[SLOT_N1], x_in, l->weights->input_norm, c->rms_norm_eps, T, H);
+	served(l, f, SLOT_N1);
 	apply(l, f, LINEAR_Q);
 	apply(l, f, LINEAR_K);
 	apply(l, f, LINEAR_V);
 	attention_forward(l, f);
 	apply(l, f, LINEAR_O);
 	ops->add(f->at[SLOT_MIDDLE], x_in, f->at[SLOT_O], T * H);
+	served(l, f, SLOT_MIDDLE);
 	ops->rmsnorm(f->at[SLOT_N2], f->at[SLOT_MIDDLE], l->weights->post_norm, c->rms_norm_eps, T, H);
+	served(l, f, SLOT_N2);
 	apply(l, f, LINEAR_GATE);
 	apply(l, f, LINEAR_UP);
 	ops->swiglu(f->at[SLOT_ACT], f->at[SLOT_GATE], f->at[SLOT_UP], T * c->intermediate_size);
+	served(l, f, SLOT_ACT);
 	apply(l, f, LINEAR_DOWN);
 	if (x_out)
 		ops->add(x_out, f->at[SLOT_MIDDLE], f->at[SLOT_DOWN], T * H);
+	if (x_out && ops->served)
+		ops->served(x_out, T * H);
 }
 
 static void attention_backward(const struct layer *l, const struct frame *f)

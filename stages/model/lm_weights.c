@@ -36,7 +36,7 @@ static int hash_piece(void *context, size_t index, size_t worker)
 	return 0;
 }
 
-static int check_tensors(const struct lm_weights *w)
+int lm_weights_verify(const struct lm_weights *w)
 {
 	struct checking c = {.weights = w};
 	int bad = 0;
@@ -50,12 +50,12 @@ static int check_tensors(const struct lm_weights *w)
 				w->lm->shards[t->shard].name, t->name);
 	}
 	lm_pieces_release(&c.pieces);
-	return bad;
+	return bad ? -1 : 0;
 }
 
 /* --- */
 
-int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char *dir)
+int lm_weights_map(struct lm_weights *weights, const struct lm *lm, const char *dir)
 {
 	int bad = 0;
 	*weights = (struct lm_weights){.lm = lm, .dir = mem_strdup(dir),
@@ -63,10 +63,19 @@ int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char 
 	for (size_t i = 0; i < lm->tensor_count && !bad; i++)
 		if (!weights->maps[lm->tensors[i].shard].bytes)
 			bad = map_shard(weights, dir, lm->tensors[i].shard);
-	bad = bad || check_tensors(weights);
 	if (bad)
 		lm_weights_close(weights);
 	return bad ? -1 : 0;
+}
+
+int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char *dir)
+{
+	if (lm_weights_map(weights, lm, dir))
+		return -1;
+	if (!lm_weights_verify(weights))
+		return 0;
+	lm_weights_close(weights);
+	return -1;
 }
 
 void lm_weights_close(struct lm_weights *weights)

@@ -1,5 +1,6 @@
 #include "model/loaded_model.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,57 @@ static size_t weights_need(const void *context, size_t run_bytes)
 	return device_weights_bytes(m->ops, &m->lm.config);
 }
 
+/* The hashing of the weights, in a thread of its own: neither the start of a device nor what it computes waits for it
+ * (of a 4B model it takes 0.3 s on 16 cores). */
+struct verification {
+	pthread_t thread;
+	const struct lm_weights *weights;
+	char *failure;    /* NULL: they are what was extracted */
+};
+
+static void *verify(void *context)
+{
+	struct verification *v = context;
+	if (lm_weights_verify(v->weights))
+		v->failure = mem_strdup(error_text());
+	return NULL;
+}
+
+static void verification_start(struct loaded_model *m)
+{
+	struct verification *v = mem_zeroed(1, sizeof *v);
+	v->weights = &m->weights;
+	if (!pthread_create(&v->thread, NULL, verify, v)) {
+		m->verification = v;
+		return;
+	}
+	(void)verify(v);
+	v->thread = pthread_self();
+	m->verification = v;
+}
+
+/* -1 after fail() when the weights are others. */
+static int verification_end(struct loaded_model *m)
+{
+	struct verification *v = m->verification;
+	int bad = 0;
+	if (!v)
+		return 0;
+	if (!pthread_equal(v->thread, pthread_self()))
+		pthread_join(v->thread, NULL);
+	if (v->failure)
+		bad = fail("%s", v->failure);
+	free(v->failure);
+	free(v);
+	m->verification = NULL;
+	return bad;
+}
+
+int loaded_model_check(struct loaded_model *m)
+{
+	return verification_end(m) || (m->weights.lm && lm_weights_check(&m->weights)) ? -1 : 0;
+}
+
 /* From the path of an lm object, a checkpoint folder and a backend. */
 static int open_with(struct loaded_model *m, const char *lm_path, const struct digest *content, const char *dir,
 	const struct ops *ops)
@@ -53,10 +105,17 @@ static int open_with(struct loaded_model *m, const char *lm_path, const struct d
 	*m = (struct loaded_model){.ops = ops};
 	if (lm_open(&m->lm, lm_path, content))
 		return -1;
-	if (lm_weights_open(&m->weights, &m->lm, dir)) {
+	if (lm_weights_map(&m->weights, &m->lm, dir)) {
 		lm_close(&m->lm);
 		return -1;
 	}
+	verification_start(m);
+	stage_phase("device");
+	if (ops->sync()) {
+		loaded_model_close(m);
+		return -1;
+	}
+	stage_phase("load");
 	for (size_t i = 0; i < m->lm.shard_count; i++)
 		if (m->weights.maps[i].bytes)
 			ops->pin(m->weights.maps[i].bytes, m->weights.maps[i].length);
@@ -74,19 +133,15 @@ static int open_with(struct loaded_model *m, const char *lm_path, const struct d
 	return -1;
 }
 
-/* The backend the graph was made for, started. */
+/* The backend the graph was made for. */
 static const struct ops *backend_open(const struct job *job, const char *device)
 {
-	stage_phase("device");
 	const struct ops *ops = ops_open(device);
 	if (!ops)
 		return fail_null("the graph was made for autoquant.device=%s: %s: run ./configure again", device, error_text());
 	if (!job->numerics || strcmp(job->numerics, ops->numerics))
 		return fail_null("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
 			job->numerics ? job->numerics : "(none)", ops->numerics);
-	if (ops->sync())
-		return NULL;
-	stage_phase("load");
 	return ops_timed(ops);
 }
 
@@ -133,6 +188,7 @@ int loaded_model_fits(const struct loaded_model *m, const struct calib *calib, c
 void loaded_model_close(struct loaded_model *m)
 {
 	transformer_close(m->transformer);
+	(void)verification_end(m);
 	for (size_t i = 0; m->weights.maps && i < m->lm.shard_count; i++)
 		if (m->weights.maps[i].bytes)
 			m->ops->unpin(m->weights.maps[i].bytes);

@@ -17,10 +17,16 @@ struct loaded_model {
 	struct linear_info *linears;   /* [linear_count] */
 	size_t linear_count;
 	struct transformer *transformer;
+	struct verification *verification; /* private: the weights are being hashed */
 };
 
-/* Uses the job's input "lm" and its unhashed model.path and autoquant.device. -1 after fail(), holding nothing. */
+/* Uses the job's input "lm" and its unhashed model.path and autoquant.device. -1 after fail(), holding nothing.
+ * The weights are hashed meanwhile: what is computed counts once loaded_model_check() says so. */
 int loaded_model_open(struct loaded_model *m, const struct job *job);
+
+/* Fails when the weights are not those that were extracted, or were written to since: call it before results are
+ * committed, and when computing failed, for which this may be why. May be called on a zeroed structure. */
+int loaded_model_check(struct loaded_model *m);
 
 /* Whether another job of the group may use the model: the same lm, else -1 after fail(). */
 int loaded_model_serves(const struct loaded_model *m, const struct job *job);

@@ -79,7 +79,8 @@ TIMED("quantize", quantize, (dev_f32 *to, const dev_f32 *x, size_t rows, size_t 
 TIMED("quantize", quantize_weight, (dev_weight *to, const dev_weight *W, size_t row0, size_t rows, size_t in,
 	struct quantizer quantizer, const float *amax, int difference),
 	(to, W, row0, rows, in, quantizer, amax, difference))
-TIMED("quantize", quant_error, (dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count), (sums, q, x, count))
+TIMED("quantize", input_error, (dev_f64 *sums, const dev_f32 *x, struct packing packing, size_t cols,
+	struct quantizer quantizer, float amax), (sums, x, packing, cols, quantizer, amax))
 TIMED("quantize", weight_error, (dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count),
 	(sums, q, W, count))
 
@@ -129,7 +130,7 @@ const struct ops *ops_timed(const struct ops *ops)
 	TAKE(weight_amax);
 	TAKE(quantize);
 	TAKE(quantize_weight);
-	TAKE(quant_error);
+	TAKE(input_error);
 	TAKE(weight_error);
 	TAKE(output_error);
 	TAKE(linear_quantized);

@@ -117,8 +117,10 @@ static void find(void)
 {
 	if (driver_open() || driver_check() || gpu_find() || cublaslt_open())
 		snprintf(missing, sizeof missing, "%s", error_text());
-	snprintf(device.numerics, sizeof device.numerics, "cuda-sm%d%dx%d-cublaslt%zu.%zu.%zu", device.major, device.minor,
-		device.processors, device.version / 10000, device.version / 100 % 100, device.version % 100);
+	char *const to[] = {device.numerics, device.numerics_bf16};
+	for (size_t i = 0; i < 2; i++)
+		snprintf(to[i], sizeof device.numerics, "cuda-%ssm%d%dx%d-cublaslt%zu.%zu.%zu", i ? "bf16-" : "", device.major,
+			device.minor, device.processors, device.version / 10000, device.version / 100 % 100, device.version % 100);
 }
 
 #else

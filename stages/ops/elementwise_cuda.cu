@@ -1,5 +1,7 @@
 #include "ops/cuda.cuh"
 
+#include <cuda_bf16.h>
+
 extern "C" {
 #include "ops/elementwise.h"
 }
@@ -19,6 +21,12 @@ __global__ static void embed_kernel(float *out, const float *table, const int32_
 	const float *from = table + (size_t)ids[blockIdx.x] * H;
 	for (size_t i = threadIdx.x; i < H; i += blockDim.x)
 		out[blockIdx.x * H + i] = from[i];
+}
+
+__global__ static void served_kernel(float *x, size_t n)
+{
+	ELEMENT(i, n);
+	x[i] = __bfloat162float(__float2bfloat16_rn(x[i]));
 }
 
 __global__ static void add_kernel(float *y, const float *a, const float *b, size_t n)
@@ -55,6 +63,12 @@ extern "C" void cuda_embed(dev_f32 *out, const dev_weight *table, const dev_i32 
 {
 	if (T)
 		CUDA_LAUNCH(embed_kernel, (unsigned)T, cuda_row_threads(H), 0, f32(out), f32(table), i32(ids), H);
+}
+
+extern "C" void cuda_served(dev_f32 *x, size_t n)
+{
+	if (n)
+		CUDA_LAUNCH(served_kernel, cuda_blocks(n, THREADS), THREADS, 0, f32(x), n);
 }
 
 extern "C" void cuda_add(dev_f32 *y, const dev_f32 *a, const dev_f32 *b, size_t n)

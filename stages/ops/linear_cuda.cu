@@ -47,6 +47,9 @@ struct pairs {
 	unsigned char x[PLACES_MAX], W[PLACES_MAX];
 };
 
+/* Activations are rounded to bf16 as the model is served: products are of one part each (cuda_products_served()). */
+static int served;
+
 /* By enum cuda_weight. */
 static const struct pairs exact_pairs[] = {
 	{3, {2, 1, 0}, {0, 0, 0}},
@@ -491,9 +494,18 @@ static void multiply(const struct product *p)
 	}
 }
 
+extern "C" void cuda_products_served(int yes)
+{
+	served = yes;
+}
+
 extern "C" void cuda_linear(dev_f32 *y, const dev_f32 *x, const dev_weight *W, size_t T, size_t in, size_t out,
 	float beta)
 {
+	if (served) {
+		cuda_linear_change(y, x, W, T, in, out, beta);
+		return;
+	}
 	const struct range known_as = weight_range(W, out * in);
 	const struct product p = {
 		.y = f32(y), .x = f32(x), .W = f32(W), .T = T, .k = in, .n = out, .beta = beta, .across = 1,
@@ -510,7 +522,8 @@ extern "C" void cuda_linear_backward(dev_f32 *dx, const dev_f32 *dy, const dev_w
 	const struct range known_as = weight_range(W, out * in);
 	const struct product p = {
 		.y = f32(dx), .x = f32(dy), .W = f32(W), .T = T, .k = out, .n = in, .beta = beta, .across = 0,
-		.pairs = &gradient_pairs[known_as.kind], .scale = 1, .version = known_as.version, .run = run_of(out, run_max),
+		.pairs = served ? &change_pairs : &gradient_pairs[known_as.kind], .scale = 1, .version = known_as.version,
+		.run = run_of(out, served ? out : run_max),
 		.rows_most = rows_max, .kept_most = weight_bytes_max,
 	};
 	multiply(&p);
@@ -544,6 +557,11 @@ extern "C" void cuda_linear_quantized(dev_f32 *y, dev_f32 *scratch, const dev_f3
 		.run = run_of(in, is_dW ? in : run_max), .rows_most = rows_max, .kept_most = weight_bytes_max,
 	};
 	assert(quantizer.element != ELEMENT_NONE);
+	if (served) {
+		cuda_quantize(scratch, x, T, in, quantizer, amax, difference);
+		cuda_linear_change(y, scratch, W, T, in, out, 0);
+		return;
+	}
 	if (!here || (!difference && !is_dW)) {
 		cuda_quantize(scratch, x, T, in, quantizer, amax, difference);
 		p.x = f32(scratch);

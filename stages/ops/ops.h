@@ -100,6 +100,10 @@ struct ops {
 	/* Waits for what was started (at first it starts the device); -1 after fail() when the device failed. */
 	int (*sync)(void);
 
+	/* Rounds n activations in place to the type they have where the model is served, to nearest even: bf16. NULL: they
+	 * stay fp32. */
+	void (*served)(dev_f32 *x, size_t n);
+
 	/* out[T,H] = table[ids[t]]; ids are below the table's rows (checked by the caller on the host). */
 	void (*embed)(dev_f32 *out, const dev_weight *table, const dev_i32 *ids, size_t T, size_t H);
 
@@ -163,10 +167,12 @@ struct ops {
 	void (*quantize_weight)(dev_weight *to, const dev_weight *W, size_t row0, size_t rows, size_t in,
 		struct quantizer quantizer, const float *amax, int difference);
 
-	/* sums[QUANT_SUMS], a struct quant_sums, = those over x[count] and its quantized form q. */
-	void (*quant_error)(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count);
-	/* The same for weights. */
+	/* sums[QUANT_SUMS], a struct quant_sums, = those over W[count] and its quantized form q. */
 	void (*weight_error)(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count);
+	/* sums[s][QUANT_SUMS] = those over rows start[s] .. start[s+1]-1 of x[., cols] and their quantized form, as quantize()
+	 * makes it, for each sequence s: many in one call, as they are short. A sequence's bits depend on it alone. */
+	void (*input_error)(dev_f64 *sums, const dev_f32 *x, struct packing packing, size_t cols,
+		struct quantizer quantizer, float amax);
 
 	/* Adds to sums[T,OUTPUT_SUMS], a struct output_sums a row (of error_max the larger stays), the sums over each row
 	 * of d[T,cols] + e[T,cols] (rows dense; the sum is rounded; e may be NULL), with the gradient g and the output y
@@ -241,13 +247,15 @@ struct ops {
 /* The CPU instance. Plain memory, OpenBLAS, threads by pool.h. */
 const struct ops *ops_cpu(void);
 
-/* The CUDA instance, for ops_open(): only builds with CUDA have it, and it may be called only where cuda_device_find()
- * is not NULL. The GPU is not touched before the first alloc() or sync(), which start it. All work is one stream, fed
- * by one thread of the host: for_each() runs its pieces in order. After a failure results are void, and sync() says
- * why. */
-const struct ops *ops_cuda(void);
+/* The CUDA instance, for ops_open(). With bf16 it has served(), products of factors rounded to bf16, and a class of its
+ * own; otherwise products are fp32-grade. The last call says which of the two all work is. Only builds with CUDA have
+ * it, and it may be called only where cuda_device_find() is not NULL. The GPU is not touched before the first alloc() or
+ * sync(), which start it. All work is one stream, fed by one thread of the host: for_each() runs its pieces in order.
+ * After a failure results are void, and sync() says why. */
+const struct ops *ops_cuda(int bf16);
 
-/* The instance for a device, "cpu" or "cuda"; NULL after fail() when there is no such device here (cuda_device.h). */
+/* The instance for a device, "cpu", "cuda", or "cuda-bf16"; NULL after fail() when there is no such device here
+ * (cuda_device.h). */
 const struct ops *ops_open(const char *device);
 
 /* Element number n of a buffer. */

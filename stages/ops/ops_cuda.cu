@@ -38,7 +38,6 @@ static struct {
 	} workspace[CUDA_SLOTS];
 } device;
 
-static char numerics[sizeof((struct cuda_device *)0)->numerics];
 
 /* ---- failures ---- */
 
@@ -237,7 +236,6 @@ static size_t cuda_workers(void)
 
 static const struct ops table = {
 	.name = "cuda",
-	.numerics = numerics,
 	.weight_bytes = sizeof(float),
 	.slice_rows = 16384,
 	.pack_tokens = 2048,
@@ -270,8 +268,8 @@ static const struct ops table = {
 	.quantize = cuda_quantize,
 	.linear_quantized = cuda_linear_quantized,
 	.quantize_weight = cuda_quantize_weight,
-	.quant_error = cuda_quant_error,
 	.weight_error = cuda_weight_error,
+	.input_error = cuda_input_error,
 	.output_error = cuda_output_error,
 	.change_apply = cuda_change_apply,
 	.change_from = cuda_change_from,
@@ -283,8 +281,16 @@ static const struct ops table = {
 	.divergence = cuda_divergence,
 };
 
-extern "C" const struct ops *ops_cuda(void)
+extern "C" const struct ops *ops_cuda(int bf16)
 {
-	snprintf(numerics, sizeof numerics, "%s", cuda_device_find()->numerics);
-	return &table;
+	static struct ops instance;
+	const struct cuda_device *gpu = cuda_device_find();
+	instance = table;
+	if (bf16) {
+		instance.name = "cuda-bf16";
+		instance.served = cuda_served;
+	}
+	instance.numerics = bf16 ? gpu->numerics_bf16 : gpu->numerics;
+	cuda_products_served(bf16);
+	return &instance;
 }

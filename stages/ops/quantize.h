@@ -14,8 +14,9 @@ void cpu_quantize(dev_f32 *to, const dev_f32 *x, size_t rows, size_t cols, struc
 	int difference);
 void cpu_quantize_weight(dev_weight *to, const dev_weight *W, size_t row0, size_t rows, size_t in,
 	struct quantizer quantizer, const float *amax, int difference);
-void cpu_quant_error(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count);
 void cpu_weight_error(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count);
+void cpu_input_error(dev_f64 *sums, const dev_f32 *x, struct packing packing, size_t cols, struct quantizer quantizer,
+	float amax);
 void cpu_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *e, const dev_f32 *g, const dev_f32 *y, size_t T,
 	size_t cols, size_t stride, size_t col0);
 
@@ -25,8 +26,9 @@ void cuda_quantize(dev_f32 *to, const dev_f32 *x, size_t rows, size_t cols, stru
 	int difference);
 void cuda_quantize_weight(dev_weight *to, const dev_weight *W, size_t row0, size_t rows, size_t in,
 	struct quantizer quantizer, const float *amax, int difference);
-void cuda_quant_error(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count);
 void cuda_weight_error(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count);
+void cuda_input_error(dev_f64 *sums, const dev_f32 *x, struct packing packing, size_t cols, struct quantizer quantizer,
+	float amax);
 void cuda_output_error(dev_f64 *sums, const dev_f32 *d, const dev_f32 *e, const dev_f32 *g, const dev_f32 *y, size_t T,
 	size_t cols, size_t stride, size_t col0);
 

@@ -2,8 +2,10 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/memory.h"
 #include "ops/lanes.h"
 
 void cpu_amax(dev_f32 *amax, const dev_f32 *x, size_t count)
@@ -145,14 +147,22 @@ static void quant_error(dev_f64 *to, const float *q, const float *x, size_t coun
 	sums->count += (double)count;
 }
 
-void cpu_quant_error(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
-{
-	quant_error(sums, (const float *)q, (const float *)x, count);
-}
-
 void cpu_weight_error(dev_f64 *sums, const dev_weight *q, const dev_weight *W, size_t count)
 {
 	quant_error(sums, (const float *)q, (const float *)W, count);
+}
+
+void cpu_input_error(dev_f64 *sums, const dev_f32 *x, struct packing packing, size_t cols, struct quantizer quantizer,
+	float amax)
+{
+	for (size_t s = 0; s < packing.sequences; s++) {
+		const size_t rows = (size_t)(packing.start[s + 1] - packing.start[s]);
+		const dev_f32 *from = f32_at_const(x, (size_t)packing.start[s] * cols);
+		float *q = mem_array(rows * cols, sizeof *q);
+		cpu_quantize((dev_f32 *)q, from, rows, cols, quantizer, amax, 0);
+		quant_error(f64_at(sums, s * QUANT_SUMS), q, (const float *)from, rows * cols);
+		free(q);
+	}
 }
 
 struct output_lanes {

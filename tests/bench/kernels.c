@@ -327,9 +327,10 @@ static void quantize(const struct sizes *s)
 	b.ops->quantize(b.x[0], b.x[1], s->rows, s->in, s->quantizer, 0.9f, 1);
 }
 
-static void quant_error(const struct sizes *s)
+static void input_error(const struct sizes *s)
 {
-	b.ops->quant_error(b.rows, b.x[0], b.x[1], s->rows * s->in);
+	static const int32_t start[] = {0, T / 4, T / 2, 3 * T / 4, T};
+	b.ops->input_error(b.rows, b.x[0], (struct packing){start, 4}, s->in, input_fp8, 4);
 }
 
 static void output_error(const struct sizes *s)
@@ -361,7 +362,7 @@ static void quantizers(void)
 	rowwise("amax", amax, T, I, 1);
 	measure("quantize, fp8 tensor", quantize, (struct sizes){.rows = T, .in = I, .quantizer = tensor}, 8.0 * T * I, 0);
 	measure("quantize, int8 token", quantize, (struct sizes){.rows = T, .in = I, .quantizer = token}, 8.0 * T * I, 0);
-	rowwise("quant_error", quant_error, T, I, 2);
+	rowwise("input_error, fp8 tensor", input_error, T, I, 1);
 	rowwise("output_error", output_error, T, I, 3);
 	for (size_t i = 0; i < sizeof weights / sizeof *weights; i++) {
 		const struct sizes s = {.in = H, .out = I, .quantizer = weights[i].quantizer};

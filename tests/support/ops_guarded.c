@@ -293,11 +293,12 @@ static void guarded_quantize_weight(dev_weight *to, const dev_weight *W, size_t 
 	leave();
 }
 
-static void guarded_quant_error(dev_f64 *sums, const dev_f32 *q, const dev_f32 *x, size_t count)
+static void guarded_input_error(dev_f64 *sums, const dev_f32 *x, struct packing packing, size_t cols,
+	struct quantizer quantizer, float amax)
 {
-	device(sums), device(q), device(x);
+	device(sums), device(x), host(packing.start);
 	enter();
-	ops_cpu()->quant_error(sums, q, x, count);
+	ops_cpu()->input_error(sums, x, packing, cols, quantizer, amax);
 	leave();
 }
 
@@ -440,7 +441,7 @@ const struct ops *ops_guarded(void)
 		.weight_amax = guarded_weight_amax,
 		.quantize = guarded_quantize,
 		.quantize_weight = guarded_quantize_weight,
-		.quant_error = guarded_quant_error,
+		.input_error = guarded_input_error,
 		.weight_error = guarded_weight_error,
 		.output_error = guarded_output_error,
 		.change_apply = guarded_change_apply,

@@ -470,8 +470,8 @@ static void test_sums(void)
 	CHECK(found.error_max == expected.error_max, "%g", found.error_max);
 	for (size_t t = 0; t < T; t++) {
 		struct quant_sums row;
-		cpu_quant_error((dev_f64 *)&row, (const dev_f32 *)(y + t * STRIDE + COL0), (const dev_f32 *)(d + t * COLS),
-			COLS);
+		cpu_weight_error((dev_f64 *)&row, (const dev_weight *)(y + t * STRIDE + COL0),
+			(const dev_weight *)(d + t * COLS), COLS);
 		quant_sums_add(&q, &row);
 	}
 	CHECK_CLOSE(q.error2, plain.error2, 1e-14);

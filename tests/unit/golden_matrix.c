@@ -16,11 +16,14 @@
  * the other side when its last fp32 bit differs, and one flipped element weighs more where the error is small. */
 struct limits {
 	double weight_only_worst, joint_worst, joint_median, amax_worst, loss_worst;
+	double nearer;          /* than ModelOpt's run in bf16, at the median of each pair */
 };
 
-static const struct limits cpu_limits = {1e-5, 1e-2, 1e-4, 1e-5, 1e-5};
+static const struct limits cpu_limits = {1e-5, 1e-2, 1e-4, 1e-5, 1e-5, 10};
 /* Tensor cores cut sums off where the CPU rounds them, and products with Q(W) - W are made to 16 bits. */
-static const struct limits gpu_limits = {3e-5, 1e-2, 1e-4, 1e-5, 1e-5};
+static const struct limits gpu_limits = {3e-5, 1e-2, 1e-4, 1e-5, 1e-5, 10};
+/* Activations rounded to bf16 (model.dtype=bf16): their rounding moves them across the borders of quantizers. */
+static const struct limits bf16_limits = {5e-2, 1, 0.2, 5e-2, 1e-2, 0.5};
 
 static const struct ops *ops;
 static const struct limits *limits;
@@ -234,7 +237,7 @@ static const struct format *format_find(const char *weight, const char *activati
 }
 
 /* The pairs users see: how far the score of a group is off. The scores of ModelOpt 0.47 in bf16 are off by the last
- * column at the median; on every pair ours are to be ten times nearer. */
+ * column at the median; on every pair ours are to be ten times nearer, but for activations in bf16. */
 static void test_pairs(void)
 {
 	static const struct {
@@ -267,9 +270,9 @@ static void test_pairs(void)
 		d.count = 0;
 		compare_groups(&d, f);
 		qsort(d.values, d.count, sizeof *d.values, by_size);
-		fprintf(stderr, "%-4s %-12s %zu groups: median %.1e, worst %.1e; ModelOpt in bf16: median %.1e\n", ops->name,
+		fprintf(stderr, "%-9s %-12s %zu groups: median %.1e, worst %.1e; ModelOpt in bf16: median %.1e\n", ops->name,
 			pairs[p].name, d.count, d.values[d.count / 2], d.values[d.count - 1], pairs[p].other);
-		CHECK(10 * d.values[d.count / 2] <= pairs[p].other, "%s: median %g", pairs[p].name, d.values[d.count / 2]);
+		CHECK(limits->nearer * d.values[d.count / 2] <= pairs[p].other, "%s: median %g", pairs[p].name, d.values[d.count / 2]);
 	}
 	free(d.values);
 }
@@ -326,10 +329,12 @@ int main(void)
 	TEST(test_read);
 	run_on(ops_cpu(), &cpu_limits);
 	const struct ops *gpu = ops_open("cuda");
-	if (gpu)
+	if (gpu) {
 		run_on(gpu, &gpu_limits);
-	else
+		run_on(ops_open("cuda-bf16"), &bf16_limits);
+	} else {
 		TEST(test_no_gpu);
+	}
 	free(linears);
 	model_files_close(&files);
 	golden_close(&demo);
