@@ -21,6 +21,7 @@
 #include "common/pool.h"
 #include "formats/lm.h"
 #include "formats/tokens.h"
+#include "graph/cell_log.h"
 #include "graph/job.h"
 #include "graph/stage.h"
 #include "report/cell.h"
@@ -212,7 +213,11 @@ static int run_job(const char *path)
 	if (job_open(&job, path))
 		return error_report(1);
 	int bad = strcmp(job.stage, "render-report") ? fail("%s: a job of %s, given to render-report", path, job.stage) : 0;
-	bad = bad || job_resolve(&job) <= 0 || write_cell(&job);
+	bad = bad || cache_use(job.cache) < 0 || job_resolve(&job) <= 0 || write_cell(&job);
+	if (bad)
+		cell_log_failed(&job);
+	else
+		cell_log_succeeded(&job);
 	job_close(&job);
 	return bad ? error_report(1) : 0;
 }

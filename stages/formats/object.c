@@ -40,6 +40,21 @@ static const struct {
 	[OBJECT_F64] = {"f64", 8},
 };
 
+int object_magic(const void *bytes, size_t length)
+{
+	return length >= sizeof magic && !memcmp(bytes, magic, sizeof magic);
+}
+
+const char *object_type_name(enum object_type type)
+{
+	return types[type].name;
+}
+
+size_t object_type_bytes(enum object_type type)
+{
+	return types[type].bytes;
+}
+
 static void put(unsigned char *to, uint64_t value, int bytes)
 {
 	for (int i = 0; i < bytes; i++)
@@ -228,7 +243,7 @@ static int check_header(struct object *o, const char *kind, size_t *payload, siz
 	const unsigned char *header = o->map.bytes;
 	if (o->map.length < OBJECT_HEADER_BYTES)
 		return fail("%s: %zu bytes, shorter than the header of %d", o->path, o->map.length, OBJECT_HEADER_BYTES);
-	if (memcmp(header, magic, sizeof magic))
+	if (!object_magic(header, o->map.length))
 		return fail("%s: byte 0: not one of our objects (magic \"QGOBJECT\" expected)", o->path);
 	if (get(header + AT_HASH, 8) != hash_chunk(header, AT_HASH))
 		return fail("%s: byte %d: header is damaged (its hash does not match)", o->path, AT_HASH);
@@ -238,9 +253,13 @@ static int check_header(struct object *o, const char *kind, size_t *payload, siz
 	if (get(header + AT_CHUNK, 4) != OBJECT_CHUNK_BYTES)
 		return fail("%s: byte %d: chunk size %u, expected %d", o->path, AT_CHUNK,
 			(unsigned)get(header + AT_CHUNK, 4), OBJECT_CHUNK_BYTES);
-	if (strncmp((const char *)header + AT_KIND, kind, OBJECT_KIND_MAX))
+	memcpy(o->kind, header + AT_KIND, OBJECT_KIND_MAX);
+	for (const char *p = o->kind; *p && !kind; p++)
+		if (*p < '!' || *p > '~')
+			return fail("%s: byte %d: the kind is not printable ASCII", o->path, AT_KIND);
+	if (kind && strncmp(o->kind, kind, OBJECT_KIND_MAX))
 		return fail("%s: byte %d: holds %.*s, expected %s", o->path, AT_KIND, OBJECT_KIND_MAX,
-			(const char *)header + AT_KIND, kind);
+			o->kind, kind);
 	uint64_t length = get(header + AT_PAYLOAD, 8), chunks = length / OBJECT_CHUNK_BYTES + !!(length % OBJECT_CHUNK_BYTES);
 	size_t rest = o->map.length - OBJECT_HEADER_BYTES;
 	if (length > rest || rest - length != 8 * chunks)

@@ -74,6 +74,7 @@ struct object_array_place {
 
 struct object {
 	char *path;
+	char kind[OBJECT_KIND_MAX + 1];
 	struct file_map map;
 	cJSON *description;
 	struct digest content, identity;
@@ -84,7 +85,8 @@ struct object {
 	int described_only;               /* arrays were not checked, and may not be read */
 };
 
-/* expected may be NULL: any content. -1 after fail() naming the path and what is damaged. */
+/* kind may be NULL: any, then in o->kind. expected may be NULL: any content. -1 after fail() naming the path and what is
+ * damaged. */
 int object_open(struct object *o, const char *path, const char *kind, const struct digest *expected);
 
 /* The same for who reads the description alone: the bytes of arrays are not read, and object_array() is not to be called
@@ -99,5 +101,12 @@ const void *object_array(const struct object *o, const char *name, enum object_t
 
 /* As object_array, and the count must be the expected one. */
 const void *object_array_exact(const struct object *o, const char *name, enum object_type type, size_t count);
+
+/* Whether the file's first bytes are those of an object. */
+int object_magic(const void *bytes, size_t length);
+
+/* "f64", and the bytes of an element. */
+const char *object_type_name(enum object_type type);
+size_t object_type_bytes(enum object_type type);
 
 #endif

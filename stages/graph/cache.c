@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -16,7 +17,7 @@
 #include "common/pool.h"
 #include "graph/fault.h"
 
-enum { ENTRY_BYTES_MAX = 16 << 20, FAILURE_BYTES_MAX = 1 << 20 };
+enum { RENEW_SECONDS = 3600, ENTRY_BYTES_MAX = 16 << 20, FAILURE_BYTES_MAX = 1 << 20 };
 
 static char *entry_path(const char *root, const struct digest *action, const char *extension)
 {
@@ -75,14 +76,30 @@ struct digest cache_seal(const struct cache_result *result, const char *of)
 	return seal;
 }
 
-static int read_entry(const cJSON *entry, const char *path, struct cache_result *result)
+int cache_register(const char *root, const char *build_dir)
+{
+	char *absolute = realpath(build_dir, NULL);
+	if (!absolute)
+		return fail("%s: %s", build_dir, strerror(errno));
+	struct digest name = hash_bytes(absolute, strlen(absolute));
+	char *path = mem_printf("%s/roots/%s", root, name.hex), *line = mem_printf("%s\n", absolute);
+	int bad = dir_make_parents(path) || file_write_if_changed(path, line, strlen(line), NULL);
+	free(line);
+	free(path);
+	free(absolute);
+	return bad ? -1 : 0;
+}
+
+int cache_result_read(const cJSON *root, const char *path, struct cache_result *result)
 {
 	uint64_t size;
-	const char *content = json_string(entry, "content", path), *identity = json_string(entry, "identity", path);
-	const char *kind = json_string(entry, "kind", path);
-	if (digest_parse(content, &result->content) || digest_parse(identity, &result->identity) || !kind ||
-		strlen(kind) >= sizeof result->kind || json_u64(entry, "size", path, &size))
+	const char *action = json_string(root, "action", path), *content = json_string(root, "content", path);
+	const char *identity = json_string(root, "identity", path), *kind = json_string(root, "kind", path);
+	if (!action || !content || !identity || !kind || json_u64(root, "size", path, &size))
 		return -1;
+	if (digest_parse(action, &result->action) || digest_parse(content, &result->content) ||
+		digest_parse(identity, &result->identity) || strlen(kind) >= sizeof result->kind || strchr(kind, '/'))
+		return fail("%s: action, content or identity is not 32 hex digits, or kind is none", path);
 	snprintf(result->kind, sizeof result->kind, "%s", kind);
 	result->size = (size_t)size;
 	return 0;
@@ -97,13 +114,21 @@ static int object_present(const char *root, const struct cache_result *result)
 	return present;
 }
 
+/* gc goes by the time of the last hit. A cache that may only be read is none that gc deletes from. */
+static void renew(const char *path)
+{
+	struct stat s;
+	if (!stat(path, &s) && s.st_mtime < time(NULL) - RENEW_SECONDS)
+		(void)utimensat(AT_FDCWD, path, NULL, 0);
+}
+
 int cache_find(const char *root, const struct digest *action, const char *ingredients, struct cache_result *result)
 {
 	int found = 0;
 	char *path = entry_path(root, action, "json");
 	cJSON *entry = file_exists(path) ? json_read(path, ENTRY_BYTES_MAX) : NULL;
 	*result = (struct cache_result){.action = *action};
-	if (entry && !read_entry(entry, path, result)) {
+	if (entry && !cache_result_read(entry, path, result) && digest_equal(&result->action, action)) {
 		const char *kept = json_string(entry, "ingredients", path), *seal = json_string(entry, "seal", path);
 		int sealed = kept && seal && !strcmp(seal, cache_seal(result, kept).hex);
 		if (sealed && strcmp(kept, ingredients))
@@ -111,6 +136,8 @@ int cache_find(const char *root, const struct digest *action, const char *ingred
 		else
 			found = sealed && object_present(root, result);
 	}
+	if (found > 0)
+		renew(path);
 	cJSON_Delete(entry);
 	free(path);
 	return found;
@@ -232,16 +259,46 @@ void cache_locks_close(int locks)
 enum { LOCK_DIGITS = 15 };
 
 /* Behind the bytes of all actions. */
-static const off_t turn_byte = (off_t)1 << 4 * LOCK_DIGITS;
+static const off_t turn_byte = (off_t)1 << 4 * LOCK_DIGITS, use_byte = ((off_t)1 << 4 * LOCK_DIGITS) + 1;
 
-static int set_lock(int locks, off_t byte, short type)
+static int lock_with(int command, int locks, off_t byte, short type)
 {
 	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 	int bad;
 	do
-		bad = fcntl(locks, F_OFD_SETLKW, &lock);
+		bad = fcntl(locks, command, &lock);
 	while (bad && errno == EINTR);
 	return bad;
+}
+
+static int set_lock(int locks, off_t byte, short type)
+{
+	return lock_with(F_OFD_SETLKW, locks, byte, type);
+}
+
+int cache_use(const char *root)
+{
+	int locks = cache_locks_open(root);
+	if (locks >= 0 && set_lock(locks, use_byte, F_RDLCK)) {
+		fail("%s/locks: cannot lock: %s", root, strerror(errno));
+		cache_locks_close(locks);
+		locks = -1;
+	}
+	return locks;
+}
+
+int cache_own(const char *root)
+{
+	int locks = cache_locks_open(root);
+	if (locks >= 0 && lock_with(F_OFD_SETLK, locks, use_byte, F_WRLCK)) {
+		if (errno == EAGAIN || errno == EACCES)
+			fail("%s is in use: a stage runs, or another gc or fsck. Try again when it is done", root);
+		else
+			fail("%s/locks: cannot lock: %s", root, strerror(errno));
+		cache_locks_close(locks);
+		locks = -1;
+	}
+	return locks;
 }
 
 /* The byte of an action: the first digits of its key, so that offsets are in the order of the keys. Two actions on one

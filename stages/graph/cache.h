@@ -3,6 +3,9 @@
  *     cas/ab/abcd...KIND    an object (formats/object.h), named by its content digest, mode 0444
  *     ac/12/1234....json    action key -> ingredients, content, identity, size, provenance
  *     ac/12/1234....fail    why the last attempt at this action failed
+ *     roots/....            a build folder that leads into this cache: its absolute path (upkeep/cache_scan.h)
+ *     pins/NAME             what gc keeps besides (upkeep/gc.h)
+ *     quarantine/           what fsck found damaged (upkeep/fsck.h)
  *     locks                 one process computes an action at a time: a lock on one byte of this empty file an action
  *     tmp/                  objects being written; same file system as cas/
  *     leafdb                memo of leaf digests (leaf.h)
@@ -35,8 +38,15 @@ int cache_prepare(const char *root);
 /* The cache's id, in new memory; NULL after fail(). */
 char *cache_id(const char *root);
 
+/* Notes that reference files below build_dir lead into this cache: gc and fsck look there. -1 after fail(). */
+int cache_register(const char *root, const char *build_dir);
+
+/* What an action entry or a reference file says of a result; path is for errors. -1 after fail(). */
+int cache_result_read(const cJSON *root, const char *path, struct cache_result *result);
+
 /* 1 when action is cached, its ingredients are these and its object is there; 0 when not; -1 after fail(). An entry
- * that cannot be read counts as absent: it will be written anew. */
+ * that cannot be read counts as absent: it will be written anew. A hit renews the time of the entry, by the hour: gc
+ * goes by it. */
 int cache_find(const char *root, const struct digest *action, const char *ingredients, struct cache_result *result);
 
 /* Over all of result and what it is the result of: the ingredients in an entry, the key in a reference file. */
@@ -62,6 +72,12 @@ void cache_unlock(int locks, const struct digest *action);
 /* Waits for, and then holds until locks are closed, a right that one process has at a time, and that no action comes
  * with. -1 after fail(). */
 int cache_lock_turn(int locks);
+
+/* Who computes, reads results or mends the cache uses it, side by side with others; who deletes what may be needed owns
+ * it alone. Both hold until the file of locks they return is closed, or the process ends. cache_use() waits for an owner;
+ * cache_own() does not wait: -1 after fail() when somebody uses it. */
+int cache_use(const char *root);
+int cache_own(const char *root);
 
 /* Failure of the last attempt, with the run (any 32 digits of the caller's) that made it: noted by the process that
  * computed, found (1, *text for the caller to free) or not (0) by the cell's own edge and the overview, and forgotten

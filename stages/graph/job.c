@@ -290,23 +290,14 @@ int ref_write(const struct job *job, const struct cache_result *result)
 /* What the file says; -1 after fail() when that cannot be, or is of another job. */
 static int read_sealed(const char *path, const char *key, struct cache_result *result)
 {
-	uint64_t size;
 	cJSON *ref = json_read(path, REF_BYTES_MAX);
 	if (!ref)
 		return -1;
-	const char *kind = json_string(ref, "kind", path), *kept = json_string(ref, "seal", path);
-	const char *format = json_string(ref, "format", path), *stage = json_string(ref, "stage", path);
-	const char *of = json_string(ref, "key", path);
-	int bad = !kind || strlen(kind) >= sizeof result->kind || !kept || !format || !stage || !of || json_u64(ref, "size", path, &size) ||
-		digest_parse(json_string(ref, "action", path), &result->action) ||
-		digest_parse(json_string(ref, "content", path), &result->content) ||
-		digest_parse(json_string(ref, "identity", path), &result->identity);
-	if (!bad) {
-		snprintf(result->kind, sizeof result->kind, "%s", kind);
-		result->size = (size_t)size;
-		if (strcmp(format, ref_format) || strcmp(of, key) || strcmp(kept, seal(result, stage, key).hex))
-			bad = fail("%s: damaged, or another job's", path);
-	}
+	const char *kept = json_string(ref, "seal", path), *format = json_string(ref, "format", path);
+	const char *stage = json_string(ref, "stage", path), *of = json_string(ref, "key", path);
+	int bad = !kept || !format || !stage || !of || cache_result_read(ref, path, result);
+	if (!bad && (strcmp(format, ref_format) || strcmp(of, key) || strcmp(kept, seal(result, stage, key).hex)))
+		bad = fail("%s: damaged, or another job's", path);
 	cJSON_Delete(ref);
 	return bad ? -1 : 0;
 }

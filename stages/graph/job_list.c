@@ -63,6 +63,17 @@ static int search(const struct file_map *map, const char *path, const char *key,
 	return 0;
 }
 
+int job_list_has(const char *list_path, const char *key)
+{
+	struct file_map map;
+	struct line line;
+	if (file_map_open(&map, list_path))
+		return -1;
+	int found = search(&map, list_path, key, &line);
+	file_map_close(&map);
+	return found;
+}
+
 /* 1 and the job, 0 when the list has none of that key, -1 after fail(). */
 static int read_from(const char *path, const char *key, const char *name, cJSON **job)
 {

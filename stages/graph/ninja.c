@@ -321,7 +321,8 @@ static void write_targets(struct strbuf *to, const struct ninja_grid *grid)
 	strbuf_adds(to, grid->path);
 	strbuf_adds(to, "\n  words = REPORT of what is there\n");
 	strbuf_adds(to, "\nbuild clean: run ALWAYS\n"
-		"  what = rm -rf build/obj build/san build/tests build/bench build/bin build/ref build/jobs build/leaf\n"
+		"  what = rm -rf build/obj build/san build/tests build/bench build/bin build/ref build/jobs build/leaf"
+		" build/failed build/logs build/progress\n"
 		"  words = CLEAN (cache/ and published reports stay)\n");
 }
 

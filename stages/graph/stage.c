@@ -16,8 +16,10 @@
 #include "common/memory.h"
 #include "common/pool.h"
 #include "common/strbuf.h"
+#include "graph/cell_log.h"
 #include "graph/fault.h"
 #include "graph/leaf.h"
+#include "graph/progress_note.h"
 
 enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20, STAMP_BYTES_MAX = 4096, PHASES_MAX = 32 };
 
@@ -33,6 +35,7 @@ struct options {
 static void on_signal(int number)
 {
 	(void)number;
+	progress_note_interrupt();
 	cache_interrupt();
 	_exit(143);
 }
@@ -114,6 +117,7 @@ const char *stage_phase(const char *name)
 		book_start();
 	times.now = find_phase(name);
 	times.since = now;
+	progress_note_phase(name);
 	return before;
 }
 
@@ -166,16 +170,21 @@ static int check_leaves(const struct job *job)
 	return bad;
 }
 
-static cJSON *provenance(const struct job *job, const struct stage_slot *slot)
+static double seconds_since_start(const struct stage_slot *slot)
 {
 	struct timespec now;
-	cJSON *p = cJSON_CreateObject();
 	clock_gettime(CLOCK_REALTIME, &now);
-	double seconds = seconds_of(now) - seconds_of(slot->started);
+	return seconds_of(now) - seconds_of(slot->started);
+}
+
+static cJSON *provenance(const struct job *job, const struct stage_slot *slot, size_t jobs)
+{
+	cJSON *p = cJSON_CreateObject();
 	cJSON_AddStringToObject(p, "cell", job->cell);
 	cJSON_AddStringToObject(p, "key", job->key);
-	cJSON_AddNumberToObject(p, "finished_unix", (double)now.tv_sec);
-	cJSON_AddNumberToObject(p, "seconds_since_start", seconds);
+	cJSON_AddNumberToObject(p, "finished_unix", (double)time(NULL));
+	cJSON_AddNumberToObject(p, "seconds_since_start", seconds_since_start(slot));
+	cJSON_AddNumberToObject(p, "jobs", (double)jobs); /* that were computed together */
 	return p;
 }
 
@@ -186,13 +195,16 @@ int stage_commit(struct stage_run *run, size_t index, const struct object_writer
 	struct cache_result result;
 	if (fault_check("compute", job->cell) || fault_check(job->stage, job->cell) || check_leaves(job))
 		return -1;
-	cJSON *made = provenance(job, slot);
+	cJSON *made = provenance(job, slot, run->count);
 	int bad = cache_store(job->cache, &job->action, job->ingredients, w, made, &result);
 	cJSON_Delete(made);
 	if (bad)
 		return -1;
 	slot->state = SLOT_DONE;
+	progress_note_committed();
 	stage_trace(job->stage, job->cell);
+	cell_log_computed(job, run->count, seconds_since_start(slot));
+	cell_log_succeeded(job);
 	cache_unlock(run->locks, &job->action);
 	return 0;
 }
@@ -205,6 +217,7 @@ void stage_failed(struct stage_run *run, size_t index)
 	if (cache_failure_note(job->cache, &job->action, &run->id, reason))
 		warn("%s", error_text());
 	fail("%s", reason);
+	cell_log_failed(job);
 	free(reason);
 }
 
@@ -279,6 +292,8 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 	int failed = 0, bad = run.locks < 0 || lock_jobs(&run, jobs, count);
 	for (size_t i = 0; i < run.count && !bad; i++)
 		bad = check_leaves(run.jobs[i]);
+	if (!bad && run.count)
+		progress_note_begin(run.jobs[0]->path, stage->name, run.jobs[0]->cell, run.count);
 	stage_phase("compute");
 	if (!bad && run.count) {
 		if (stage->compute && stage->compute(&run)) {
@@ -292,6 +307,7 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 	}
 	for (size_t i = 0; i < run.count; i++)
 		failed += run.slots[i].state != SLOT_DONE;
+	progress_note_end();
 	cache_locks_close(run.locks);
 	free(run.jobs);
 	free(run.slots);
@@ -359,8 +375,9 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 		if (!bad)
 			bad = check_stage(stage, &jobs[opened++]);
 	}
+	/* Held until the process ends: gc waits, or is refused. */
 	if (!bad)
-		bad = cache_prepare(jobs[0].cache) || missing_jobs(jobs, count, missing, &missing_count);
+		bad = cache_prepare(jobs[0].cache) || cache_use(jobs[0].cache) < 0 || missing_jobs(jobs, count, missing, &missing_count);
 	if (!bad && missing_count)
 		bad = compute(stage, &id, missing, missing_count) < 0;
 	if (!bad)
@@ -393,14 +410,14 @@ static int failed_in_group(const struct job *job, const char *stamp)
 }
 
 /* The edges of jobs of a group are in no pool, because nearly all find their result: a hundred of them, one by one,
- * would hold the next group up. Those that compute after all take turns. */
+ * would hold the next group up. Those that compute after all take turns. Returns what compute() does. */
 static int compute_alone(const struct stage *stage, struct job *job)
 {
 	struct digest id = new_run();
 	int turn = cache_locks_open(job->cache);
-	int bad = turn < 0 || cache_lock_turn(turn) || compute(stage, &id, &job, 1);
+	int failed = turn < 0 || cache_lock_turn(turn) ? -1 : compute(stage, &id, &job, 1);
 	cache_locks_close(turn);
-	return bad ? -1 : 0;
+	return failed;
 }
 
 static int run_job(const struct stage *stage, const char *path, const char *stamp)
@@ -409,20 +426,26 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 	struct cache_result result;
 	if (job_open(&job, path))
 		return error_report(1);
-	int bad = check_stage(stage, &job) || cache_prepare(job.cache) || job_resolve(&job) <= 0;
+	int bad = check_stage(stage, &job) || cache_prepare(job.cache) || cache_use(job.cache) < 0 || job_resolve(&job) <= 0;
 	/* Without its inputs the group could not try this job: next time it shall. */
 	if (bad && stamp)
 		unlink(stamp);
-	int found = bad ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
+	int found = bad ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result), noted = 0;
 	if (found == 0 && stamp && failed_in_group(&job, stamp)) {
 		unlink(stamp);
 		found = -1;
+		noted = 1;
 	} else if (found == 0) {
-		found = compute_alone(stage, &job) ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
+		noted = compute_alone(stage, &job);
+		found = noted ? -1 : cache_find(job.cache, &job.action, job.ingredients, &result);
 		if (found == 0)
 			found = fail("%s: computed, but not found in the cache", job.cell);
 	}
 	bad = found < 0 || ref_write(&job, &result);
+	if (!bad)
+		cell_log_succeeded(&job);
+	else if (noted <= 0)
+		cell_log_failed(&job);
 	job_close(&job);
 	return bad ? error_report(1) : 0;
 }

@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "common/progress.h"
 #include "model/changes_state.h"
 #include "model/pass.h"
 
@@ -200,6 +201,7 @@ static int run_layers(struct changes *c)
 		return -1;
 	list_stacks(c);
 	for (c->layer = 0; c->layer < c->config->layers; c->layer++) {
+		progress_step("layer", c->layer, c->config->layers);
 		device_weights_load_layer(&c->weights, c->layer);
 		find_wanted(c);
 		if (c->ops->for_each(c->forms * LINEARS_PER_LAYER, weight_piece, c) ||

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/memory.h"
+#include "common/progress.h"
 #include "model/device_weights.h"
 #include "model/packs.h"
 #include "model/pass.h"
@@ -200,8 +201,10 @@ static int run_up(struct work *w, int shown)
 	device_weights_load_table(&w->model->weights, &w->model->weights.tensors->embed);
 	room_open(&w->room, &w->pass, shown ? layer_input_slots() : 0, layer_forward_slots, all_batches);
 	status = w->pass.ops->for_each(w->pass.count, embed_piece, w);
-	for (size_t layer = 0; layer < w->pass.config->layers && !status; layer++)
+	for (size_t layer = 0; layer < w->pass.config->layers && !status; layer++) {
+		progress_step("layer", layer, w->pass.config->layers);
 		status = run_layer(w, layer, shown);
+	}
 	room_close(&w->room);
 	return status;
 }
@@ -211,8 +214,10 @@ static int run_down(struct work *w)
 	int status = 0;
 	room_open(&w->room, &w->pass, layer_visible_slots(), layer_backward_slots, w->model->layer_run_bytes);
 	w->downward = 1;
-	for (size_t layer = w->pass.config->layers; layer-- > 0 && !status;)
+	for (size_t layer = w->pass.config->layers; layer-- > 0 && !status;) {
+		progress_step("backward layer", w->pass.config->layers - 1 - layer, w->pass.config->layers);
 		status = run_layer(w, layer, 1);
+	}
 	room_close(&w->room);
 	return status;
 }
@@ -365,6 +370,7 @@ int transformer_weights(struct transformer *m, linear_visitor *visit, void *cont
 {
 	for (size_t i = 0; i < m->linear_count; i++) {
 		struct linear_site site = {.linear = &m->linears[i], .index = i, .W = weight_of(m, &m->linears[i])};
+		progress_step("linear", i, m->linear_count);
 		if (visit(context, &site))
 			return -1;
 	}

@@ -7,7 +7,8 @@
  * times of the files say. A file that is missing is a difference like any other: the generator says what it means.
  *
  * It also looks whether the cache is the one that the reference files below BUILD_DIR/ref point into. When it was
- * deleted (or another stands in its place) they point nowhere, so they are removed, and Ninja asks the stages again.
+ * deleted (or another stands in its place) they point nowhere, so they are removed, and Ninja asks the stages again. The
+ * cache is told of BUILD_DIR: gc and fsck look at the reference files there.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static int check_cache(const char *build, const char *cache)
 {
 	char *refs = path_join(build, "ref"), *kept = path_join(build, "leaf/cache-id"), *id = NULL;
 	int changed = 0, bad = cache_prepare(cache) || !(id = cache_id(cache)) || dir_make_parents(kept) ||
-		file_write_if_changed(kept, id, strlen(id), &changed);
+		file_write_if_changed(kept, id, strlen(id), &changed) || cache_register(cache, build);
 	if (!bad && changed)
 		bad = dir_remove(refs);
 	free(refs);

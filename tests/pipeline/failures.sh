@@ -16,6 +16,16 @@ check 'the failed cell is named with its reason' said 'qwen3_vl_demo.wfp8_afp8.d
 check 'its neighbours are reported' equal "$(ran render-report)" 2
 check 'the overview is there' test -s $overview.json
 check 'and names the failed cell with its reason' grep -q 'injected fault' $overview.md
+victim=qwen3_vl_demo.wfp8_afp8.default.small
+check 'the log of the cell has it, with the command' grep -q "once more, by itself: build/bin/quantize-calibrate" \
+	build/logs/$victim.log
+check 'the logs of others have what they took' grep -q 'score-layers: computed' \
+	build/logs/qwen3_vl_demo.wint4_aint8.default.small.log
+build failures
+check 'ninja failures' equal "$status $(said '1 job failed, for 1 reason' && echo counted)" '0 counted'
+check 'it names the cell' said "quantize-calibrate $victim"
+check 'its log' said "log    build/logs/$victim.log"
+check 'and how to try it alone' said "again  ninja cells/$victim"
 build
 check 'the next build succeeds' equal $status 0
 check 'and calibrates and scores only what was missing' equal "$(ran_cells score-layers)" \
@@ -24,6 +34,8 @@ check 'its report is there' test -s tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wfp8_
 check 'the overview no longer names it' sh -c "! grep -q 'injected fault' $overview.md"
 build
 check 'and then there is nothing to do' idle
+build failures
+check 'and no failure stands' said 'nothing failed'
 
 # A failed scoring (its calibration is there) is the other half of the same story.
 rm -rf cache/ac cache/cas build/ref tmp
@@ -62,6 +74,12 @@ check 'and is said with line and column' said 'captions_medium.txt:129:5'
 check 'cells of the other size are scored' equal "$(ran_cells score-layers | grep -c small)" 3
 check 'and reported' test -s tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wfp8_afp8/default/small/per-layer-sensitivity.md
 check 'the overview names the others with the reason' grep -q 'captions_medium.txt:129:5' $overview.md
+build failures
+check 'ninja failures says so of what is no cell, too' said 'again  build/bin/tokenize-calib build/jobs/tokenize-calib.jsonl:'
+configure $grid
+build failures
+check 'not of what the graph no longer has' said 'nothing failed'
+configure $grid dataset.size=small,medium
 cp "$S/captions" $captions
 build
 check 'mended, the rest is computed' equal "$status $(ran_cells score-layers | grep -c medium)" '0 3'
@@ -73,6 +91,8 @@ QUANTGRID_FAULT=score-layers
 export QUANTGRID_FAULT
 build -k 0
 unset QUANTGRID_FAULT
+build failures
+check 'all cells fail: for one reason' said '3 jobs failed, for 1 reason;'
 check 'all cells fail: the overview is there all the same' equal "$(grep -c '"status": "failed"' $overview.json)" 3
 build
 check 'all cells failed: the next build succeeds' equal $status 0
@@ -107,6 +127,9 @@ check 'a cell by itself renders its report again' test -s tmp/qwen3_lm_sensitivi
 check 'and only its own' equal "$(ran render-report)" 1
 
 # --- looking changes nothing ---
+build status
+check 'ninja status counts the results' said 'score-layers              3 of 3 there'
+check 'ninja status: nothing runs, nothing was left behind' equal "$(said 'nothing runs' && ls build/progress)" ''
 cksum build.ninja build/*.ninja build/grid.json build/config.args build/jobs/* build/jobs/group/* 2>/dev/null >"$S/before"
 configure --dry-run $grid dataset.size=medium
 check '--dry-run' equal $status 0

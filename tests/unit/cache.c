@@ -920,6 +920,69 @@ static void test_input_discard(void)
 		free(all[i]);
 }
 
+/* Several use a cache side by side; who owns it is alone. */
+static void test_use_and_own(void)
+{
+	fresh_cache();
+	int one = cache_use(cache), two = cache_use(cache);
+	CHECK(one >= 0 && two >= 0, "%s", error_text());
+	CHECK(cache_own(cache) < 0 && strstr(error_text(), "is in use"), "owned while in use: %s", error_text());
+	cache_locks_close(one);
+	CHECK(cache_own(cache) < 0, "owned while one still uses it");
+	cache_locks_close(two);
+	int own = cache_own(cache);
+	CHECK(own >= 0, "%s", error_text());
+	CHECK(cache_own(cache) < 0, "owned twice");
+	cache_locks_close(own);
+	one = cache_use(cache);
+	CHECK(one >= 0, "%s", error_text());
+	cache_locks_close(one);
+}
+
+/* gc goes by the time of the last hit, to the hour. */
+static void test_hit_renews(void)
+{
+	struct cache_result result;
+	struct stat s;
+	struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+	fresh_cache();
+	struct cache_result stored = store("{\"old\":1}", 7);
+	char *entry = in_cache("ac", &stored.action, "json");
+	CHECK(!utimensat(AT_FDCWD, entry, times, 0), "%s", entry);
+	CHECK(find("{\"old\":1}", &result) == 1, "%s", error_text());
+	CHECK(!stat(entry, &s) && s.st_mtime > time(NULL) - 60, "a hit left the time at %lld", (long long)s.st_mtime);
+	times[0].tv_sec = times[1].tv_sec = time(NULL) - 600;
+	CHECK(!utimensat(AT_FDCWD, entry, times, 0), "%s", entry);
+	CHECK(find("{\"old\":1}", &result) == 1, "%s", error_text());
+	CHECK(!stat(entry, &s) && s.st_mtime == times[0].tv_sec, "a hit within the hour wrote to the disk");
+	free(entry);
+}
+
+/* One file a build folder, however often. */
+static void test_register(void)
+{
+	char **names, *folder = scratch_path("cache/roots"), *build = scratch_path("cache/tmp");
+	size_t count = 0;
+	fresh_cache();
+	CHECK(!cache_register(cache, build) && !cache_register(cache, build), "%s", error_text());
+	CHECK(!cache_register(cache, cache), "%s", error_text());
+	CHECK(!dir_list(folder, &names, &count) && count == 2, "%zu roots", count);
+	char *path = path_join(folder, names[0]), *text = read_text(path), *other = path_join(folder, names[1]);
+	char *last = read_text(other), *expected = mem_printf("%s\n", build);
+	CHECK(!strcmp(text, expected) || !strcmp(last, expected), "\"%s\" and \"%s\", not %s", text, last, expected);
+	CHECK(cache_register(cache, "/nowhere/at/all") == -1, "a folder that is not there was registered");
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+	free(expected);
+	free(last);
+	free(other);
+	free(text);
+	free(path);
+	free(build);
+	free(folder);
+}
+
 int main(void)
 {
 	program_name_set("cache");
@@ -955,6 +1018,9 @@ int main(void)
 	TEST(test_flipped_bits);
 	TEST(test_entries_swapped);
 	TEST(test_input_discard);
+	TEST(test_use_and_own);
+	TEST(test_hit_renews);
+	TEST(test_register);
 	free(cache);
 	return check_done();
 }

@@ -1,0 +1,69 @@
+/* status: what the build is at (upkeep/status.h): ninja status, or beside a running ninja, build/bin/status --watch.
+ *
+ *     build/bin/status [--watch] [--build DIR] [--cache DIR]
+ *
+ * Exit status: 0 printed, 1 failed, 2 wrong usage.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "upkeep/status.h"
+
+static int usage(int status)
+{
+	fputs("usage: status [--watch] [--build DIR] [--cache DIR]\n\n"
+		"Prints how many results of each stage are there and what runs now: phase, step, pace, and the time left by the pace\n"
+		"and by what earlier runs took.\n\n"
+		"  --watch        again every second, until interrupted\n"
+		"  --build DIR    default build\n"
+		"  --cache DIR    default cache\n"
+		"  --help         this text\n", status ? stderr : stdout);
+	return status;
+}
+
+/* Composed first, so that a terminal never shows half of it. */
+static int print_once(struct status *s, int again)
+{
+	char *text;
+	size_t length, running;
+	FILE *to = open_memstream(&text, &length);
+	if (!to)
+		return fail("no memory for the text");
+	int bad = status_print(s, to, &running);
+	fclose(to);
+	if (again)
+		fputs("\033[H\033[2J", stdout);
+	fputs(text, stdout);
+	free(text);
+	return bad || fflush(stdout) ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *cache = "cache", *build_dir = "build";
+	int watch = 0;
+	program_name_set("status");
+	for (int i = 1; i < argc; i++) {
+		const int more = i + 1 < argc;
+		if (!strcmp(argv[i], "--help"))
+			return usage(0);
+		else if (!strcmp(argv[i], "--watch"))
+			watch = 1;
+		else if (!strcmp(argv[i], "--build") && more)
+			build_dir = argv[++i];
+		else if (!strcmp(argv[i], "--cache") && more)
+			cache = argv[++i];
+		else
+			return usage(2);
+	}
+	struct status *s = status_open(build_dir, cache);
+	int bad;
+	do
+		bad = print_once(s, watch && isatty(STDOUT_FILENO));
+	while (!bad && watch && !sleep(1));
+	status_close(s);
+	return bad ? error_report(1) : 0;
+}

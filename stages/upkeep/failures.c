@@ -1,0 +1,178 @@
+#include "upkeep/failures.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/hash_map.h"
+#include "common/json.h"
+#include "common/memory.h"
+#include "graph/job_list.h"
+
+enum { FAILURE_BYTES_MAX = 2 << 20, GRID_BYTES_MAX = 256 << 20, SHOWN = 10 };
+
+struct failure {
+	cJSON *root;            /* owner of the strings */
+	const char *stage, *cell, *job, *reason, *log;
+	size_t first_line;      /* its length */
+	size_t like_it;         /* failures with that line */
+};
+
+struct failures {
+	struct failure *list;
+	size_t count, capacity;
+	struct hash_map cells;  /* of the grid: those have a target cells/NAME */
+};
+
+/* Whether the job that failed is one of the present graph. */
+static int is_current(const struct failure *f)
+{
+	const char *colon = strrchr(f->job, ':');
+	if (!colon || strlen(colon + 1) != JOB_KEY_SHORT)
+		return file_exists(f->job);
+	char *list = mem_strndup(f->job, (size_t)(colon - f->job));
+	int there = file_exists(list) && job_list_has(list, colon + 1) > 0;
+	free(list);
+	return there;
+}
+
+/* One that is damaged is left out with a warning. */
+static void add_failure(struct failures *all, const char *path)
+{
+	struct failure f = {.root = json_read(path, FAILURE_BYTES_MAX)};
+	if (!f.root || !(f.stage = json_string(f.root, "stage", path)) || !(f.cell = json_string(f.root, "cell", path)) ||
+		!(f.job = json_string(f.root, "job", path)) || !(f.reason = json_string(f.root, "reason", path)) ||
+		!(f.log = json_string(f.root, "log", path))) {
+		warn("%s", error_text());
+		cJSON_Delete(f.root);
+		return;
+	}
+	if (!is_current(&f)) {
+		cJSON_Delete(f.root);
+		return;
+	}
+	f.first_line = strcspn(f.reason, "\n");
+	MEM_GROW(all->list, all->count, all->capacity);
+	all->list[all->count++] = f;
+}
+
+static int read_failures(struct failures *all, const char *build_dir)
+{
+	char *folder = path_join(build_dir, "failed"), **names;
+	size_t count = 0;
+	int bad = file_exists(folder) && dir_list(folder, &names, &count);
+	for (size_t i = 0; i < count; i++) {
+		char *path = path_join(folder, names[i]);
+		add_failure(all, path);
+		free(path);
+		free(names[i]);
+	}
+	if (count)
+		free(names);
+	free(folder);
+	return bad;
+}
+
+static int read_cells(struct failures *all, const char *build_dir)
+{
+	const cJSON *item;
+	char *path = path_join(build_dir, "grid.json");
+	cJSON *grid = json_read(path, GRID_BYTES_MAX);
+	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(grid, "cells")) {
+		const cJSON *cell = cJSON_GetObjectItemCaseSensitive(item, "cell");
+		if (cJSON_IsString(cell))
+			*hash_map_at(&all->cells, cell->valuestring, strlen(cell->valuestring)) = 1;
+	}
+	int bad = grid ? 0 : fail_context("run ./configure first");
+	cJSON_Delete(grid);
+	free(path);
+	return bad;
+}
+
+static int by_line(const void *a, const void *b)
+{
+	const struct failure *x = a, *y = b;
+	size_t n = x->first_line < y->first_line ? x->first_line : y->first_line;
+	int order = strncmp(x->reason, y->reason, n);
+	if (!order && x->first_line != y->first_line)
+		order = x->first_line < y->first_line ? -1 : 1;
+	return order ? order : strcmp(x->cell, y->cell);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct failure *x = a, *y = b;
+	return x->like_it != y->like_it ? (x->like_it > y->like_it ? -1 : 1) : by_line(a, b);
+}
+
+static int same_line(const struct failure *a, const struct failure *b)
+{
+	return a->first_line == b->first_line && !strncmp(a->reason, b->reason, a->first_line);
+}
+
+static void group(struct failures *all)
+{
+	if (!all->count)
+		return;
+	qsort(all->list, all->count, sizeof *all->list, by_line);
+	for (size_t i = 0, end; i < all->count; i = end) {
+		for (end = i; end < all->count && same_line(&all->list[i], &all->list[end]); end++)
+			;
+		for (size_t k = i; k < end; k++)
+			all->list[k].like_it = end - i;
+	}
+	qsort(all->list, all->count, sizeof *all->list, by_number);
+}
+
+static void print_failure(FILE *to, struct failures *all, const struct failure *f)
+{
+	fprintf(to, "    %s %s\n        log    %s\n        again  ", f->stage, f->cell, f->log);
+	if (*hash_map_at(&all->cells, f->cell, strlen(f->cell)) != HASH_MAP_NEW)
+		fprintf(to, "ninja cells/%s\n", f->cell);
+	else
+		fprintf(to, "build/bin/%s %s\n", f->stage, f->job);
+}
+
+static void print_groups(FILE *to, struct failures *all, int whole)
+{
+	for (size_t i = 0, end; i < all->count; i = end) {
+		const struct failure *first = &all->list[i];
+		end = i + first->like_it;
+		fprintf(to, "\n%.*s\n", (int)first->first_line, first->reason);
+		for (size_t k = i; k < end && (whole || k - i < SHOWN); k++)
+			print_failure(to, all, &all->list[k]);
+		if (!whole && end - i > SHOWN)
+			fprintf(to, "    ... and %zu more (build/bin/failures --all)\n", end - i - SHOWN);
+	}
+}
+
+static size_t count_groups(const struct failures *all)
+{
+	size_t groups = 0;
+	for (size_t i = 0; i < all->count; i += all->list[i].like_it)
+		groups++;
+	return groups;
+}
+
+int failures_print(FILE *to, const char *build_dir, int whole, size_t *count)
+{
+	struct failures all = {0};
+	int bad = read_cells(&all, build_dir) || read_failures(&all, build_dir);
+	if (!bad) {
+		group(&all);
+		size_t groups = count_groups(&all);
+		if (all.count)
+			fprintf(to, "%zu job%s failed, for %zu reason%s; ninja tries %s again\n", all.count, all.count == 1 ? "" : "s",
+				groups, groups == 1 ? "" : "s", all.count == 1 ? "it" : "them");
+		else
+			fprintf(to, "nothing failed\n");
+		print_groups(to, &all, whole);
+		*count = all.count;
+	}
+	for (size_t i = 0; i < all.count; i++)
+		cJSON_Delete(all.list[i].root);
+	free(all.list);
+	hash_map_release(&all.cells);
+	return bad ? -1 : 0;
+}

@@ -1,0 +1,160 @@
+/* Failures: noted, forgotten with success, grouped. */
+#include "upkeep/failures.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../check.h"
+#include "../support/scratch.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/memory.h"
+#include "graph/cell_log.h"
+
+enum { JOBS = 14 };
+
+static char *build, *keys[JOBS];
+
+/* A list of jobs "cell.0" to "cell.13" and a grid that has all but the last. */
+static void open_build(void)
+{
+	struct strbuf list, grid;
+	strbuf_init(&list);
+	strbuf_init(&grid);
+	strbuf_adds(&grid, "{\"cells\":[");
+	for (int i = 0; i < JOBS; i++) {
+		keys[i] = mem_printf("%016x%016x", i + 1, 0);
+		strbuf_addf(&list, "{\"key\":\"%s\",\"cell\":\"cell.%d\"}\n", keys[i], i);
+		if (i + 1 < JOBS)
+			strbuf_addf(&grid, "%s{\"cell\":\"cell.%d\"}", i ? "," : "", i);
+	}
+	strbuf_adds(&grid, "]}");
+	build = scratch_path("build");
+	free(scratch_write("build/jobs/some-stage.jsonl", list.s, list.length));
+	free(scratch_write("build/grid.json", grid.s, grid.length));
+	strbuf_release(&list);
+	strbuf_release(&grid);
+}
+
+static struct job job_number(int i, char **path, char **cell)
+{
+	*path = mem_printf("%s/jobs/some-stage.jsonl:%.16s", build, keys[i]);
+	*cell = mem_printf("cell.%d", i);
+	return (struct job){.path = *path, .stage = "some-stage", .cell = *cell, .key = keys[i]};
+}
+
+static void set(int i, const char *reason)
+{
+	char *path, *cell;
+	struct job job = job_number(i, &path, &cell);
+	if (reason) {
+		fail("%s", reason);
+		cell_log_failed(&job);
+		CHECK_STRING(error_text(), reason);
+	} else {
+		cell_log_succeeded(&job);
+	}
+	free(path);
+	free(cell);
+}
+
+static char *print(int all, size_t *count)
+{
+	char *text;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+	CHECK(!failures_print(to, build, all, count), "%s", error_text());
+	fclose(to);
+	return text;
+}
+
+static void expect(const char *text, const char *part)
+{
+	CHECK(strstr(text, part), "\"%s\" is not in:\n%s", part, text);
+}
+
+static void test_none(void)
+{
+	size_t count = 7;
+	char *text = print(0, &count);
+	CHECK(!count, "%zu", count);
+	CHECK_STRING(text, "nothing failed\n");
+	free(text);
+}
+
+static void test_groups(void)
+{
+	size_t count;
+	for (int i = 0; i < 12; i++)
+		set(i, "no room\nof 3 GB");
+	set(12, "no room at all");
+	set(13, "no room\nof 4 GB");
+	char *text = print(0, &count);
+	CHECK(count == JOBS, "%zu", count);
+	expect(text, "14 jobs failed, for 2 reasons; ninja tries them again\n\nno room\n    some-stage cell.0\n");
+	expect(text, "again  ninja cells/cell.0\n");
+	expect(text, "    ... and 3 more (build/bin/failures --all)\n\nno room at all\n    some-stage cell.12\n");
+	CHECK(!strstr(text, "of 3 GB"), "more than the first line:\n%s", text);
+	free(text);
+	text = print(1, &count);
+	expect(text, "again  build/bin/some-stage ");
+	CHECK(!strstr(text, "more (build"), "cut with --all:\n%s", text);
+	free(text);
+	for (int i = 0; i + 1 < JOBS; i++)
+		set(i, NULL);
+	text = print(0, &count);
+	CHECK(count == 1, "%zu", count);
+	expect(text, "1 job failed, for 1 reason; ninja tries it again\n\nno room\n    some-stage cell.13\n");
+	free(text);
+}
+
+/* What the graph no longer has, what is damaged, and a graph that is not there. */
+static void test_left_out(void)
+{
+	size_t count;
+	char *gone = mem_printf("{\"format\":\"quantgrid-failure/1\",\"stage\":\"s\",\"cell\":\"c\",\"reason\":\"r\","
+		"\"log\":\"l\",\"job\":\"%s/jobs/some-stage.jsonl:ffffffffffffffff\"}", build);
+	free(scratch_write("build/failed/s-1", gone, strlen(gone)));
+	free(scratch_write("build/failed/s-2", "{\"job\":", 7));
+	char *text = print(0, &count);
+	CHECK(count == 1, "%zu stand:\n%s", count, text);
+	free(text);
+	free(gone);
+	CHECK(failures_print(stdout, "/nowhere/at/all", 0, &count) == -1, "failures of no build");
+	CHECK(strstr(error_text(), "run ./configure first"), "%s", error_text());
+}
+
+static void test_log(void)
+{
+	char *path, *cell, *log = scratch_path("build/logs/cell.3.log"), *text;
+	struct job job = job_number(3, &path, &cell);
+	cell_log_computed(&job, 1, 0.25);
+	cell_log_computed(&job, 4, 2);
+	if (file_read(log, 1 << 16, &text, NULL))
+		exit(error_report(1));
+	expect(text, " some-stage: failed: no room\nof 3 GB\n    once more, by itself: build/bin/some-stage ");
+	expect(text, " some-stage: computed in 0.25 s\n");
+	expect(text, " some-stage: computed, 4 jobs together, after 2.00 s\n");
+	free(text);
+	char elsewhere[] = "elsewhere.json";
+	job.path = elsewhere;
+	fail("reason");
+	cell_log_failed(&job);
+	CHECK(!file_exists("logs") && !file_exists("failed"), "a job of no build is logged");
+	free(path);
+	free(cell);
+	free(log);
+}
+
+int main(void)
+{
+	open_build();
+	TEST(test_none);
+	TEST(test_groups);
+	TEST(test_left_out);
+	TEST(test_log);
+	for (int i = 0; i < JOBS; i++)
+		free(keys[i]);
+	free(build);
+	return check_done();
+}

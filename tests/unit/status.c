@@ -1,0 +1,206 @@
+/* What runs, as its note says and as status prints it. The test plays the stage: its own name is "status". */
+#include "upkeep/status.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../check.h"
+#include "../support/scratch.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/memory.h"
+#include "common/progress.h"
+#include "graph/cache.h"
+#include "graph/progress_note.h"
+#include "upkeep/cache_scan.h"
+
+static char *cache, *build, *job_name, *note_path;
+
+static void open_build(void)
+{
+	static const char list[] = "{\"key\":\"00000000000000000000000000000001\",\"ref\":\"/nowhere\"}\n"
+		"{\"key\":\"00000000000000000000000000000002\",\"ref\":\"/\"}\n";
+	build = scratch_path("build");
+	cache = scratch_path("cache");
+	free(scratch_write("build/jobs/some-stage.jsonl", list, sizeof list - 1));
+	free(scratch_write("build/jobs/some-stage.before.jsonl", list, sizeof list - 1));
+	job_name = mem_printf("%s/jobs/some-stage.jsonl:0000000000000001", build);
+	note_path = mem_printf("%s/progress/%ld", build, (long)getpid());
+	if (cache_prepare(cache))
+		exit(error_report(1));
+}
+
+/* An entry of that cell that took so long beside so many jobs. */
+static void store(const char *stage, const char *cell, double seconds, size_t jobs)
+{
+	struct object_writer w;
+	struct cache_result result;
+	char *ingredients = mem_printf("{\"stage\":\"%s\",\"version\":%g,\"inputs\":{\"jobs\":\"%zu %s\"}}", stage,
+		seconds, jobs, cell);
+	struct digest action = hash_bytes(ingredients, strlen(ingredients));
+	cJSON *made = cJSON_CreateObject();
+	cJSON_AddStringToObject(made, "cell", cell);
+	cJSON_AddNumberToObject(made, "seconds_since_start", seconds);
+	cJSON_AddNumberToObject(made, "jobs", (double)jobs);
+	object_writer_init(&w, "tiny");
+	if (cache_store(cache, &action, ingredients, &w, made, &result))
+		exit(error_report(1));
+	object_writer_release(&w);
+	cJSON_Delete(made);
+	free(ingredients);
+}
+
+static char *print(size_t *running)
+{
+	char *text;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+	struct status *s = status_open(build, cache);
+	CHECK(!status_print(s, to, running), "%s", error_text());
+	status_close(s);
+	fclose(to);
+	return text;
+}
+
+static void expect(const char *text, const char *part)
+{
+	CHECK(strstr(text, part), "\"%s\" is not in:\n%s", part, text);
+}
+
+static void test_note(void)
+{
+	struct progress_note note;
+	progress_step("layer", 1, 2);   /* nobody listens */
+	progress_note_begin(job_name, "status", "model.a.b", 3);
+	CHECK(progress_note_read(note_path, &note), "no note at %s", note_path);
+	CHECK(note.jobs == 3 && note.pid == (long)getpid() && !note.total && !note.committed, "%zu jobs", note.jobs);
+	progress_note_phase("score");
+	progress_step("layer", 4, 36);
+	progress_step("layer", 5, 36);
+	progress_note_committed();
+	CHECK(progress_note_read(note_path, &note), "no note");
+	CHECK(!strcmp(note.phase, "score") && !strcmp(note.step, "layer") && !strcmp(note.cell, "model.a.b"), "%s",
+		note.phase);
+	CHECK(note.done == 5 && note.total == 36 && note.first_done == 4 && note.committed == 1, "%zu of %zu from %zu",
+		note.done, note.total, note.first_done);
+	progress_step("layer", 0, 36);
+	CHECK(progress_note_read(note_path, &note) && !note.first_done && !note.done, "a second pass began at %zu",
+		note.first_done);
+	progress_note_phase("commit");
+	CHECK(progress_note_read(note_path, &note) && !note.total && !*note.step, "the steps of the last phase stayed");
+	progress_note_end();
+	CHECK(!file_exists(note_path), "%s stayed", note_path);
+	progress_note_begin("elsewhere.json", "status", "a", 1);
+	progress_note_phase("score");
+	progress_step("layer", 1, 2);
+	CHECK(!file_exists(note_path), "a job of no build has a note");
+	progress_note_end();
+}
+
+static void test_what_runs(void)
+{
+	size_t running = 7;
+	char *text = print(&running);
+	CHECK(!running, "%zu run", running);
+	expect(text, "some-stage                1 of 2 there\n");
+	CHECK(!strstr(text, "before"), "the list before counts:\n%s", text);
+	expect(text, "nothing runs");
+	free(text);
+
+	store("status", "model.a.b", 5000, 3);
+	progress_note_begin(job_name, "status", "model.c.d", 3);
+	progress_note_phase("score");
+	progress_step("layer", 0, 36);
+	progress_step("layer", 9, 36);
+	text = print(&running);
+	CHECK(running == 1, "%zu run", running);
+	expect(text, "3 jobs, 0 done, the first of them model.c.d\n");
+	expect(text, "score, layer 10 of 36 (");
+	expect(text, "left of this pass); for 0:0");
+	expect(text, "about 1:23:");
+	free(text);
+	progress_note_end();
+}
+
+/* A note of a process that is no more, of another program, and no note at all. */
+static void test_dead(void)
+{
+	size_t running;
+	char *text, *copy, *dead, *other;
+	progress_note_begin(job_name, "status", "a", 1);
+	if (file_read(note_path, NOTE_BYTES, &text, NULL))
+		exit(error_report(1));
+	pid_t child = fork();
+	if (!child)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	copy = mem_printf("{\"format\":\"quantgrid-progress/1\",\"pid\":%ld,%s", (long)child, strstr(text, "\"phase\""));
+	dead = scratch_write("build/progress/1", copy, strlen(copy));
+	other = scratch_write("build/progress/2", "{\"pid\":", 7);
+	progress_note_end();
+	progress_note_begin(job_name, "another-program", "a", 1);
+	free(copy);
+	copy = print(&running);
+	CHECK(!running, "%zu run:\n%s", running, copy);
+	CHECK(!file_exists(dead) && !file_exists(other) && !file_exists(note_path), "notes of nobody stayed");
+	progress_note_end();
+	free(text);
+	free(copy);
+	free(dead);
+	free(other);
+}
+
+static void test_earlier(void)
+{
+	struct cache_scan scan;
+	store("some-stage", "model.a", 10, 1);
+	store("some-stage", "model.b", 30, 1);
+	store("some-stage", "model.c", 20, 1);
+	store("some-stage", "model.d", 70, 16);
+	store("some-stage", "model_b.d", 5000, 1);
+	store("other-stage", "model.d", 6000, 1);
+	if (cache_scan_open(&scan, cache))
+		exit(error_report(1));
+	const struct {
+		const char *stage, *cell;
+		size_t jobs;
+		double seconds;
+	} cases[] = {{"some-stage", "model.x", 1, 20}, {"some-stage", "model.x", 2, 20}, {"some-stage", "model.x", 9, 70},
+		{"some-stage", "model_b.x", 9, -1},
+		{"some-stage", "model_b.x", 4, 5000}, {"some-stage", "model", 1, 20}, {"some-stage", "mode.x", 1, -1},
+		{"no-stage", "model.x", 1, -1}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		double found = status_earlier(&scan, cases[i].stage, cases[i].cell, cases[i].jobs);
+		CHECK(found == cases[i].seconds, "%s %s %zu: %g", cases[i].stage, cases[i].cell, cases[i].jobs, found);
+	}
+	cache_scan_close(&scan);
+}
+
+static void test_time_text(void)
+{
+	static const struct {
+		double seconds;
+		const char *text;
+	} cases[] = {{0, "0:00"}, {-3, "0:00"}, {7.4, "0:07"}, {61, "1:01"}, {3599.6, "1:00:00"}, {90061, "25:01:01"}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *text = status_time_text(cases[i].seconds);
+		CHECK_STRING(text, cases[i].text);
+		free(text);
+	}
+}
+
+int main(void)
+{
+	open_build();
+	TEST(test_note);
+	TEST(test_what_runs);
+	TEST(test_dead);
+	TEST(test_earlier);
+	TEST(test_time_text);
+	free(cache);
+	free(build);
+	free(job_name);
+	free(note_path);
+	return check_done();
+}
