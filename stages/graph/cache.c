@@ -240,14 +240,21 @@ int cache_store(const char *root, const struct digest *action, const char *ingre
 	return 0;
 }
 
-int cache_locks_open(const char *root)
+static int open_locks(const char *root, int read_only_will_do)
 {
 	char *path = path_join(root, "locks");
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (fd < 0 && read_only_will_do && (errno == EROFS || errno == EACCES || errno == EPERM))
+		fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		fail("%s: cannot create: %s", path, strerror(errno));
 	free(path);
 	return fd;
+}
+
+int cache_locks_open(const char *root)
+{
+	return open_locks(root, 0);
 }
 
 void cache_locks_close(int locks)
@@ -276,9 +283,10 @@ static int set_lock(int locks, off_t byte, short type)
 	return lock_with(F_OFD_SETLKW, locks, byte, type);
 }
 
+/* To read results takes no right to write. */
 int cache_use(const char *root)
 {
-	int locks = cache_locks_open(root);
+	int locks = open_locks(root, 1);
 	if (locks >= 0 && set_lock(locks, use_byte, F_RDLCK)) {
 		fail("%s/locks: cannot lock: %s", root, strerror(errno));
 		cache_locks_close(locks);
