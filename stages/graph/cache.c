@@ -244,10 +244,11 @@ static int open_locks(const char *root, int read_only_will_do)
 {
 	char *path = path_join(root, "locks");
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	if (fd < 0 && read_only_will_do && (errno == EROFS || errno == EACCES || errno == EPERM))
+	const int why = errno;
+	if (fd < 0 && read_only_will_do && (why == EROFS || why == EACCES || why == EPERM))
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		fail("%s: cannot create: %s", path, strerror(errno));
+		fail("%s: cannot create: %s", path, strerror(why));
 	free(path);
 	return fd;
 }
