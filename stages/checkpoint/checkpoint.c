@@ -197,11 +197,6 @@ static int is_quantized(const char *name)
 	return strstr(name, ".quant_state.") != NULL;
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* wanted[]: the stored names of the language model, sorted. A stored lm_head is wanted or, when tied, ignored; so are
  * the rotary tables that old files carry. */
 static int check_leftovers(const struct opening *s, char *const *wanted, size_t count)
@@ -213,7 +208,7 @@ static int check_leftovers(const struct opening *s, char *const *wanted, size_t 
 	for (size_t i = 0; i < s->count; i++) {
 		const char *name = s->stored[i].name;
 		if (is_vision(s, name) || !strcmp(name, s->variant->head) ||
-			bsearch(&name, wanted, count, sizeof *wanted, by_text))
+			bsearch(&name, wanted, count, sizeof *wanted, text_order))
 			continue;
 		if (starts_with(name, s->variant->lm) && ends_with(name, "rotary_emb.inv_freq"))
 			continue;
@@ -322,7 +317,7 @@ static int select_tensors(struct opening *s)
 		lm_layout_tensor(&c->config, i, &spec);
 		sorted[i] = wanted[i] = stored_name(s, spec.name);
 	}
-	qsort(sorted, count, sizeof *sorted, by_text);
+	qsort(sorted, count, sizeof *sorted, text_order);
 	c->tensors = mem_array(count, sizeof *c->tensors);
 	int bad = check_leftovers(s, sorted, count) || check_missing(s, wanted, count);
 	for (size_t i = 0; !bad && i < count; i++) {

@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "common/strbuf.h"
 #include "common/utf8.h"
 #include "checkpoint/json_cursor.h"
 
@@ -80,11 +81,6 @@ static int check_text(struct json_cursor c)
 	return json_cursor_end(&c);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* "__metadata__": strings to strings. They are not kept; their keys are, for as long as it takes to compare them. */
 static int read_metadata(struct reader *r)
 {
@@ -112,7 +108,7 @@ static int read_metadata(struct reader *r)
 			break;
 	}
 	if (!more && count)
-		qsort(keys, count, sizeof *keys, by_text);
+		qsort(keys, count, sizeof *keys, text_order);
 	for (size_t i = 1; !more && i < count; i++)
 		if (!strcmp(keys[i - 1], keys[i]))
 			more = fail("%s: __metadata__: duplicate key \"%s\"", r->file->path, show(keys[i]).text);

@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "checkpoint/safetensors.h"
+#include "common/strbuf.h"
 
 enum { INDEX_BYTES_MAX = SAFETENSORS_HEADER_MAX };
 
@@ -76,11 +77,6 @@ static int check_plain(const char *path, const char *tensor, const char *file)
 		file);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static int by_tensor(const void *a, const void *b)
 {
 	return strcmp(((const struct shard_entry *)a)->name, ((const struct shard_entry *)b)->name);
@@ -113,7 +109,7 @@ static int collect_shards(struct shard_list *list, const cJSON *map, const char 
 	if (!bad && !count)
 		bad = fail("%s: weight_map is empty", path);
 	if (!bad)
-		qsort(files, count, sizeof *files, by_text);
+		qsort(files, count, sizeof *files, text_order);
 	for (size_t i = 0; !bad && i < count; i++) {
 		if (i && !strcmp(files[i - 1], files[i]))
 			continue;
@@ -131,7 +127,7 @@ static void collect_entries(struct shard_list *list, const cJSON *map)
 	const cJSON *item;
 	size_t capacity = 0;
 	cJSON_ArrayForEach(item, map) {
-		char **shard = bsearch(&item->valuestring, list->shards, list->shard_count, sizeof *list->shards, by_text);
+		char **shard = bsearch(&item->valuestring, list->shards, list->shard_count, sizeof *list->shards, text_order);
 		MEM_GROW(list->entries, list->entry_count, capacity);
 		list->entries[list->entry_count++] = (struct shard_entry){mem_strdup(item->string),
 			(size_t)(shard - list->shards)};

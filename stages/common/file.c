@@ -13,6 +13,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "common/strbuf.h"
 
 static int open_regular(const char *path, struct stat *status)
 {
@@ -242,11 +243,6 @@ char *path_join(const char *dir, const char *name)
 	return mem_printf("%s%s%s", dir, dir[length - 1] == '/' ? "" : "/", name);
 }
 
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int dir_list(const char *path, char ***names, size_t *count)
 {
 	DIR *dir = opendir(path);
@@ -263,6 +259,6 @@ int dir_list(const char *path, char ***names, size_t *count)
 	}
 	closedir(dir);
 	if (*count)
-		qsort(*names, *count, sizeof **names, by_bytes);
+		qsort(*names, *count, sizeof **names, text_order);
 	return 0;
 }

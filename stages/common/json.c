@@ -229,11 +229,6 @@ static int scan_value(struct scan *s, int depth)
 	}
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* cJSON keeps both of two equal keys and finds the first; a reader elsewhere may find the last. */
 static int refuse_duplicates(const cJSON *value, const char *source)
 {
@@ -252,7 +247,7 @@ static int refuse_duplicates(const cJSON *value, const char *source)
 		}
 	}
 	if (count)
-		qsort(names, count, sizeof *names, by_name);
+		qsort(names, count, sizeof *names, text_order);
 	for (size_t i = 1; i < count && !bad; i++)
 		if (!strcmp(names[i - 1], names[i]))
 			bad = fail("%s: duplicate key \"%s\"", source, names[i]);

@@ -84,3 +84,8 @@ char *strbuf_take(struct strbuf *b)
 	strbuf_init(b);
 	return text;
 }
+
+int text_order(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}

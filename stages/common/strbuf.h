@@ -24,4 +24,7 @@ void strbuf_addc(struct strbuf *b, char c);
 void strbuf_addf(struct strbuf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *strbuf_take(struct strbuf *b);
 
+/* The order of strings by byte, for qsort() and bsearch() of an array of char *. */
+int text_order(const void *a, const void *b);
+
 #endif

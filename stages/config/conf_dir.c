@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/spell.h"
+#include "common/strbuf.h"
 #include "config/merged.h"
 #include "config/suggest.h"
 
@@ -341,11 +342,6 @@ static void read_options(struct group_folder *g)
 	free(names);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 const struct group_folder *conf_dir_folder(struct composer *composer, const char *name)
 {
 	struct stat st;
@@ -360,7 +356,7 @@ const struct group_folder *conf_dir_folder(struct composer *composer, const char
 		read_options(g);
 	/* Names were sorted with ".yaml" on: "a.b.yaml" stands before "a.yaml". */
 	if (g->option_count)
-		qsort(g->options, g->option_count, sizeof *g->options, by_text);
+		qsort(g->options, g->option_count, sizeof *g->options, text_order);
 	MEM_GROW(composer->folders, composer->folder_count, composer->folder_capacity);
 	return composer->folders[composer->folder_count++] = g;
 }
@@ -382,7 +378,7 @@ size_t composer_options(struct composer *composer, const char *group, const char
 static size_t hand_out(struct composer *c, int which, char **list, size_t count, const char *const **paths)
 {
 	if (count)
-		qsort(list, count, sizeof *list, by_text);
+		qsort(list, count, sizeof *list, text_order);
 	free(c->lists[which]);
 	c->lists[which] = list;
 	*paths = (const char *const *)list;

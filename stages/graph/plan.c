@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "common/strbuf.h"
 #include "graph/job_list.h"
 #include "graph/plan_key.h"
 #include "graph/plan_leaves.h"
@@ -307,11 +308,6 @@ int plan_add_cell(struct plan *plan, const char *name, cJSON *view, const char *
 		? fail("no rule with publish: true reads scores, so there is nothing to make") : 0;
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 void plan_finish(struct plan *plan)
 {
 	for (size_t g = 0; g < plan->group_count; g++) {
@@ -320,7 +316,7 @@ void plan_finish(struct plan *plan)
 		struct hasher *h = hasher_new();
 		for (size_t i = 0; i < group->count; i++)
 			keys[i] = plan->jobs[group->jobs[i]].key.hex;
-		qsort(keys, group->count, sizeof *keys, by_text);
+		qsort(keys, group->count, sizeof *keys, text_order);
 		for (size_t i = 0; i < group->count; i++)
 			hasher_update(h, keys[i], DIGEST_HEX);
 		group->key = hasher_digest(h);

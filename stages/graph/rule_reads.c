@@ -4,11 +4,7 @@
 #include <string.h>
 
 #include "common/memory.h"
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
+#include "common/strbuf.h"
 
 static void add(struct rule_reads *r, const char *path)
 {
@@ -50,7 +46,7 @@ struct rule_reads *rule_reads_make(const struct rules *rules)
 				add_upstream(&reads[i], &reads[rules_find(rules, input->stage) - rules->rules], input);
 		}
 		if (reads[i].count)
-			qsort(reads[i].paths, reads[i].count, sizeof *reads[i].paths, by_text);
+			qsort(reads[i].paths, reads[i].count, sizeof *reads[i].paths, text_order);
 	}
 	return reads;
 }

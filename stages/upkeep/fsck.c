@@ -10,6 +10,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "common/strbuf.h"
 #include "upkeep/cache_scan.h"
 
 struct check {
@@ -152,16 +153,11 @@ static int mend_references(struct check *c)
 	return 0;
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void print_lost(const struct check *c)
 {
 	if (!c->lost_count)
 		return;
-	qsort(c->lost, c->lost_count, sizeof *c->lost, by_text);
+	qsort(c->lost, c->lost_count, sizeof *c->lost, text_order);
 	fprintf(c->to, "lost, and made again by the next ninja that needs it:\n");
 	for (size_t i = 0; i < c->lost_count; i++)
 		if (!i || strcmp(c->lost[i - 1], c->lost[i]))
