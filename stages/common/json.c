@@ -444,24 +444,23 @@ void json_add_reference(cJSON *object, const char *key, const cJSON *value)
 	cJSON_AddItemToObjectCS(object, key, item);
 }
 
+enum { ITEMS_AT_HAND = 32 };
+
 static int by_key(const void *a, const void *b)
 {
 	return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
 }
 
-void json_canonical(struct strbuf *to, const cJSON *value)
+void json_items(struct strbuf *to, const cJSON *value, int sorted, json_writer *writer, void *context)
 {
-	if (!cJSON_IsArray(value) && !cJSON_IsObject(value)) {
-		json_scalar(to, value);
-		return;
-	}
-	int object = cJSON_IsObject(value);
+	const cJSON *at_hand[ITEMS_AT_HAND], **items = at_hand, *item;
 	size_t count = (size_t)cJSON_GetArraySize(value), n = 0;
-	const cJSON **items = mem_array(count, sizeof *items);
-	const cJSON *item;
+	int object = cJSON_IsObject(value);
+	if (count > ITEMS_AT_HAND)
+		items = mem_array(count, sizeof *items);
 	cJSON_ArrayForEach(item, value)
 		items[n++] = item;
-	if (object && count)
+	if (object && sorted && count > 1)
 		qsort(items, count, sizeof *items, by_key);
 	strbuf_addc(to, object ? '{' : '[');
 	for (size_t i = 0; i < count; i++) {
@@ -471,10 +470,24 @@ void json_canonical(struct strbuf *to, const cJSON *value)
 			json_quoted(to, items[i]->string);
 			strbuf_addc(to, ':');
 		}
-		json_canonical(to, items[i]);
+		writer(context, to, items[i]);
 	}
 	strbuf_addc(to, object ? '}' : ']');
-	free(items);
+	if (items != at_hand)
+		free(items);
+}
+
+static void write_canonical(void *context, struct strbuf *to, const cJSON *value)
+{
+	if (cJSON_IsArray(value) || cJSON_IsObject(value))
+		json_items(to, value, 1, write_canonical, context);
+	else
+		json_scalar(to, value);
+}
+
+void json_canonical(struct strbuf *to, const cJSON *value)
+{
+	write_canonical(NULL, to, value);
 }
 
 static void new_line(struct strbuf *to, int level)

@@ -41,6 +41,11 @@ void json_add_reference(cJSON *object, const char *key, const cJSON *value);
 /* Appends the canonical form: keys sorted by byte, no spaces, UTF-8, numbers as json_number() writes them. */
 void json_canonical(struct strbuf *to, const cJSON *value);
 
+/* Appends an array or object without blanks, keys sorted by byte or in insertion order; what it holds is written by the
+ * writer. */
+typedef void json_writer(void *context, struct strbuf *to, const cJSON *value);
+void json_items(struct strbuf *to, const cJSON *value, int sorted, json_writer *writer, void *context);
+
 /* Appends a string in quotes, and any value but an array or object, as the forms here have them. */
 void json_quoted(struct strbuf *to, const char *text);
 void json_scalar(struct strbuf *to, const cJSON *value);
