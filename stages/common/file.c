@@ -262,3 +262,26 @@ int dir_list(const char *path, char ***names, size_t *count)
 		qsort(*names, *count, sizeof **names, text_order);
 	return 0;
 }
+
+int dir_each(const char *path, dir_visitor *visit, void *context)
+{
+	char **names;
+	size_t count;
+	int bad = 0;
+	if (!file_exists(path))
+		return 0;
+	if (dir_list(path, &names, &count))
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		bad = bad || visit(context, path, names[i]);
+		free(names[i]);
+	}
+	free(names);
+	return bad ? -1 : 0;
+}
+
+int dir_exists(const char *path)
+{
+	struct stat s;
+	return !stat(path, &s) && S_ISDIR(s.st_mode);
+}

@@ -50,4 +50,11 @@ char *path_join(const char *dir, const char *name);
 /* Names in a directory, sorted by byte, without "." and ".."; the caller frees each name and the array. */
 int dir_list(const char *path, char ***names, size_t *count);
 
+/* Calls visit for each of these names, in their order, until it fails; for none where there is no such directory. */
+typedef int dir_visitor(void *context, const char *dir, const char *name);
+int dir_each(const char *path, dir_visitor *visit, void *context);
+
+/* Whether path is a directory, or a link to one. */
+int dir_exists(const char *path);
+
 #endif

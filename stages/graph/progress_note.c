@@ -24,7 +24,7 @@ static struct {
 	char path[4096];
 } here = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
-static double now(void)
+double progress_note_now(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_REALTIME, &t);
@@ -86,7 +86,7 @@ static void on_step(const char *what, size_t done, size_t total)
 	pthread_mutex_lock(&here.lock);
 	/* Another pass, or the same again, has a pace of its own. */
 	if (strcmp(n->step, what) || total != n->total || done < n->done || !n->step_started) {
-		n->step_started = now();
+		n->step_started = progress_note_now();
 		n->first_done = done;
 	}
 	snprintf(n->step, sizeof n->step, "%s", what);
@@ -110,7 +110,7 @@ static int open_file(const char *job_name)
 void progress_note_begin(const char *job_name, const char *stage, const char *cell, size_t jobs)
 {
 	struct progress_note *n = &here.note;
-	*n = (struct progress_note){.jobs = jobs, .started = now(), .pid = getpid()};
+	*n = (struct progress_note){.jobs = jobs, .started = progress_note_now(), .pid = getpid()};
 	n->phase_started = n->started;
 	snprintf(n->stage, sizeof n->stage, "%s", stage);
 	snprintf(n->cell, sizeof n->cell, "%s", cell);
@@ -132,7 +132,7 @@ void progress_note_phase(const char *phase)
 		return;
 	pthread_mutex_lock(&here.lock);
 	snprintf(n->phase, sizeof n->phase, "%s", phase);
-	n->phase_started = now();
+	n->phase_started = progress_note_now();
 	n->step_started = 0;
 	n->step[0] = '\0';
 	n->done = n->total = 0;

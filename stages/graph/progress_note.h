@@ -31,6 +31,9 @@ void progress_note_end(void);
 /* Removes the file: for signal handlers. */
 void progress_note_interrupt(void);
 
+/* The time that notes have: seconds since 1970. */
+double progress_note_now(void);
+
 /* 1 and what it says, 0 when the process is dead, the file gone or no note. */
 int progress_note_read(const char *path, struct progress_note *note);
 

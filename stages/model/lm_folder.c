@@ -137,12 +137,6 @@ static int folder_open(struct folder *f, const struct lm *lm, const char *checkp
 /* ------------------------------------------------------------------------------------------------------------------
  * What is there */
 
-static int is_folder(const char *path)
-{
-	struct stat s;
-	return !stat(path, &s) && S_ISDIR(s.st_mode);
-}
-
 /* Whether a file of that name can be ours: one of the folder's, or what a crash left of it (NAME.PID.tmp). */
 static int is_ours(const char *name)
 {
@@ -165,7 +159,7 @@ static int check_content(const char *dir)
 	int bad = 0;
 	if (!file_exists(dir))
 		return 0;
-	if (!is_folder(dir))
+	if (!dir_exists(dir))
 		return fail("%s: exists and is not a folder", dir);
 	if (dir_list(dir, &names, &count))
 		return -1;
@@ -204,7 +198,7 @@ static int is_current(const char *dir, const struct folder *f)
 {
 	char **names, *weights = path_join(dir, CHECKPOINT_SINGLE);
 	size_t count;
-	int same = is_folder(dir) && !dir_list(dir, &names, &count);
+	int same = dir_exists(dir) && !dir_list(dir, &names, &count);
 	if (same) {
 		same = count == f->small_count + 1;
 		for (size_t i = 0; i < count; i++)

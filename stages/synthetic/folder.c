@@ -417,16 +417,10 @@ static int fill_folder(const char *dir, const struct plan *p)
 	return bad;
 }
 
-static int is_folder(const char *path)
-{
-	struct stat s;
-	return !stat(path, &s) && S_ISDIR(s.st_mode);
-}
-
 static int check_folder(const char *dir, const struct plan *p)
 {
 	uint64_t freed = 0;
-	if (file_exists(dir) && !is_folder(dir))
+	if (file_exists(dir) && !dir_exists(dir))
 		return fail("%s: exists and is not a folder", dir);
 	if (file_exists(dir) && check_content(dir, &freed))
 		return -1;

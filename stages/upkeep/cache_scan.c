@@ -22,32 +22,6 @@ char *scan_size_text(double bytes)
 	return mem_printf(unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
 }
 
-/* Calls visit for each name in a folder; none when the folder is not there. */
-typedef int visitor(struct cache_scan *s, const char *folder, const char *name);
-
-static int visit_folder(struct cache_scan *s, const char *folder, visitor *visit)
-{
-	char **names;
-	size_t count;
-	int bad = 0;
-	if (!file_exists(folder))
-		return 0;
-	if (dir_list(folder, &names, &count))
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		bad = bad || visit(s, folder, names[i]);
-		free(names[i]);
-	}
-	free(names);
-	return bad ? -1 : 0;
-}
-
-static int is_folder(const char *path)
-{
-	struct stat st;
-	return !stat(path, &st) && S_ISDIR(st.st_mode);
-}
-
 /* ---- objects: cas/ab/abcd....KIND ---- */
 
 /* Splits "DIGEST.EXTENSION" in folder "ab". */
@@ -63,8 +37,9 @@ static int parse_name(const char *folder, const char *name, struct digest *diges
 	return bad;
 }
 
-static int add_object(struct cache_scan *s, const char *folder, const char *name)
+static int add_object(void *scan, const char *folder, const char *name)
 {
+	struct cache_scan *s = scan;
 	struct stat st;
 	const char *kind;
 	char *path = path_join(folder, name);
@@ -82,12 +57,13 @@ static int add_object(struct cache_scan *s, const char *folder, const char *name
 	return 0;
 }
 
-static int add_object_folder(struct cache_scan *s, const char *folder, const char *name)
+static int add_object_folder(void *scan, const char *folder, const char *name)
 {
+	struct cache_scan *s = scan;
 	if (!strcmp(name, "id"))
 		return 0;
 	char *path = path_join(folder, name);
-	int bad = is_folder(path) ? visit_folder(s, path, add_object) : add_object(s, folder, name);
+	int bad = dir_exists(path) ? dir_each(path, add_object, s) : add_object(s, folder, name);
 	free(path);
 	return bad;
 }
@@ -119,8 +95,9 @@ static int read_entry(struct scan_entry *e, const struct digest *named)
 	return bad;
 }
 
-static int add_entry(struct cache_scan *s, const char *folder, const char *name)
+static int add_entry(void *scan, const char *folder, const char *name)
 {
+	struct cache_scan *s = scan;
 	struct digest named;
 	struct stat st;
 	const char *extension;
@@ -145,10 +122,11 @@ static int add_entry(struct cache_scan *s, const char *folder, const char *name)
 	return 0;
 }
 
-static int add_entry_folder(struct cache_scan *s, const char *folder, const char *name)
+static int add_entry_folder(void *scan, const char *folder, const char *name)
 {
+	struct cache_scan *s = scan;
 	char *path = path_join(folder, name);
-	int bad = is_folder(path) ? visit_folder(s, path, add_entry) : add_entry(s, folder, name);
+	int bad = dir_exists(path) ? dir_each(path, add_entry, s) : add_entry(s, folder, name);
 	free(path);
 	return bad;
 }
@@ -169,8 +147,9 @@ static void name_reference(struct scan_reference *r, const char *folder, const c
 	free(build_dir);
 }
 
-static int add_reference(struct cache_scan *s, const char *folder, const char *name)
+static int add_reference(void *scan, const char *folder, const char *name)
 {
+	struct cache_scan *s = scan;
 	const char *end = strstr(name, ".ref");
 	size_t length = end ? (size_t)(end - name) : 0;
 	while (end && strcmp(end, ".ref")) {
@@ -190,10 +169,11 @@ static int add_reference(struct cache_scan *s, const char *folder, const char *n
 	return 0;
 }
 
-static int add_reference_folder(struct cache_scan *s, const char *folder, const char *name)
+static int add_reference_folder(void *scan, const char *folder, const char *name)
 {
+	struct cache_scan *s = scan;
 	char *path = path_join(folder, name);
-	int bad = is_folder(path) ? visit_folder(s, path, add_reference) : 0;
+	int bad = dir_exists(path) ? dir_each(path, add_reference, s) : 0;
 	free(path);
 	return bad;
 }
@@ -211,8 +191,9 @@ static int leads_here(const struct cache_scan *s, const char *build_dir)
 	return here;
 }
 
-static int add_root(struct cache_scan *s, const char *folder, const char *name)
+static int add_root(void *scan, const char *folder, const char *name)
 {
+	struct cache_scan *s = scan;
 	char *path = path_join(folder, name), *line;
 	if (file_read(path, PATH_BYTES_MAX, &line, NULL)) {
 		free(path);
@@ -225,7 +206,7 @@ static int add_root(struct cache_scan *s, const char *folder, const char *name)
 	if (!root->present)
 		return 0;
 	char *references = path_join(line, "ref");
-	int bad = visit_folder(s, references, add_reference_folder);
+	int bad = dir_each(references, add_reference_folder, s);
 	free(references);
 	return bad;
 }
@@ -262,8 +243,8 @@ int cache_scan_open(struct cache_scan *s, const char *cache)
 	*s = (struct cache_scan){.cache = cache};
 	char *roots = path_join(cache, "roots"), *entries = path_join(cache, "ac"), *objects = path_join(cache, "cas");
 	int bad = file_exists(objects) ? 0 : fail("%s: no cache of ours: it has no folder cas", cache);
-	bad = bad || visit_folder(s, roots, add_root) || visit_folder(s, entries, add_entry_folder) ||
-		visit_folder(s, objects, add_object_folder);
+	bad = bad || dir_each(roots, add_root, s) || dir_each(entries, add_entry_folder, s) ||
+		dir_each(objects, add_object_folder, s);
 	if (!bad)
 		connect(s);
 	free(roots);
@@ -276,7 +257,7 @@ int cache_scan_entries(struct cache_scan *s, const char *cache)
 {
 	*s = (struct cache_scan){.cache = cache};
 	char *entries = path_join(cache, "ac");
-	int bad = visit_folder(s, entries, add_entry_folder);
+	int bad = dir_each(entries, add_entry_folder, s);
 	free(entries);
 	return bad;
 }

@@ -57,19 +57,18 @@ static void add_failure(struct failures *all, const char *path)
 	all->list[all->count++] = f;
 }
 
+static int visit_failure(void *all, const char *folder, const char *name)
+{
+	char *path = path_join(folder, name);
+	add_failure(all, path);
+	free(path);
+	return 0;
+}
+
 static int read_failures(struct failures *all, const char *build_dir)
 {
-	char *folder = path_join(build_dir, "failed"), **names;
-	size_t count = 0;
-	int bad = file_exists(folder) && dir_list(folder, &names, &count);
-	for (size_t i = 0; i < count; i++) {
-		char *path = path_join(folder, names[i]);
-		add_failure(all, path);
-		free(path);
-		free(names[i]);
-	}
-	if (count)
-		free(names);
+	char *folder = path_join(build_dir, "failed");
+	int bad = dir_each(folder, visit_failure, all);
 	free(folder);
 	return bad;
 }

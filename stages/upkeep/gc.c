@@ -101,18 +101,17 @@ static size_t keep_pin(struct gc *g, const char *pin)
 	return found;
 }
 
+static int visit_pin(void *context, const char *folder, const char *name)
+{
+	if (!keep_pin(context, name))
+		warn("%s/%s keeps nothing: the cache has no such cell or action", folder, name);
+	return 0;
+}
+
 static int keep_pins(struct gc *g)
 {
-	char *folder = path_join(g->scan.cache, "pins"), **names;
-	size_t count = 0;
-	int bad = file_exists(folder) && dir_list(folder, &names, &count);
-	for (size_t i = 0; i < count; i++) {
-		if (!keep_pin(g, names[i]))
-			warn("%s/%s keeps nothing: the cache has no such cell or action", folder, names[i]);
-		free(names[i]);
-	}
-	if (count)
-		free(names);
+	char *folder = path_join(g->scan.cache, "pins");
+	int bad = dir_each(folder, visit_pin, g);
 	free(folder);
 	return bad;
 }
@@ -216,44 +215,48 @@ static int writer_lives(const char *name)
 	return pid > 0 && (!kill((pid_t)pid, 0) || errno == EPERM);
 }
 
+/* What is looked for in a folder. */
+struct old_files {
+	struct gc *gc;
+	int which;
+	const char *ending;
+	time_t before;
+};
+
+static int add_old_file(void *context, const char *folder, const char *name)
+{
+	const struct old_files *old = context;
+	const size_t length = strlen(name), end = strlen(old->ending);
+	struct stat s;
+	char *path = path_join(folder, name);
+	int goes = length >= end && !strcmp(name + length - end, old->ending) && !lstat(path, &s) &&
+		s.st_mtime <= old->before && (old->which != OTHER_TMP || !writer_lives(name));
+	if (goes)
+		add_other(&old->gc->others[old->which], path, (size_t)s.st_size);
+	else
+		free(path);
+	return 0;
+}
+
 static int add_old_files(struct gc *g, int which, const char *folder, const char *ending, time_t before)
 {
-	char **names;
-	size_t count;
-	struct stat s;
-	if (!file_exists(folder))
-		return 0;
-	if (dir_list(folder, &names, &count))
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		const size_t length = strlen(names[i]), end = strlen(ending);
-		char *path = path_join(folder, names[i]);
-		int goes = length >= end && !strcmp(names[i] + length - end, ending) && !lstat(path, &s) && s.st_mtime <= before &&
-			(which != OTHER_TMP || !writer_lives(names[i]));
-		if (goes)
-			add_other(&g->others[which], path, (size_t)s.st_size);
-		else
-			free(path);
-		free(names[i]);
-	}
-	free(names);
-	return 0;
+	struct old_files old = {g, which, ending, before};
+	return dir_each(folder, add_old_file, &old);
+}
+
+static int visit_entries(void *context, const char *folder, const char *name)
+{
+	struct gc *g = context;
+	char *path = path_join(folder, name);
+	int bad = dir_exists(path) && add_old_files(g, OTHER_FAILURES, path, ".fail", g->young);
+	free(path);
+	return bad;
 }
 
 static int find_failures(struct gc *g)
 {
-	char *folder = path_join(g->scan.cache, "ac"), **names;
-	size_t count = 0;
-	int bad = file_exists(folder) && dir_list(folder, &names, &count);
-	for (size_t i = 0; i < count; i++) {
-		char *path = path_join(folder, names[i]);
-		struct stat s;
-		bad = bad || (!stat(path, &s) && S_ISDIR(s.st_mode) && add_old_files(g, OTHER_FAILURES, path, ".fail", g->young));
-		free(path);
-		free(names[i]);
-	}
-	if (count)
-		free(names);
+	char *folder = path_join(g->scan.cache, "ac");
+	int bad = dir_each(folder, visit_entries, g);
 	free(folder);
 	return bad;
 }

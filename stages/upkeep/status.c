@@ -40,13 +40,6 @@ char *status_time_text(double seconds)
 	return mem_printf("%ld:%02ld", s / 60, s % 60);
 }
 
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- what earlier runs took ---- */
 
 enum { ALIKE = 4 };
@@ -94,7 +87,7 @@ double status_earlier(const struct cache_scan *scan, const char *stage, const ch
 
 static void print_steps(FILE *to, const struct progress_note *n)
 {
-	const double passed = now() - n->step_started;
+	const double passed = progress_note_now() - n->step_started;
 	const size_t steps = n->done > n->first_done ? n->done - n->first_done : 0;
 	if (!n->total)
 		return;
@@ -109,7 +102,7 @@ static void print_steps(FILE *to, const struct progress_note *n)
 
 static void print_note(FILE *to, const struct progress_note *n, const struct cache_scan *scan)
 {
-	const double passed = now() - n->started, earlier = status_earlier(scan, n->stage, n->cell, n->jobs);
+	const double passed = progress_note_now() - n->started, earlier = status_earlier(scan, n->stage, n->cell, n->jobs);
 	char *passed_text = status_time_text(passed), *left = status_time_text(earlier - passed);
 	fprintf(to, "    %-20s ", n->stage);
 	if (n->jobs > 1)
@@ -135,31 +128,39 @@ static const struct cache_scan *earlier_runs(struct status *s)
 	return &s->entries;
 }
 
-static int print_running(struct status *s, FILE *to, size_t *running)
+struct running {
+	struct status *status;
+	FILE *to;
+	size_t count;
+};
+
+/* Of a process that is gone the note is deleted. */
+static int visit_note(void *context, const char *folder, const char *name)
 {
-	char *folder = path_join(s->build_dir, "progress"), **names;
-	size_t count = 0;
+	struct running *r = context;
 	struct progress_note note;
-	int bad = file_exists(folder) && dir_list(folder, &names, &count);
-	*running = 0;
-	for (size_t i = 0; i < count; i++) {
-		char *path = path_join(folder, names[i]);
-		if (progress_note_read(path, &note)) {
-			if (!(*running)++)
-				fprintf(to, "running\n");
-			print_note(to, &note, earlier_runs(s));
-		} else {
-			unlink(path);
-		}
-		free(path);
-		free(names[i]);
+	char *path = path_join(folder, name);
+	if (progress_note_read(path, &note)) {
+		if (!r->count++)
+			fprintf(r->to, "running\n");
+		print_note(r->to, &note, earlier_runs(r->status));
+	} else {
+		unlink(path);
 	}
-	if (count)
-		free(names);
+	free(path);
+	return 0;
+}
+
+static int print_running(struct status *s, FILE *to, size_t *count)
+{
+	struct running r = {s, to, 0};
+	char *folder = path_join(s->build_dir, "progress");
+	int bad = dir_each(folder, visit_note, &r);
 	free(folder);
-	if (!bad && !*running)
+	*count = r.count;
+	if (!bad && !r.count)
 		fprintf(to, "nothing runs\n");
-	return bad ? -1 : 0;
+	return bad;
 }
 
 /* ---- what is there ---- */
@@ -188,7 +189,7 @@ static int count_jobs(const char *path, size_t *jobs, size_t *there)
 	return 0;
 }
 
-static int print_stage(FILE *to, const char *folder, const char *name)
+static int print_stage(void *to, const char *folder, const char *name)
 {
 	static const char ending[] = ".jsonl", before[] = ".before.jsonl", report[] = "render-report";
 	const size_t length = strlen(name), end = sizeof ending - 1, old = sizeof before - 1;
@@ -206,17 +207,10 @@ static int print_stage(FILE *to, const char *folder, const char *name)
 
 static int print_stages(FILE *to, const char *build_dir)
 {
-	char *folder = path_join(build_dir, "jobs"), **names;
-	size_t count = 0;
-	int bad = file_exists(folder) ? dir_list(folder, &names, &count) : fail("%s: run ./configure first", folder);
-	for (size_t i = 0; i < count; i++) {
-		bad = bad || print_stage(to, folder, names[i]);
-		free(names[i]);
-	}
-	if (count)
-		free(names);
+	char *folder = path_join(build_dir, "jobs");
+	int bad = file_exists(folder) ? dir_each(folder, print_stage, to) : fail("%s: run ./configure first", folder);
 	free(folder);
-	return bad ? -1 : 0;
+	return bad;
 }
 
 int status_print(struct status *s, FILE *to, size_t *running)
