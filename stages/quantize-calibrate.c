@@ -107,10 +107,10 @@ static int calibrate(struct calibration *c)
 		c->activations[i].batches = c->sets[c->activation_set[i]].list.count;
 	}
 	stage_phase("weights");
-	if (calibrate_weights(m->transformer, m->ops, m->linears, m->linear_count, c->weights, c->weight_count))
+	if (calibrate_weights(m->transformer, m->ops, m->linear_count, c->weights, c->weight_count))
 		return -1;
 	stage_phase("activations");
-	return c->activation_count ? calibrate_activations(m->transformer, m->ops, m->linears, m->linear_count,
+	return c->activation_count ? calibrate_activations(m->transformer, m->ops, m->linear_count,
 		c->batches.batches, c->batches.count, c->activations, c->activation_count) : 0;
 }
 

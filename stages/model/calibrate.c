@@ -148,11 +148,10 @@ static int weight_visit(void *context, const struct linear_site *site)
 	return status ? -1 : 0;
 }
 
-int calibrate_weights(struct transformer *model, const struct ops *ops, const struct linear_info *linears,
-	size_t linear_count, struct weight_calibration *entries, size_t count)
+int calibrate_weights(struct transformer *model, const struct ops *ops, size_t linear_count,
+	struct weight_calibration *entries, size_t count)
 {
 	struct weights c = {.ops = ops, .entries = entries, .count = count};
-	(void)linears;
 	for (size_t e = 0; e < count; e++) {
 		entries[e].amax = mem_zeroed(linear_count, sizeof(float *));
 		entries[e].sums = mem_zeroed(linear_count, sizeof *entries[e].sums);
@@ -329,14 +328,13 @@ static size_t activations_need(const void *context, size_t run_bytes)
 	return transformer_pass_bytes(c->ops, c->config, s->batches, s->count, 0, run_bytes);
 }
 
-int calibrate_activations(struct transformer *model, const struct ops *ops, const struct linear_info *linears,
-	size_t linear_count, const struct batch *batches, size_t batch_count, struct activation_calibration *entries,
+int calibrate_activations(struct transformer *model, const struct ops *ops, size_t linear_count,
+	const struct batch *batches, size_t batch_count, struct activation_calibration *entries,
 	size_t count)
 {
 	struct activations c = {.ops = ops, .config = transformer_config(model), .entries = entries, .count = count};
 	size_t run_bytes = 0;
 	int status = 0;
-	(void)linears;
 	selection_init(&c.selection, batch_count);
 	for (size_t n = 0; n < count; n++) {
 		assert(entries[n].quantizer.element != ELEMENT_NONE);

@@ -29,11 +29,10 @@ struct activation_calibration {
 
 /* Fills amax and sums, which the functions allocate and calibration_release frees, after a failure too. Bits of one
  * entry do not depend on the others. Values that are not finite are an error naming linear and quantizer. */
-int calibrate_weights(struct transformer *model, const struct ops *ops, const struct linear_info *linears,
-	size_t linear_count, struct weight_calibration *entries, size_t count);
-int calibrate_activations(struct transformer *model, const struct ops *ops, const struct linear_info *linears,
-	size_t linear_count, const struct batch *batches, size_t batch_count, struct activation_calibration *entries,
-	size_t count);
+int calibrate_weights(struct transformer *model, const struct ops *ops, size_t linear_count,
+	struct weight_calibration *entries, size_t count);
+int calibrate_activations(struct transformer *model, const struct ops *ops, size_t linear_count,
+	const struct batch *batches, size_t batch_count, struct activation_calibration *entries, size_t count);
 
 void weight_calibration_release(struct weight_calibration *entry, size_t linear_count);
 void activation_calibration_release(struct activation_calibration *entry);

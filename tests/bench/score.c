@@ -282,11 +282,11 @@ int main(int argc, char **argv)
 	const double flop = product_flop(linears, count, captions * tokens);
 	const double head = product_flop(&linears[count - 1], 1, captions * tokens);
 	at = seconds();
-	if (calibrate_weights(model, ops, linears, count, weights, WEIGHTS))
+	if (calibrate_weights(model, ops, count, weights, WEIGHTS))
 		return error_report(1);
 	line("calibrating 4 weights", seconds() - at, 0, bytes);
 	at = seconds();
-	if (calibrate_activations(model, ops, linears, count, batch, batches, activations + 1, ACTIVATIONS - 1))
+	if (calibrate_activations(model, ops, count, batch, batches, activations + 1, ACTIVATIONS - 1))
 		return error_report(1);
 	line("calibrating 3 activations", seconds() - at, EXACT * (flop - head), bytes);
 	for (int i = 0; i < formats; i++) {

@@ -36,8 +36,8 @@ static void calibrate(struct subject *s)
 		s->activations[i] = (struct activation_calibration){.batch = subject_all_batches, .batches = s->batch_count};
 		require(quantizer_activation_parse(subject_activation_codes[i], &s->activations[i].quantizer));
 	}
-	require(calibrate_weights(model, ops, s->linears, s->linear_count, s->weights, SUBJECT_WEIGHTS));
-	require(calibrate_activations(model, ops, s->linears, s->linear_count, s->batches, s->batch_count,
+	require(calibrate_weights(model, ops, s->linear_count, s->weights, SUBJECT_WEIGHTS));
+	require(calibrate_activations(model, ops, s->linear_count, s->batches, s->batch_count,
 		s->activations + 1, SUBJECT_ACTIVATIONS - 1));
 	transformer_close(model);
 }

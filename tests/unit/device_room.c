@@ -127,7 +127,7 @@ static void test_scores_with_little_memory(void)
 	struct weight_calibration weight = {0};
 	struct transformer *model = transformer_open(ops, config, &files.tensors);
 	CHECK(!quantizer_weight_parse("I8r", &weight.quantizer), "%s", error_text());
-	CHECK(!calibrate_weights(model, ops, linears, LINEARS, &weight, 1), "%s", error_text());
+	CHECK(!calibrate_weights(model, ops, LINEARS, &weight, 1), "%s", error_text());
 	transformer_close(model);
 	CHECK(!score_within(0, &weight, wide), "%s", error_text());
 	/* What the workspaces of a backend and the visits want: then room for the smallest runs, but not the usual ones. */
@@ -183,9 +183,9 @@ static int engine_run(enum engine engine, const struct ops *ops, struct weight_c
 		pairs[i] = pair;
 	CHECK(!quantizer_activation_parse("f8t", &activation.quantizer), "%s", error_text());
 	if (engine == CALIBRATE_WEIGHTS)
-		status = calibrate_weights(model, ops, linears, LINEARS, &weight, 1);
+		status = calibrate_weights(model, ops, LINEARS, &weight, 1);
 	else if (engine == CALIBRATE_ACTIVATIONS)
-		status = calibrate_activations(model, ops, linears, LINEARS, batches, BATCHES, &activation, 1);
+		status = calibrate_activations(model, ops, LINEARS, batches, BATCHES, &activation, 1);
 	else if (engine == SCORE)
 		status = score_run(model, ops, linears, LINEARS, batches, BATCHES, &score, 1, loss);
 	else if (engine == DIVERGENCE)
@@ -205,7 +205,7 @@ static void test_device_fails(void)
 	struct transformer *model = transformer_open(ops_cpu(), config, &files.tensors);
 	struct ops ops = *ops_cpu();
 	CHECK(!quantizer_weight_parse("I8r", &weight.quantizer), "%s", error_text());
-	CHECK(!calibrate_weights(model, ops_cpu(), linears, LINEARS, &weight, 1), "%s", error_text());
+	CHECK(!calibrate_weights(model, ops_cpu(), LINEARS, &weight, 1), "%s", error_text());
 	transformer_close(model);
 	ops.sync = failing_sync;
 	ops.download = failing_download;

@@ -90,8 +90,8 @@ static void read_formats(void)
 static void compute(void)
 {
 	struct score_request requests[CODES_MAX];
-	CHECK(calibrate_weights(model, ops, linears, linear_total, weights, weight_count) == 0, "%s", error_text());
-	CHECK(calibrate_activations(model, ops, linears, linear_total, demo.batches, BATCHES, activations,
+	CHECK(calibrate_weights(model, ops, linear_total, weights, weight_count) == 0, "%s", error_text());
+	CHECK(calibrate_activations(model, ops, linear_total, demo.batches, BATCHES, activations,
 		activation_count) == 0, "%s", error_text());
 	for (size_t i = 0; i < format_count; i++) {
 		struct format *f = &formats[i];

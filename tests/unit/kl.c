@@ -412,10 +412,10 @@ static void demo_request(struct demo *d, struct transformer *model, const cJSON 
 	d->expected[i] = expected;
 	d->weights[i].quantizer = r->pair.weight;
 	d->activations[i] = (struct activation_calibration){.quantizer = r->pair.activation, .batch = both, .batches = 2};
-	CHECK(!calibrate_weights(model, ops_cpu(), d->linears, d->linear_count, &d->weights[i], 1), "%s", error_text());
+	CHECK(!calibrate_weights(model, ops_cpu(), d->linear_count, &d->weights[i], 1), "%s", error_text());
 	r->weight_amax = d->weights[i].amax;
 	if (r->pair.activation.element != ELEMENT_NONE) {
-		CHECK(!calibrate_activations(model, ops_cpu(), d->linears, d->linear_count, d->golden.batches, GOLDEN_BATCHES,
+		CHECK(!calibrate_activations(model, ops_cpu(), d->linear_count, d->golden.batches, GOLDEN_BATCHES,
 			&d->activations[i], 1), "%s", error_text());
 		r->activation_amax = d->activations[i].amax;
 	}

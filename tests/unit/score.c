@@ -82,8 +82,8 @@ static void calibrate(const struct ops *ops, struct weight_calibration *w, struc
 		a[i] = (struct activation_calibration){.batch = all_batches, .batches = BATCHES};
 		CHECK(quantizer_activation_parse(activation_codes[i], &a[i].quantizer) == 0, "%s", error_text());
 	}
-	CHECK(calibrate_weights(model, ops, linears, linear_total, w, WEIGHTS) == 0, "%s", error_text());
-	CHECK(calibrate_activations(model, ops, linears, linear_total, batches, BATCHES, a + 1, ACTIVATIONS - 1) == 0, "%s",
+	CHECK(calibrate_weights(model, ops, linear_total, w, WEIGHTS) == 0, "%s", error_text());
+	CHECK(calibrate_activations(model, ops, linear_total, batches, BATCHES, a + 1, ACTIVATIONS - 1) == 0, "%s",
 		error_text());
 	transformer_close(model);
 }
@@ -589,7 +589,7 @@ static void test_orthogonal(void)
 	struct weight_calibration c = {.quantizer = r[0].pair.weight};
 	sorts_make(s);
 	struct transformer *model = transformer_open(ops_cpu(), &files.checkpoint.config, &s->tensors);
-	CHECK(calibrate_weights(model, ops_cpu(), linears, linear_total, &c, 1) == 0, "%s", error_text());
+	CHECK(calibrate_weights(model, ops_cpu(), linear_total, &c, 1) == 0, "%s", error_text());
 	r[0].weight_amax = r[1].weight_amax = c.amax;
 	CHECK(score_run(model, ops_cpu(), linears, linear_total, batches, BATCHES, r, 3, NULL) == 0, "%s", error_text());
 	for (size_t i = 0; i < 3 * BATCHES; i++) {
@@ -735,11 +735,11 @@ static void test_calibrate_activations(void)
 	for (size_t n = 0; n < WISHES; n++)
 		together[n] = (struct activation_calibration){activations[wishes[n].code].quantizer, wishes[n].batch,
 			wishes[n].batches, NULL, NULL};
-	CHECK(calibrate_activations(model, ops_cpu(), linears, linear_total, batches, BATCHES, together, WISHES) == 0, "%s",
+	CHECK(calibrate_activations(model, ops_cpu(), linear_total, batches, BATCHES, together, WISHES) == 0, "%s",
 		error_text());
 	for (size_t n = 0; n < WISHES; n++) {
 		struct activation_calibration alone = together[n];
-		CHECK(calibrate_activations(model, ops_cpu(), linears, linear_total, batches, BATCHES, &alone, 1) == 0, "%s",
+		CHECK(calibrate_activations(model, ops_cpu(), linear_total, batches, BATCHES, &alone, 1) == 0, "%s",
 			error_text());
 		CHECK(memcmp(alone.amax, together[n].amax, linear_total * sizeof(float)) == 0 &&
 			memcmp(alone.sums, together[n].sums, linear_total * sizeof *alone.sums) == 0, "wish %zu has other bits", n);
@@ -779,7 +779,7 @@ static void test_calibrate_weights(void)
 	struct transformer *model = transformer_open(ops_cpu(), &files.checkpoint.config, &files.tensors);
 	struct weight_calibration alone = {.quantizer = weights[7].quantizer};
 	CHECK(transformer_weights(model, weights_visit, NULL) == 0, "%s", error_text());
-	CHECK(calibrate_weights(model, ops_cpu(), linears, linear_total, &alone, 1) == 0, "%s", error_text());
+	CHECK(calibrate_weights(model, ops_cpu(), linear_total, &alone, 1) == 0, "%s", error_text());
 	CHECK(memcmp(alone.sums, weights[7].sums, linear_total * sizeof *alone.sums) == 0, "alone: other bits");
 	weight_calibration_release(&alone, linear_total);
 	transformer_close(model);
