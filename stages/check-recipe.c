@@ -21,7 +21,6 @@
 #include "model/recipe_check.h"
 
 struct cell {
-	int left_out;              /* its inputs could not be read: noted, the others go on */
 	size_t request;            /* index into requests */
 	struct recipe recipe;
 	struct quantizer_pair *pair;   /* [linears] */
@@ -190,8 +189,9 @@ static int read_cell(struct checking *c, size_t index, const struct job *job)
 
 /* ---- results ---- */
 
-static int commit(const struct checking *c, struct stage_run *run, size_t index)
+static int commit(void *context, struct stage_run *run, size_t index)
 {
+	const struct checking *c = context;
 	const struct cell *cell = &c->cells[index];
 	const struct recipe_request *request = &c->requests[cell->request];
 	struct object_writer w;
@@ -241,20 +241,17 @@ static int compute(struct stage_run *run)
 	struct checking c = {.cells = mem_zeroed(n, sizeof *c.cells), .requests = mem_zeroed(n, sizeof *c.requests)};
 	stage_phase("load");
 	int bad = loaded_model_open(&c.model, run->jobs[0]);
-	for (size_t i = 0; i < n && !bad; i++) {
-		c.cells[i].left_out = read_cell(&c, i, run->jobs[i]);
-		if (c.cells[i].left_out)
+	for (size_t i = 0; i < n && !bad; i++)
+		if (read_cell(&c, i, run->jobs[i]))
 			stage_failed(run, i);
-	}
 	stage_phase("check");
 	if (!bad)
 		bad = recipe_check_run(c.model.ops, &c.model.lm.config, &c.model.tensors, c.batches.batches, c.batches.count,
 			c.requests, c.request_count, 0);
 	stage_phase("commit");
 	bad |= loaded_model_check(&c.model);
-	for (size_t i = 0; i < n && !bad; i++)
-		if (!c.cells[i].left_out && commit(&c, run, i))
-			stage_failed(run, i);
+	if (!bad)
+		stage_each(run, commit, &c);
 	release(&c, n);
 	return bad;
 }

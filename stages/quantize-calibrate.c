@@ -16,7 +16,6 @@
 
 /* What one job asks for, as indices into the distinct things. */
 struct wish {
-	int left_out;        /* its inputs could not be read: noted, the others go on */
 	struct quantizer_pair pair;
 	size_t weight;       /* index into weights */
 	size_t activation;   /* index into activations; unused when activations are not quantized */
@@ -171,11 +170,9 @@ static int compute(struct stage_run *run)
 	};
 	stage_phase("load");
 	int bad = loaded_model_open(&c.model, run->jobs[0]);
-	for (size_t i = 0; i < n && !bad; i++) {
-		c.wishes[i].left_out = read_wish(&c, run->jobs[i], &c.wishes[i]);
-		if (c.wishes[i].left_out)
+	for (size_t i = 0; i < n && !bad; i++)
+		if (read_wish(&c, run->jobs[i], &c.wishes[i]))
 			stage_failed(run, i);
-	}
 	if (!bad)
 		bad = calibrate(&c);
 	stage_phase("commit");
