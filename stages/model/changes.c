@@ -36,13 +36,11 @@ static void upload_rows(const struct changes *c, const int32_t *ids)
 	size_t n = c->run.tokens, rows = c->run.rows;
 	int32_t *base = mem_array(3 * rows, sizeof *base);
 	for (size_t s = 0; s < c->stream_count; s++) {
-		size_t row = 0;
-		for (size_t b = c->run.batch; b < c->streams[s].batch; b++)
-			row += changes_tokens(c, b);
-		for (size_t t = 0, at = c->streams[s].row; t < c->streams[s].rows; t++, at++) {
-			base[at] = (int32_t)(row + t);
-			base[rows + at] = ids[n + row + t];
-			base[2 * rows + at] = ids[2 * n + row + t];
+		const struct stream *stream = &c->streams[s];
+		for (size_t t = 0, at = stream->row, row = stream->base; t < stream->rows; t++, at++, row++) {
+			base[at] = (int32_t)row;
+			base[rows + at] = ids[n + row];
+			base[2 * rows + at] = ids[2 * n + row];
 		}
 	}
 	upload(c->ops, c->row_base, base, rows);
@@ -55,14 +53,16 @@ static void list_streams(struct changes *c)
 {
 	size_t row = 0;
 	c->stream_count = 0;
-	for (size_t m = c->run.mix; m < c->run.mix + c->run.mixes; m++)
-		for (size_t b = c->run.batch; b < c->run.batch + c->run.batches; b++) {
+	for (size_t m = c->run.mix; m < c->run.mix + c->run.mixes; m++) {
+		size_t base = 0;
+		for (size_t b = c->run.batch; b < c->run.batch + c->run.batches; base += changes_tokens(c, b++)) {
 			if (!changes_plan_wants(&c->plan, &c->plan.mixes[m], b))
 				continue;
 			MEM_GROW(c->streams, c->stream_count, c->stream_room);
-			c->streams[c->stream_count++] = (struct stream){&c->plan.mixes[m], b, row, changes_tokens(c, b)};
+			c->streams[c->stream_count++] = (struct stream){&c->plan.mixes[m], b, row, changes_tokens(c, b), base};
 			row += changes_tokens(c, b);
 		}
+	}
 	assert(row == c->run.rows);
 }
 
@@ -127,16 +127,10 @@ static int weight_piece(void *context, size_t index, size_t worker)
 	return 0;
 }
 
-/* Rows of the unquantized model in front of a pack. */
-static size_t pack_row(const struct changes *c, size_t pack)
-{
-	return (size_t)(c->packs.pack[pack].ids - c->packs.pack[0].ids);
-}
-
 static int embed_piece(void *context, size_t index, size_t worker)
 {
 	const struct changes *c = context;
-	size_t row = pack_row(c, index), H = c->config->hidden_size;
+	size_t row = changes_pack_row(c, index), H = c->config->hidden_size;
 	(void)worker;
 	c->ops->embed(f32_at(c->x[0], row * H), c->weights.table, i32_at_const(c->ids, row),
 		c->packs.pack[index].tokens, H);
@@ -147,7 +141,7 @@ static int baseline_piece(void *context, size_t index, size_t worker)
 {
 	const struct changes *c = context;
 	const struct batch *pack = &c->packs.pack[index];
-	size_t row = pack_row(c, index), H = c->config->hidden_size;
+	size_t row = changes_pack_row(c, index), H = c->config->hidden_size;
 	const struct layer layer = {
 		.ops = c->ops,
 		.config = c->config,
@@ -236,14 +230,11 @@ static int deliver(const struct changes *c, const struct change_job *job, const 
 	for (size_t i = 0; i < c->stream_count; i++) {
 		const struct stream *s = &c->streams[i];
 		double *loss = results->loss + s->row, *kl = results->kl + s->row;
-		size_t row = 0;
-		for (size_t b = c->run.batch; b < s->batch; b++)
-			row += changes_tokens(c, b);
 		if (s->mix->start == c->plan.groups) {
 			memset(loss, 0, s->rows * sizeof *loss);
 			memset(kl, 0, s->rows * sizeof *kl);
 		}
-		const struct change_tokens tokens = {results->before + row, loss, kl};
+		const struct change_tokens tokens = {results->before + s->base, loss, kl};
 		if (deliver_stream(c, job, s, &tokens))
 			return -1;
 	}

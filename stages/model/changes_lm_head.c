@@ -1,6 +1,3 @@
-#include <stdlib.h>
-
-#include "common/memory.h"
 #include "model/changes_state.h"
 
 /* ---- the unquantized model ---- */
@@ -18,7 +15,7 @@ static int final_norm_piece(void *context, size_t index, size_t worker)
 	const struct changes *c = context;
 	const struct lm_config *config = c->config;
 	const struct batch *pack = &c->packs.pack[index];
-	size_t at = (size_t)(pack->ids - c->packs.pack[0].ids) * config->hidden_size;
+	size_t at = changes_pack_row(c, index) * config->hidden_size;
 	(void)worker;
 	c->ops->rmsnorm(f32_at(c->base.at[SLOT_N1], at), f32_at(c->x[config->layers % 2], at), c->weights.final_norm,
 		config->rms_norm_eps, pack->tokens, config->hidden_size);
@@ -69,12 +66,12 @@ static size_t form_of(const struct changes *c, const struct stream *s)
 }
 
 /* The rows of a stream that belong to the chunk, part by part. */
-static void stream_parts(struct changes *c, size_t stream, size_t batch_row)
+static void stream_parts(struct changes *c, size_t stream)
 {
 	const struct stream *s = &c->streams[stream];
 	size_t part = part_rows(c, s->rows);
 	for (size_t at = 0; at < s->rows; at += part) {
-		size_t row = batch_row + at;
+		size_t row = s->base + at;
 		const struct range more = {
 			.first = stream,
 			.end = stream + 1,
@@ -90,14 +87,10 @@ static void stream_parts(struct changes *c, size_t stream, size_t batch_row)
 /* The streams that have the form of lm_head at hand. */
 static void stream_ranges(struct changes *c)
 {
-	size_t *row = mem_array(c->run.batches, sizeof *row), before = 0;
-	for (size_t b = 0; b < c->run.batches; before += changes_tokens(c, c->run.batch + b++))
-		row[b] = before;
 	c->range_count = 0;
 	for (size_t s = 0; s < c->stream_count; s++)
 		if (c->streams[s].mix->start < c->plan.groups && form_of(c, &c->streams[s]) == c->head_form)
-			stream_parts(c, s, row[c->streams[s].batch - c->run.batch]);
-	free(row);
+			stream_parts(c, s);
 }
 
 static int stream_piece(void *context, size_t index, size_t worker)

@@ -7,11 +7,12 @@
 #include "model/device_weights.h"
 #include "model/packs.h"
 
-/* A mix on a batch. Its tokens are rows of the run, those of its batch rows of the unquantized model. */
+/* A mix on a batch. */
 struct stream {
 	const struct mix *mix;
 	size_t batch;            /* of the selection */
-	size_t row, rows;
+	size_t row, rows;        /* of the run: its tokens */
+	size_t base;             /* the first row of its batch in the unquantized model */
 };
 
 /* Streams that go up together: some batches with all mixes that want them, or one batch with some mixes. */
@@ -85,6 +86,12 @@ struct changes {
 static inline size_t changes_tokens(const struct changes *c, size_t batch)
 {
 	return c->plan.selection.batches[batch].tokens;
+}
+
+/* The first row of a pack in the unquantized model. */
+static inline size_t changes_pack_row(const struct changes *c, size_t pack)
+{
+	return (size_t)(c->packs.pack[pack].ids - c->packs.pack[0].ids);
 }
 
 /* ---- changes.c ---- */
