@@ -5,11 +5,6 @@
 
 #include "common/memory.h"
 
-static int is_static(struct quantizer activation)
-{
-	return activation.element != ELEMENT_NONE && activation.scale != SCALE_TOKEN;
-}
-
 /* Index of the quantized weight + 1, added to the linear's when it is new. */
 static size_t weight_find(struct changes_plan *p, const struct change_request *r, size_t linear)
 {
@@ -27,12 +22,12 @@ static struct mix mix_of(struct changes_plan *p, const struct change_request *r)
 	assert(r->first + r->count <= p->linear_count);
 	for (size_t i = r->first; i < r->first + r->count; i++)
 		if (!quantizer_pair_none(r->pair[i])) {
-			assert(r->activation_amax || !is_static(r->pair[i].activation));
+			assert(r->activation_amax || !quantizer_is_static(r->pair[i].activation));
 			m.entries[m.count++] = (struct mix_entry){
 				.linear = i,
 				.weight = weight_find(p, r, i),
 				.activation = r->pair[i].activation,
-				.amax = is_static(r->pair[i].activation) ? r->activation_amax[i] : 0,
+				.amax = quantizer_is_static(r->pair[i].activation) ? r->activation_amax[i] : 0,
 			};
 		}
 	if (m.count)

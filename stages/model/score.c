@@ -88,8 +88,7 @@ struct scoring {
 
 static size_t activation_find(struct scoring *s, struct quantizer q, const float *amaxes)
 {
-	int is_static = q.element != ELEMENT_NONE && q.scale != SCALE_TOKEN;
-	float amax = is_static ? amaxes[s->site->index] : 0;
+	float amax = quantizer_is_static(q) ? amaxes[s->site->index] : 0;
 	for (size_t a = 0; a < s->activation_count; a++)
 		if (quantizer_equal(s->activations[a].quantizer, q) && s->activations[a].amax == amax)
 			return a;

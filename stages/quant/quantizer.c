@@ -23,6 +23,11 @@ int quantizer_pair_none(struct quantizer_pair pair)
 	return pair.weight.element == ELEMENT_NONE && pair.activation.element == ELEMENT_NONE;
 }
 
+int quantizer_is_static(struct quantizer activation)
+{
+	return activation.element != ELEMENT_NONE && activation.scale != SCALE_TOKEN;
+}
+
 int quantizer_pair_joint(struct quantizer_pair pair)
 {
 	return pair.weight.element != ELEMENT_NONE && pair.activation.element != ELEMENT_NONE;

@@ -38,6 +38,9 @@ int quantizer_pair_none(struct quantizer_pair pair);
 /* Weights and activations are both quantized: there are errors of each alone, and of both together. */
 int quantizer_pair_joint(struct quantizer_pair pair);
 
+/* An activation quantizer whose scale is fixed by the largest input of calibration. */
+int quantizer_is_static(struct quantizer activation);
+
 /* Writes the code, with '\0', into code[QUANTIZER_CODE_MAX]. Weight codes are upper case, activation codes lower. */
 void quantizer_weight_code(char *code, struct quantizer q);
 void quantizer_activation_code(char *code, struct quantizer q);

@@ -12,11 +12,9 @@
 /* A format with fixed activation scales, which come from the calibration text. */
 static int needs_calibration(const struct markdown_page *p)
 {
-	for (size_t f = 0; f < p->cell->format_count; f++) {
-		struct quantizer q = p->cell->formats[f].scores->pair.activation;
-		if (q.element != ELEMENT_NONE && q.scale != SCALE_TOKEN)
+	for (size_t f = 0; f < p->cell->format_count; f++)
+		if (quantizer_is_static(p->cell->formats[f].scores->pair.activation))
 			return 1;
-	}
 	return 0;
 }
 
