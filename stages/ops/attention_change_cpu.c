@@ -27,20 +27,9 @@ struct head {
 	double scale;
 };
 
-static size_t longest(struct packing packing)
-{
-	size_t n = 0;
-	for (size_t s = 0; s < packing.sequences; s++) {
-		assert(packing.start[s + 1] >= packing.start[s]);
-		size_t length = (size_t)(packing.start[s + 1] - packing.start[s]);
-		n = length > n ? length : n;
-	}
-	return n;
-}
-
 static struct workspace workspace_new(struct packing packing, size_t hd)
 {
-	size_t n = longest(packing), rows = n < TILE ? n : TILE;
+	size_t n = packing_longest(packing), rows = n < TILE ? n : TILE;
 	return (struct workspace){
 		.query = mem_array(rows * hd, sizeof(float)),
 		.score = mem_array(rows * n, sizeof(float)),

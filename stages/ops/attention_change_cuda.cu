@@ -547,11 +547,6 @@ template <int G> static void wide_sequences(float *dO, const struct matrices *m,
 	long_sequences<wide_heads>(dO, m, packing, SHORT / 2);
 }
 
-static int aligned16(const void *p)
-{
-	return ((uintptr_t)p & 15) == 0;
-}
-
 extern "C" void cuda_attention_change(dev_f32 *dO, const dev_f32 *dq, const dev_f32 *dk, const dev_f32 *dv,
 	const dev_f32 *q, const dev_f32 *k, const dev_f32 *v, const dev_i32 *base, struct packing packing, size_t nh,
 	size_t nk, size_t hd)

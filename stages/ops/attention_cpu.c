@@ -26,20 +26,9 @@ struct head {
 	double scale;
 };
 
-static size_t longest(struct packing packing)
-{
-	size_t n = 0;
-	for (size_t s = 0; s < packing.sequences; s++) {
-		assert(packing.start[s + 1] >= packing.start[s]);
-		size_t length = (size_t)(packing.start[s + 1] - packing.start[s]);
-		n = length > n ? length : n;
-	}
-	return n;
-}
-
 static struct workspace workspace_new(struct packing packing, int backward)
 {
-	size_t n = longest(packing);
+	size_t n = packing_longest(packing);
 	size_t rows = n < TILE ? n : TILE;
 	struct workspace w;
 	w.row = mem_array(n, sizeof *w.row);

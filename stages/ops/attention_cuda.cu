@@ -512,9 +512,7 @@ static void upload_tiles(struct packing packing, int32_t side, struct tiles *lon
 {
 	const size_t most = (size_t)packing.start[packing.sequences] / SIDE + packing.sequences;
 	struct tile *tiles = (struct tile *)mem_array(most, sizeof *tiles);
-	int32_t longest = 0;
-	for (size_t s = 0; s < packing.sequences; s++)
-		longest = packing.start[s + 1] - packing.start[s] > longest ? packing.start[s + 1] - packing.start[s] : longest;
+	const int32_t longest = (int32_t)packing_longest(packing);
 	longs->count = longest > SHORT ? (unsigned)tiles_list(tiles, packing, side, SHORT, longest) : 0;
 	shorts->count = (unsigned)tiles_list(tiles + longs->count, packing, SIDE, 0, SHORT);
 	const size_t n = (size_t)longs->count + shorts->count;
@@ -596,11 +594,6 @@ template <int W, int R> static void sequences_pass(const struct tensors *x, stru
 	else
 		pass<W, R / 2>(x, longs, heads);
 	pass<W, 1>(x, shorts, heads);
-}
-
-static int aligned16(const void *p)
-{
-	return ((uintptr_t)p & 15) == 0;
 }
 
 static void attention(const struct tensors *x, struct packing packing, size_t nh, size_t nk, size_t hd)

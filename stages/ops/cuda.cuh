@@ -63,6 +63,12 @@ static inline unsigned cuda_blocks(size_t n, unsigned threads)
 	return (unsigned)((n + threads - 1) / threads);
 }
 
+/* Whether four floats there can be read at once. */
+static inline int aligned16(const void *p)
+{
+	return ((uintptr_t)p & 15) == 0;
+}
+
 /* Threads for a block that takes a row of n: a warp for short ones. */
 static inline unsigned cuda_row_threads(size_t n)
 {
@@ -139,6 +145,15 @@ template <typename T> static __device__ inline T block_largest(T x)
 static __device__ inline int magnitude_bits(float x)
 {
 	return __float_as_int(x) & 0x7fffffff;
+}
+
+/* Largest |x| of a row, by the threads of a block, known to all of them; a NaN anywhere makes it NaN. */
+static __device__ inline float row_amax(const float *row, size_t cols)
+{
+	int top = 0;
+	for (size_t i = threadIdx.x; i < cols; i += blockDim.x)
+		top = larger_of(top, magnitude_bits(row[i]));
+	return __int_as_float(block_largest(top));
 }
 
 #endif

@@ -250,11 +250,6 @@ __global__ static void gather_kernel(float *y, const float *product, size_t cols
 
 /* ---- launchers ---- */
 
-static int aligned16(const void *p)
-{
-	return ((uintptr_t)p & 15) == 0;
-}
-
 static size_t padded(size_t n)
 {
 	return (n + PAD - 1) / PAD * PAD;

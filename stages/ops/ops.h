@@ -258,6 +258,18 @@ const struct ops *ops_cuda(int bf16);
  * (cuda_device.h). */
 const struct ops *ops_open(const char *device);
 
+/* Rows of the longest sequence; 0 of none. */
+static inline size_t packing_longest(struct packing packing)
+{
+	size_t n = 0;
+	for (size_t s = 0; s < packing.sequences; s++) {
+		assert(packing.start[s + 1] >= packing.start[s]);
+		size_t length = (size_t)(packing.start[s + 1] - packing.start[s]);
+		n = length > n ? length : n;
+	}
+	return n;
+}
+
 /* Element number n of a buffer. */
 static inline dev_f32 *f32_at(dev_f32 *p, size_t n)
 {

@@ -92,13 +92,7 @@ __global__ static void quantize_rows_kernel(float *to, const float *x, size_t co
 	float common, int per_row, int own, int difference)
 {
 	to += blockIdx.x * cols, x += blockIdx.x * cols;
-	float a = amax ? amax[per_row ? blockIdx.x : 0] : common;
-	if (own) {
-		int top = 0;
-		for (size_t i = threadIdx.x; i < cols; i += blockDim.x)
-			top = larger_of(top, magnitude_bits(x[i]));
-		a = __int_as_float(block_largest(top));
-	}
+	const float a = own ? row_amax(x, cols) : amax ? amax[per_row ? blockIdx.x : 0] : common;
 	const struct scaling q = scaling_of(element, a);
 	for (size_t i = threadIdx.x; i < cols; i += blockDim.x)
 		to[i] = result(quantized(x[i], q), x[i], difference);
@@ -181,13 +175,7 @@ __global__ static void input_error_kernel(struct quant_sums *parts, const float 
 	float top = 0;
 	for (int32_t r = start[blockIdx.y] + (int32_t)blockIdx.x; r < start[blockIdx.y + 1]; r += SHARES) {
 		const float *row = x + (size_t)r * cols;
-		if (own) {
-			int largest = 0;
-			for (size_t i = threadIdx.x; i < cols; i += blockDim.x)
-				largest = larger_of(largest, magnitude_bits(row[i]));
-			amax = __int_as_float(block_largest(largest));
-		}
-		const struct scaling q = scaling_of(element, amax);
+		const struct scaling q = scaling_of(element, own ? row_amax(row, cols) : amax);
 		for (size_t i = threadIdx.x; i < cols; i += blockDim.x)
 			quant_add(&s, &top, quantized(row[i], q), row[i]);
 	}
