@@ -13,19 +13,10 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "formats/object_layout.h"
 
 static const char magic[8] = {'Q', 'G', 'O', 'B', 'J', 'E', 'C', 'T'};
 static const char no_identity[DIGEST_HEX + 1] = "00000000000000000000000000000000";
-
-enum {
-	AT_VERSION = 8,
-	AT_CHUNK = 12,
-	AT_KIND = 16,
-	AT_PAYLOAD = 32,
-	AT_DESCRIPTION = 40,
-	AT_IDENTITY = 48,
-	AT_HASH = 120,
-};
 
 /* Starting threads takes as long as hashing a chunk or two. */
 enum { CHUNKS_FOR_THREADS = 4 };
@@ -48,30 +39,6 @@ int object_magic(const void *bytes, size_t length)
 const char *object_type_name(enum object_type type)
 {
 	return types[type].name;
-}
-
-size_t object_type_bytes(enum object_type type)
-{
-	return types[type].bytes;
-}
-
-static void put(unsigned char *to, uint64_t value, int bytes)
-{
-	for (int i = 0; i < bytes; i++)
-		to[i] = (unsigned char)(value >> 8 * i);
-}
-
-static uint64_t get(const unsigned char *from, int bytes)
-{
-	uint64_t value = 0;
-	for (int i = 0; i < bytes; i++)
-		value |= (uint64_t)from[i] << 8 * i;
-	return value;
-}
-
-static size_t aligned(size_t n)
-{
-	return (n + OBJECT_ALIGN - 1) / OBJECT_ALIGN * OBJECT_ALIGN;
 }
 
 void object_writer_init(struct object_writer *w, const char *kind)
@@ -115,7 +82,7 @@ static void add_envelope(const struct object_writer *w, struct strbuf *to)
 		cJSON_AddNumberToObject(entry, "offset", (double)offset);
 		cJSON_AddNumberToObject(entry, "count", (double)a->count);
 		cJSON_AddItemToArray(arrays, entry);
-		offset = aligned(offset + a->count * types[a->type].bytes);
+		offset = object_aligned(offset + a->count * types[a->type].bytes);
 	}
 	cJSON_AddItemReferenceToObject(envelope, "kind", w->description);
 	json_canonical(to, envelope);
@@ -158,7 +125,7 @@ static void stream_add(struct stream *s, const void *bytes, size_t length)
 static void stream_pad(struct stream *s, size_t length)
 {
 	static const char zeros[OBJECT_ALIGN];
-	stream_add(s, zeros, aligned(length) - length);
+	stream_add(s, zeros, object_aligned(length) - length);
 }
 
 static struct digest content_of(const unsigned char *header, const unsigned char *table, size_t table_bytes)
@@ -175,13 +142,13 @@ static void fill_header(const struct object_writer *w, unsigned char *header, si
 {
 	memset(header, 0, OBJECT_HEADER_BYTES);
 	memcpy(header, magic, sizeof magic);
-	put(header + AT_VERSION, OBJECT_VERSION, 4);
-	put(header + AT_CHUNK, OBJECT_CHUNK_BYTES, 4);
+	object_put(header + AT_VERSION, OBJECT_VERSION, 4);
+	object_put(header + AT_CHUNK, OBJECT_CHUNK_BYTES, 4);
 	memcpy(header + AT_KIND, w->kind, strlen(w->kind));
-	put(header + AT_PAYLOAD, payload, 8);
-	put(header + AT_DESCRIPTION, description, 8);
+	object_put(header + AT_PAYLOAD, payload, 8);
+	object_put(header + AT_DESCRIPTION, description, 8);
 	memcpy(header + AT_IDENTITY, w->identity.hex[0] ? w->identity.hex : no_identity, DIGEST_HEX);
-	put(header + AT_HASH, hash_chunk(header, AT_HASH), 8);
+	object_put(header + AT_HASH, hash_chunk(header, AT_HASH), 8);
 }
 
 static int finish(FILE *file, const char *path)
@@ -209,9 +176,9 @@ int object_write(const struct object_writer *w, const char *path, struct digest 
 		return fail("%s: cannot create: %s", path, strerror(errno));
 	strbuf_init(&description);
 	add_envelope(w, &description);
-	size_t payload = aligned(description.length);
+	size_t payload = object_aligned(description.length);
 	for (size_t i = 0; i < w->array_count; i++)
-		payload += aligned(w->arrays[i].count * types[w->arrays[i].type].bytes);
+		payload += object_aligned(w->arrays[i].count * types[w->arrays[i].type].bytes);
 	fill_header(w, header, payload, description.length);
 
 	s.chunk = mem_array(OBJECT_CHUNK_BYTES, 1);
@@ -226,7 +193,7 @@ int object_write(const struct object_writer *w, const char *path, struct digest 
 	end_chunk(&s);
 	unsigned char *table = mem_array(s.table_count, 8);
 	for (size_t i = 0; i < s.table_count; i++)
-		put(table + 8 * i, s.table[i], 8);
+		object_put(table + 8 * i, s.table[i], 8);
 	fwrite(table, 8, s.table_count, s.file);
 	*content = content_of(header, table, 8 * s.table_count);
 	*identity = w->identity.hex[0] ? w->identity : *content;
@@ -245,14 +212,14 @@ static int check_header(struct object *o, const char *kind, size_t *payload, siz
 		return fail("%s: %zu bytes, shorter than the header of %d", o->path, o->map.length, OBJECT_HEADER_BYTES);
 	if (!object_magic(header, o->map.length))
 		return fail("%s: byte 0: not one of our objects (magic \"QGOBJECT\" expected)", o->path);
-	if (get(header + AT_HASH, 8) != hash_chunk(header, AT_HASH))
+	if (object_get(header + AT_HASH, 8) != hash_chunk(header, AT_HASH))
 		return fail("%s: byte %d: header is damaged (its hash does not match)", o->path, AT_HASH);
-	if (get(header + AT_VERSION, 4) != OBJECT_VERSION)
+	if (object_get(header + AT_VERSION, 4) != OBJECT_VERSION)
 		return fail("%s: byte %d: format version %u, expected %d", o->path, AT_VERSION,
-			(unsigned)get(header + AT_VERSION, 4), OBJECT_VERSION);
-	if (get(header + AT_CHUNK, 4) != OBJECT_CHUNK_BYTES)
+			(unsigned)object_get(header + AT_VERSION, 4), OBJECT_VERSION);
+	if (object_get(header + AT_CHUNK, 4) != OBJECT_CHUNK_BYTES)
 		return fail("%s: byte %d: chunk size %u, expected %d", o->path, AT_CHUNK,
-			(unsigned)get(header + AT_CHUNK, 4), OBJECT_CHUNK_BYTES);
+			(unsigned)object_get(header + AT_CHUNK, 4), OBJECT_CHUNK_BYTES);
 	memcpy(o->kind, header + AT_KIND, OBJECT_KIND_MAX);
 	for (const char *p = o->kind; *p && !kind; p++)
 		if (*p < '!' || *p > '~')
@@ -260,16 +227,16 @@ static int check_header(struct object *o, const char *kind, size_t *payload, siz
 	if (kind && strncmp(o->kind, kind, OBJECT_KIND_MAX))
 		return fail("%s: byte %d: holds %.*s, expected %s", o->path, AT_KIND, OBJECT_KIND_MAX,
 			o->kind, kind);
-	uint64_t length = get(header + AT_PAYLOAD, 8), chunks = length / OBJECT_CHUNK_BYTES + !!(length % OBJECT_CHUNK_BYTES);
+	uint64_t length = object_get(header + AT_PAYLOAD, 8), chunks = object_chunks(length);
 	size_t rest = o->map.length - OBJECT_HEADER_BYTES;
 	if (length > rest || rest - length != 8 * chunks)
 		return fail("%s: %zu bytes, but its header asks for %llu + %llu after %d", o->path, o->map.length,
 			(unsigned long long)length, (unsigned long long)(8 * chunks), OBJECT_HEADER_BYTES);
-	if (get(header + AT_DESCRIPTION, 8) > length || get(header + AT_DESCRIPTION, 8) > OBJECT_DESCRIPTION_MAX)
+	if (object_get(header + AT_DESCRIPTION, 8) > length || object_get(header + AT_DESCRIPTION, 8) > OBJECT_DESCRIPTION_MAX)
 		return fail("%s: byte %d: description of %llu bytes is too long", o->path, AT_DESCRIPTION,
-			(unsigned long long)get(header + AT_DESCRIPTION, 8));
+			(unsigned long long)object_get(header + AT_DESCRIPTION, 8));
 	*payload = (size_t)length;
-	*description = (size_t)get(header + AT_DESCRIPTION, 8);
+	*description = (size_t)object_get(header + AT_DESCRIPTION, 8);
 	return 0;
 }
 
@@ -284,7 +251,7 @@ static int check_chunk(void *context, size_t index, size_t worker)
 	const struct object *o = c->o;
 	size_t at = index * OBJECT_CHUNK_BYTES, left = c->payload - at;
 	size_t n = left < OBJECT_CHUNK_BYTES ? left : OBJECT_CHUNK_BYTES;
-	uint64_t expected = get(o->map.bytes + OBJECT_HEADER_BYTES + c->payload + 8 * index, 8);
+	uint64_t expected = object_get(o->map.bytes + OBJECT_HEADER_BYTES + c->payload + 8 * index, 8);
 	(void)worker;
 	if (hash_chunk(o->map.bytes + OBJECT_HEADER_BYTES + at, n) == expected)
 		return 0;
@@ -296,7 +263,7 @@ static int check_chunk(void *context, size_t index, size_t worker)
 static int check_chunks(const struct object *o, size_t payload, size_t read)
 {
 	struct chunks c = {o, payload};
-	const size_t count = read / OBJECT_CHUNK_BYTES + !!(read % OBJECT_CHUNK_BYTES);
+	const size_t count = (size_t)object_chunks(read);
 	int bad = 0;
 	if (count >= CHUNKS_FOR_THREADS)
 		return pool_run(count, check_chunk, &c);
@@ -355,8 +322,8 @@ static int read_arrays(struct object *o, size_t payload, size_t description)
 	o->description = cJSON_GetObjectItemCaseSensitive(o->envelope, "kind");
 	if (!arrays || !cJSON_IsArray(arrays) || !cJSON_IsObject(o->description))
 		return fail("%s: description lacks \"arrays\" or \"kind\"", o->path);
-	o->data_offset = OBJECT_HEADER_BYTES + aligned(description);
-	size_t room = payload - (aligned(description) < payload ? aligned(description) : payload);
+	o->data_offset = OBJECT_HEADER_BYTES + object_aligned(description);
+	size_t room = payload - (object_aligned(description) < payload ? object_aligned(description) : payload);
 	o->arrays = mem_zeroed((size_t)cJSON_GetArraySize(arrays), sizeof *o->arrays);
 	cJSON_ArrayForEach(entry, arrays)
 		if (read_array(o, entry, room))

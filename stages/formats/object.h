@@ -105,8 +105,7 @@ const void *object_array_exact(const struct object *o, const char *name, enum ob
 /* Whether the file's first bytes are those of an object. */
 int object_magic(const void *bytes, size_t length);
 
-/* "f64", and the bytes of an element. */
+/* "f64". */
 const char *object_type_name(enum object_type type);
-size_t object_type_bytes(enum object_type type);
 
 #endif
