@@ -306,19 +306,3 @@ void cell_views_init(struct cell_views *views, struct grid *grid, const char *de
 {
 	*views = (struct cell_views){.grid = grid, .device = device};
 }
-
-void cell_views_release(struct cell_views *views)
-{
-	for (size_t i = 0; i < views->format_count; i++) {
-		free(views->formats[i].reason);
-		free(views->formats[i].codes);
-		cJSON_Delete(views->formats[i].quantizer);
-	}
-	for (size_t i = 0; i < views->derived_count; i++)
-		cJSON_Delete(views->derived[i]);
-	hash_map_release(&views->format_index);
-	hash_map_release(&views->derived_index);
-	free(views->formats);
-	free(views->derived);
-	*views = (struct cell_views){0};
-}

@@ -22,7 +22,7 @@
 #include "quant/quantizer.h"
 
 /* Cells share what they agree in: a view refers (cJSON_IsReference) to what was made once for the sections of the grid's
- * configs. So grid and maker must outlive the views. */
+ * configs. So grid and maker must outlive the views; what the maker holds stays until the process ends. */
 struct cell_views {
 	struct grid *grid;
 	const char *device;           /* device_choice.h */
@@ -35,7 +35,6 @@ struct cell_views {
 };
 
 void cell_views_init(struct cell_views *views, struct grid *grid, const char *device);
-void cell_views_release(struct cell_views *views);
 
 struct cell_view {
 	char *name, *output_dir;

@@ -10,17 +10,11 @@ void cpu_add(dev_f32 *y, const dev_f32 *a, const dev_f32 *b, size_t n);
 void cpu_swiglu(dev_f32 *a, const dev_f32 *g, const dev_f32 *u, size_t n);
 void cpu_swiglu_backward(dev_f32 *dg, dev_f32 *du, const dev_f32 *da, const dev_f32 *g, const dev_f32 *u, size_t n);
 
-void cpu_widen(dev_f64 *to, const dev_f32 *from, size_t n);
-void cpu_narrow(dev_f32 *to, const dev_f64 *from, size_t n);
-void cpu_widen_weight(dev_f64 *to, const dev_weight *from, size_t n);
 
 void cuda_embed(dev_f32 *out, const dev_weight *table, const dev_i32 *ids, size_t T, size_t H);
 void cuda_served(dev_f32 *x, size_t n);
 void cuda_add(dev_f32 *y, const dev_f32 *a, const dev_f32 *b, size_t n);
 void cuda_swiglu(dev_f32 *a, const dev_f32 *g, const dev_f32 *u, size_t n);
 void cuda_swiglu_backward(dev_f32 *dg, dev_f32 *du, const dev_f32 *da, const dev_f32 *g, const dev_f32 *u, size_t n);
-void cuda_widen(dev_f64 *to, const dev_f32 *from, size_t n);
-void cuda_narrow(dev_f32 *to, const dev_f64 *from, size_t n);
-void cuda_widen_weight(dev_f64 *to, const dev_weight *from, size_t n);
 
 #endif
