@@ -4,71 +4,53 @@
 new_project bad
 configure
 check 'a good configuration first' equal $status 0
-cp build/cells.ninja "$S/cells.kept"
+keep_graph
 
-# refused WORDS STATUS TEXT... -- ARGS...: ./configure ARGS fails with STATUS, says every TEXT, and changes nothing.
-refused() {
-	words=$1 expected=$2
-	shift 2
-	: >"$S/texts"
-	while [ "$1" != -- ]; do
-		printf '%s\n' "$1" >>"$S/texts"
-		shift
-	done
-	shift
-	configure "$@"
-	check "$words: status" equal $status "$expected"
-	while IFS= read -r text; do
-		check "$words" said "$text"
-	done <"$S/texts"
-	check "$words: the graph is as it was" same_files build/cells.ninja "$S/cells.kept"
-}
-
-refused 'unknown option' 2 'unknown option --gird' -- --gird x
-refused 'unknown key' 2 "dataset.siz" 'dataset.size' -- dataset.siz=small
-refused 'unknown option of a group' 2 'wfp8_afp9' 'wfp8_afp8' -- quant_pair=wfp8_afp9
-refused 'unknown group' 2 'quant_pai' 'quant_pair' -- quant_pai=wfp8_afp8
-refused 'wrong type' 2 'autoquant.batch_size' 'int' -- autoquant.batch_size=abc
-refused 'out of range' 2 'autoquant.effective_bits' -- autoquant.effective_bits=40
-refused 'wrong word' 2 'dataset.size' 'smal' -- dataset.size=smal
-refused 'method' 2 'gradent' 'gradient' -- autoquant.method=gradent
-refused 'coverage' 2 'lm_only' -- quant_pair.coverage_mode=full
-refused 'family' 2 'qwen' -- model.family=llama
-CUDA_VISIBLE_DEVICES='' refused 'cuda' 2 'use auto or cpu' -- autoquant.device=cuda
-refused 'no checkpoint' 2 'model.path' '/nowhere/at/all' -- model.path=/nowhere/at/all
-refused 'no captions' 2 'dataset.captions_path' 'no_such_file.txt' -- dataset.captions_path=no_such_file.txt
-refused 'no grid file' 2 'conf/sweeps/pair_x_sizes.yaml' 'did you mean conf/sweeps/pairs_x_sizes.yaml' -- \
+answers 2 'unknown option' 'unknown option --gird' -- --gird x
+answers 2 'unknown key' "dataset.siz" 'dataset.size' -- dataset.siz=small
+answers 2 'unknown option of a group' 'wfp8_afp9' 'wfp8_afp8' -- quant_pair=wfp8_afp9
+answers 2 'unknown group' 'quant_pai' 'quant_pair' -- quant_pai=wfp8_afp8
+answers 2 'wrong type' 'autoquant.batch_size' 'int' -- autoquant.batch_size=abc
+answers 2 'out of range' 'autoquant.effective_bits' -- autoquant.effective_bits=40
+answers 2 'wrong word' 'dataset.size' 'smal' -- dataset.size=smal
+answers 2 'method' 'gradent' 'gradient' -- autoquant.method=gradent
+answers 2 'coverage' 'lm_only' -- quant_pair.coverage_mode=full
+answers 2 'family' 'qwen' -- model.family=llama
+CUDA_VISIBLE_DEVICES='' answers 2 'cuda' 'use auto or cpu' -- autoquant.device=cuda
+answers 2 'no checkpoint' 'model.path' '/nowhere/at/all' -- model.path=/nowhere/at/all
+answers 2 'no captions' 'dataset.captions_path' 'no_such_file.txt' -- dataset.captions_path=no_such_file.txt
+answers 2 'no grid file' 'conf/sweeps/pair_x_sizes.yaml' 'did you mean conf/sweeps/pairs_x_sizes.yaml' -- \
 	--grid conf/sweeps/pair_x_sizes.yaml
-refused 'a newline in a path' 2 'control characters' -- 'runner.output_dir="a	b"'
-refused 'longer than the model allows' 2 'calib_seq_len' '4096' -- dataset.calib_seq_len=5000
-refused 'a glob without match' 2 'zz*' -- 'quant_pair=glob(zz*)'
-refused 'an unknown format' 2 'autoquant.formats' 'wfp8_af8' 'wfp8_afp8' -- 'autoquant.formats=[wfp4_afp16,wfp8_af8]'
-refused 'a format twice' 2 'autoquant.formats' 'twice' -- 'autoquant.formats=[wfp8_afp8,wfp8_afp8]'
-refused 'no format' 2 'autoquant.formats' 'at least one' -- 'autoquant.formats=[]'
-refused 'a format that is no list' 2 'autoquant.formats' 'a list' -- autoquant.formats=wfp8_afp8
-refused 'a format that cannot exist' 2 'cannot exist' 'wfp4_afp16' -- 'autoquant.formats=[wfp8_afp16,wfp4_afp16]' \
+answers 2 'a newline in a path' 'control characters' -- 'runner.output_dir="a	b"'
+answers 2 'longer than the model allows' 'calib_seq_len' '4096' -- dataset.calib_seq_len=5000
+answers 2 'a glob without match' 'zz*' -- 'quant_pair=glob(zz*)'
+answers 2 'an unknown format' 'autoquant.formats' 'wfp8_af8' 'wfp8_afp8' -- 'autoquant.formats=[wfp4_afp16,wfp8_af8]'
+answers 2 'a format twice' 'autoquant.formats' 'twice' -- 'autoquant.formats=[wfp8_afp8,wfp8_afp8]'
+answers 2 'no format' 'autoquant.formats' 'at least one' -- 'autoquant.formats=[]'
+answers 2 'a format that is no list' 'autoquant.formats' 'a list' -- autoquant.formats=wfp8_afp8
+answers 2 'a format that cannot exist' 'cannot exist' 'wfp4_afp16' -- 'autoquant.formats=[wfp8_afp16,wfp4_afp16]' \
 	quant_granularity=w_per_tensor
-refused 'an empty include' 2 'autoquant.include' 'at least one' -- 'autoquant.include=[]'
-refused 'a pattern that matches nothing' 2 'lm_haed' 'lm_head' -- 'autoquant.exclude=[lm_haed]'
-refused 'patterns that leave nothing' 2 'search' -- 'autoquant.exclude=["*"]'
-refused 'a budget below every mix' 2 'autoquant.effective_bits' '4' -- quant_pair=wint4_afp16 autoquant.effective_bits=3
-refused 'a budget below stored bits' 2 'autoquant.effective_bits' '4.125' -- quant_pair=wint4_afp16 autoquant.effective_bits=4 \
+answers 2 'an empty include' 'autoquant.include' 'at least one' -- 'autoquant.include=[]'
+answers 2 'a pattern that matches nothing' 'lm_haed' 'lm_head' -- 'autoquant.exclude=[lm_haed]'
+answers 2 'patterns that leave nothing' 'search' -- 'autoquant.exclude=["*"]'
+answers 2 'a budget below every mix' 'autoquant.effective_bits' '4' -- quant_pair=wint4_afp16 autoquant.effective_bits=3
+answers 2 'a budget below stored bits' 'autoquant.effective_bits' '4.125' -- quant_pair=wint4_afp16 autoquant.effective_bits=4 \
 	autoquant.cost=cost_bits
-refused 'a budget without a mix of many' 2 'autoquant.effective_bits' -- 'autoquant.formats=[wfp8_afp8,wint8_aint8]' \
+answers 2 'a budget without a mix of many' 'autoquant.effective_bits' -- 'autoquant.formats=[wfp8_afp8,wint8_aint8]' \
 	autoquant.effective_bits=7.5
-refused 'an unknown rule of cost' 2 'autoquant.cost' 'cost_bits' -- autoquant.cost=cost_bit
-refused 'an invalid cell alone' 2 'cannot exist' 'FP4' -- quant_pair=wfp4_afp16 quant_granularity=w_per_tensor
-refused 'one folder for many' 2 'runner.output_dir' -- runner.output_dir=here quant_pair=wfp8_afp8,wint8_aint8
+answers 2 'an unknown rule of cost' 'autoquant.cost' 'cost_bits' -- autoquant.cost=cost_bit
+answers 2 'an invalid cell alone' 'cannot exist' 'FP4' -- quant_pair=wfp4_afp16 quant_granularity=w_per_tensor
+answers 2 'one folder for many' 'runner.output_dir' -- runner.output_dir=here quant_pair=wfp8_afp8,wint8_aint8
 
 sed 's/^experimental:.*/experimental: true/' conf/quant_pair/wfp8_afp8.yaml >conf/quant_pair/wfp8_copy.yaml
-refused 'a collision' 2 'qwen3_vl_demo.wfp8_afp8.default.small' -- quant_pair=wfp8_afp8,wfp8_copy
+answers 2 'a collision' 'qwen3_vl_demo.wfp8_afp8.default.small' -- quant_pair=wfp8_afp8,wfp8_copy
 rm conf/quant_pair/wfp8_copy.yaml
 cp conf/quant_pair/wfp8_afp8.yaml "$S/kept"
 echo 'activatoin: fp8' >>conf/quant_pair/wfp8_afp8.yaml
-refused 'unknown key in a file' 2 'conf/quant_pair/wfp8_afp8.yaml:' 'activatoin' 'activation' --
+answers 2 'unknown key in a file' 'conf/quant_pair/wfp8_afp8.yaml:' 'activatoin' 'activation' --
 cp "$S/kept" conf/quant_pair/wfp8_afp8.yaml
 printf 'name: x\nname: y\n' >conf/quant_pair/twice.yaml
-refused 'a duplicate key' 2 'conf/quant_pair/twice.yaml:2' 'name' -- quant_pair=twice
+answers 2 'a duplicate key' 'conf/quant_pair/twice.yaml:2' 'name' -- quant_pair=twice
 rm conf/quant_pair/twice.yaml
 
 configure quant_pair=wfp4_afp16,wfp8_afp16 quant_granularity=default,w_per_tensor
@@ -105,8 +87,8 @@ check 'without a word the demo model runs' said 'the demo model'
 # --- rules ---
 cp rules/score-layers.yaml "$S/rule"
 sed -i 's/by: \[lm,/by: [lmm,/' rules/score-layers.yaml
-cp build/cells.ninja "$S/cells.kept"
-refused 'a rule groups by what it does not see' 2 'rules/score-layers.yaml:' 'lmm' --
+keep_graph
+answers 2 'a rule groups by what it does not see' 'rules/score-layers.yaml:' 'lmm' --
 cp "$S/rule" rules/score-layers.yaml
 
 # --- captions ---

@@ -5,42 +5,10 @@ new_project look
 cell=qwen3_vl_demo.wfp8_afp8.default.small
 configure
 build
-cp build/cells.ninja "$S/cells.kept"
+keep_graph
 
-# looks WORDS TEXT... -- ARGS...: ./configure ARGS succeeds, says every TEXT, and leaves the graph alone.
-looks() {
-	words=$1
-	shift
-	: >"$S/texts"
-	while [ "$1" != -- ]; do
-		printf '%s\n' "$1" >>"$S/texts"
-		shift
-	done
-	shift
-	configure "$@"
-	check "$words: status" equal $status 0
-	while IFS= read -r text; do
-		check "$words" said "$text"
-	done <"$S/texts"
-	check "$words: the graph is as it was" same_files build/cells.ninja "$S/cells.kept"
-}
-
-# refused WORDS TEXT... -- ARGS...: likewise, with status 2.
-refused() {
-	words=$1
-	shift
-	: >"$S/texts"
-	while [ "$1" != -- ]; do
-		printf '%s\n' "$1" >>"$S/texts"
-		shift
-	done
-	shift
-	configure "$@"
-	check "$words: status" equal $status 2
-	while IFS= read -r text; do
-		check "$words" said "$text"
-	done <"$S/texts"
-}
+looks() { answers 0 "$@"; }
+refused() { answers 2 "$@"; }
 
 looks 'groups' 'quant_pair         17 options' -- --list
 looks 'options' 'wint8_aint8_lm_only' -- --list quant_pair
@@ -93,7 +61,7 @@ CAPTIONS=models/qwen3_vl_demo/captions/captions_small.txt looks 'the environment
 	'environment: dataset.captions_path = models/qwen3_vl_demo/captions/captions_small.txt, from ${oc.env:CAPTIONS}' -- \
 	--explain $cell 'dataset.captions_path="${oc.env:CAPTIONS}"'
 configure autoquant.batch_size=4
-cp build/cells.ninja "$S/cells.kept"
+keep_graph
 looks 'what has changed' 'compared with the one before' ': param autoquant.batch_size 8 -> 4' -- \
 	--explain $cell autoquant.batch_size=4
 echo 'A further caption.' >>models/qwen3_vl_demo/captions/captions_small.txt
