@@ -3,6 +3,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -17,6 +18,15 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 	(void)kind;
 	(void)where;
 	return remove(path);
+}
+
+void scratch_tree(const char *folder, const struct scratch_file *files, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char *name = mem_printf("%s/%s", folder, files[i].name);
+		free(scratch_write(name, files[i].text, strlen(files[i].text)));
+		free(name);
+	}
 }
 
 void scratch_remove(const char *path)

@@ -14,6 +14,12 @@ char *scratch_path(const char *name);
  * the path it returns. */
 char *scratch_write(const char *name, const void *bytes, size_t length);
 
+/* Writes texts into files below a folder of it. */
+struct scratch_file {
+	const char *name, *text;
+};
+void scratch_tree(const char *folder, const struct scratch_file *files, size_t count);
+
 /* Removes a file or a directory with all that is in it. */
 void scratch_remove(const char *path);
 

@@ -118,7 +118,7 @@ static void test_oracle(void)
 
 /* --- beyond the oracle --- */
 
-static const struct { const char *name, *text; } files[] = {
+static const struct scratch_file files[] = {
 	{"preset/main.yaml", "# @package _global_\ndefaults:\n  - /g: a\n  - /h@deep.er: one\n  - _self_\nz: 1\nhydra:\n  x: "
 		"1\n"},
 	{"preset/hydra.yaml", "# @package _global_\ndefaults:\n  - /g: a\n  - override hydra/launcher: x\n  - _self_\nz: 1\n"},
@@ -210,11 +210,7 @@ static void check_outcome(const char *config, const char *const *texts, const ch
 
 static void test_more(void)
 {
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		char *name = mem_printf("more/%s", files[i].name);
-		free(scratch_write(name, files[i].text, strlen(files[i].text)));
-		free(name);
-	}
+	scratch_tree("more", files, sizeof files / sizeof *files);
 	char *dir = scratch_path("more");
 	composer = composer_new(dir);
 	check_outcome("main", NO_OVERRIDES, "{g:{x:1,*w:{axis:0,-1:64}},deep:{er:{hv:1}},z:1} g=a h@deep.er=one");

@@ -9,7 +9,7 @@
 #include "config/sweep.h"
 #include "support/scratch.h"
 
-static const struct { const char *name, *text; } files[] = {
+static const struct scratch_file files[] = {
 	{"preset/qwen3_lm_sensitivity.yaml", "# @package _global_\n"
 		"defaults:\n"
 		"  - /hardware: h100\n"
@@ -40,11 +40,7 @@ static struct composer *composer;
 
 static void write_tree(void)
 {
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		char *name = mem_printf("original/%s", files[i].name);
-		free(scratch_write(name, files[i].text, strlen(files[i].text)));
-		free(name);
-	}
+	scratch_tree("original", files, sizeof files / sizeof *files);
 	char *dir = scratch_path("original");
 	composer = composer_new(dir);
 	free(dir);
