@@ -33,13 +33,9 @@ static void start(struct looker *l, struct generator *g)
 		.published = mem_zeroed(plan->job_count, 1), .shown = mem_zeroed(plan->job_count, 1)};
 	plan_results_init(&l->results, plan);
 	for (size_t i = 0; i < plan->cell_count; i++) {
-		char *names[REPORT_FILES], *path;
-		published_report_names(&plan->cells[i], names);
-		path = path_join(plan->cells[i].output_dir, names[REPORT_MANIFEST]);
-		l->published[plan->cells[i].report] = (char)file_exists(path);
-		free(path);
-		for (size_t k = 0; k < REPORT_FILES; k++)
-			free(names[k]);
+		char *manifest = published_manifest(&plan->cells[i]);
+		l->published[plan->cells[i].report] = (char)file_exists(manifest);
+		free(manifest);
 	}
 	for (size_t i = 0; i < plan->job_count; i++)
 		if (published_model_dir(&plan->jobs[i]))

@@ -148,5 +148,9 @@ build report
 check 'ninja report computes nothing' equal "$(ran quantize-calibrate)$(ran score-layers)$(ran tokenize-calib)" 000
 check 'it renders what is there' said '2 of 3 reports rendered'
 check 'and lists what is missing' said 'missing  qwen3_vl_demo.wfp8_afp8.default.small'
+lost=$(find tmp -name pareto-curve.csv | head -n 1)
+rm "$lost"
+build report
+check 'it writes what a report has lost' test -s "$lost"
 
 finish
