@@ -16,6 +16,7 @@ struct target {
 	struct composer *composer;
 	struct node *root;
 	const struct override *o;
+	int incomplete;              /* as that of the composition */
 };
 
 static int unknown_key(const struct target *t)
@@ -111,7 +112,7 @@ static int set_value(const struct target *t, struct node *parent, size_t index)
 	const struct node *value = o->value;
 	struct node *old = index < parent->count ? parent->items[index] : NULL;
 	if (old && old->kind == NODE_DICT && value->kind == NODE_DICT) {
-		if (o->type == OVERRIDE_CHANGE && check_known_keys(t, old, value))
+		if (o->type == OVERRIDE_CHANGE && !t->incomplete && check_known_keys(t, old, value))
 			return -1;
 		return node_merge(node_own(&parent->items[index]), value);
 	}
@@ -148,12 +149,14 @@ static int add(const struct target *t)
 {
 	const struct override *o = t->o;
 	struct node *parent = parent_of(t, 1);
+	if (!parent && t->incomplete)
+		return 0;
 	if (!parent)
 		return origin_fail(&o->at, "'%s': a list on the way to it has no such item", o->key);
 	size_t i = last_index(t, parent);
 	const struct node *old = i < parent->count ? parent->items[i] : NULL;
 	if (!old && parent->kind == NODE_LIST)
-		return outside_list(t, parent);
+		return t->incomplete ? 0 : outside_list(t, parent);
 	if (old && o->type == OVERRIDE_ADD && !is_container(o->value) && old->kind != NODE_NULL && !node_is_missing(old))
 		return origin_fail(&o->at, "there is already an item at '%s': write %s=... to change it, ++%s=... to add or change",
 			o->key, o->key, o->key);
@@ -166,7 +169,7 @@ static int remove_value(const struct target *t)
 	struct node *parent = parent_of(t, 0);
 	size_t i = parent ? last_index(t, parent) : 0;
 	if (!parent || i == parent->count)
-		return unknown_key(t);
+		return t->incomplete ? 0 : unknown_key(t);
 	if (o->has_value && o->value->kind != NODE_NULL && !node_equal(o->value, parent->items[i])) {
 		struct strbuf b;
 		strbuf_init(&b);
@@ -198,40 +201,46 @@ static int no_group(struct composer *composer, const struct override *o)
 	return -1;
 }
 
-static int apply(struct composer *composer, struct node *root, const struct override *o)
+/* Where keys may be missing, each one is set: the schema knows those that no config has. */
+static int apply(struct composer *composer, struct node *root, const struct override *o, int incomplete)
 {
-	struct target t = {composer, root, o};
+	struct target t = {composer, root, o, incomplete};
 	if (!strcmp(o->parts[0], "hydra"))
 		return origin_fail(&o->at, "hydra.* configures Hydra, which is not used here");
 	if (o->package || o->separator == '/')
 		return no_group(composer, o);
 	if (o->type == OVERRIDE_DELETE)
 		return remove_value(&t);
-	return o->type == OVERRIDE_CHANGE ? change(&t) : add(&t);
+	return o->type == OVERRIDE_CHANGE && !incomplete ? change(&t) : add(&t);
 }
 
-int compose_noting(struct composer *composer, const char *config, const struct override *overrides, size_t count,
-	struct composition *c, struct problems *problems)
+static void note_text(struct problems *problems, const char *text)
+{
+	fail("%s", text);
+	problems_add(problems, NULL);
+}
+
+void compose_noting(struct composer *composer, const char *config, const struct override *overrides, size_t count,
+	int incomplete, struct composition *c, struct problems *problems)
 {
 	const struct merged *m = merged_find(composer, config, overrides, count);
-	*c = (struct composition){0};
-	if (!m) {
-		problems_add(problems, NULL);
-		return -1;
-	}
 	*c = (struct composition){.root = node_hold(m->root), .choices = m->choices, .choice_count = m->choice_count,
 		.files = m->files, .file_count = m->file_count, .declared = m->root};
+	if (m->error)
+		note_text(problems, m->error);
+	else if (m->absent && !incomplete)
+		note_text(problems, m->absent);
+	c->incomplete = incomplete || m->error || m->absent;
 	for (size_t i = 0; i < count; i++)
-		if (!defaults_is_choice(composer, &overrides[i]) && apply(composer, node_own(&c->root), &overrides[i]))
+		if (!defaults_is_choice(composer, &overrides[i]) && apply(composer, node_own(&c->root), &overrides[i], c->incomplete))
 			problems_add(problems, NULL);
-	return 0;
 }
 
 int compose(struct composer *composer, const char *config, const struct override *overrides, size_t count,
 	struct composition *c)
 {
 	struct problems problems = {0};
-	compose_noting(composer, config, overrides, count, c, &problems);
+	compose_noting(composer, config, overrides, count, 0, c, &problems);
 	int bad = problems_report(&problems, 0);
 	if (bad)
 		composition_release(c);

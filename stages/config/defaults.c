@@ -67,6 +67,7 @@ struct walk {
 	size_t text_count, text_capacity;
 	int depth, endless;
 	struct problems problems;
+	struct problems absent;               /* what a file that cannot be read may have brought */
 };
 
 /* Gives the text to the walk, which frees it at the end. */
@@ -252,20 +253,6 @@ static int note_problem(struct walk *w)
 	return w->endless || !problems_add(&w->problems, NULL) ? -1 : 0;
 }
 
-static int add_asker(const struct element *e)
-{
-	struct strbuf from;
-	if (!e->at.source)
-		return -1;
-	strbuf_init(&from);
-	origin_describe(&from, &e->at);
-	char *message = mem_strdup(error_text());
-	fail("%s\n    composed from: %s", message, from.s);
-	free(message);
-	strbuf_release(&from);
-	return -1;
-}
-
 static int endless(struct walk *w, const struct element *e)
 {
 	w->endless = 1;
@@ -302,8 +289,9 @@ static int must_specify(struct walk *w, const struct element *e)
 	size_t count = composer_options(w->composer, group_path(w, e), &options);
 	suggest_list(&b, options, count);
 	origin_fail(&e->at, "You must specify '%s', e.g. %s=OPTION; options: %s", key, key, b.s);
+	problems_add(&w->absent, NULL);
 	strbuf_release(&b);
-	return -1;
+	return 0;
 }
 
 /* Whether the command line removes this group's choice. */
@@ -489,7 +477,7 @@ static int expand_list(struct walk *w, struct element *e, int interpolated)
 			return -1;
 	}
 	/* Names may be those of what failed. */
-	for (size_t i = 0; i < e->child_count && !w->problems.count; i++) {
+	for (size_t i = 0; i < e->child_count && !w->problems.count && !w->absent.count; i++) {
 		struct element *child = e->children[i];
 		if (child == e || !child->name || !strstr(child->name, "${"))
 			continue;
@@ -500,19 +488,25 @@ static int expand_list(struct walk *w, struct element *e, int interpolated)
 	return 0;
 }
 
+/* What is wrong in the file has its place, and is told with who asked for it. The rest of the file counts. */
+static int open_file(struct walk *w, struct element *e)
+{
+	e->file = conf_dir_file(w->composer, config_path(w, e));
+	if (!e->file)
+		return origin_fail(&e->at, "%s", keep(w, mem_strdup(error_text())));
+	if (!e->file->error)
+		return 0;
+	fail("%s", e->file->error);
+	problems_composed_from(&e->at);
+	return note_problem(w);
+}
+
 static int expand(struct walk *w, struct element *e, int interpolated)
 {
 	if (w->depth >= DEPTH_MAX || w->element_count > ELEMENTS_MAX)
 		return endless(w, e);
-	if (e->name && strcmp(e->name, "???")) {
-		e->file = conf_dir_file(w->composer, config_path(w, e));
-		if (!e->file) {
-			/* A name that is none needs its place; errors in a file have theirs, and who asked for it. */
-			if (strstr(error_text(), "not the name of"))
-				return origin_fail(&e->at, "%s", keep(w, mem_strdup(error_text())));
-			return add_asker(e);
-		}
-	}
+	if (e->name && strcmp(e->name, "???") && open_file(w, e))
+		return -1;
 	if (is_deleted(w, e)) {
 		e->dropped = 1;
 		return 0;
@@ -589,7 +583,7 @@ static void flatten(struct defaults *d, struct walk *w, const struct element *e)
 		MEM_GROW(d->choices, d->choice_count, d->choice_capacity);
 		d->choices[d->choice_count++] = (struct choice){mem_strdup(override_key(w, e)), e->name ? mem_strdup(e->name) : NULL};
 	}
-	if (!e->file || !e->file->exists)
+	if (!e->file || !e->file->yaml.root)
 		return;
 	if (!e->child_count)
 		add_file(d, w, e);
@@ -624,7 +618,13 @@ static void walk_release(struct walk *w, size_t overrides)
 	free(w->texts);
 }
 
-int defaults_expand(struct defaults *d, struct composer *composer, const char *config, const struct override *overrides,
+/* The problems as one text, NULL: none. */
+static char *text_of(struct problems *problems)
+{
+	return problems_report(problems, 0) ? mem_strdup(error_text()) : NULL;
+}
+
+void defaults_expand(struct defaults *d, struct composer *composer, const char *config, const struct override *overrides,
 	size_t count)
 {
 	struct walk w = {.composer = composer};
@@ -639,13 +639,14 @@ int defaults_expand(struct defaults *d, struct composer *composer, const char *c
 	}
 	struct element *root = element_new(&w, NULL, NULL);
 	set_config_path(&w, root, config);
-	if (bad || expand(&w, root, 0) || (!w.problems.count && check_used(&w)))
+	if (bad || expand(&w, root, 0))
 		problems_add(&w.problems, NULL);
-	bad = problems_report(&w.problems, 0);
-	if (!bad)
-		flatten(d, &w, root);
+	else if (!w.problems.count && !w.absent.count && check_used(&w))
+		problems_add(&w.absent, NULL);
+	d->error = text_of(&w.problems);
+	d->absent = text_of(&w.absent);
+	flatten(d, &w, root);
 	walk_release(&w, count);
-	return bad ? -1 : 0;
 }
 
 void defaults_release(struct defaults *d)
@@ -660,5 +661,7 @@ void defaults_release(struct defaults *d)
 	}
 	free(d->files);
 	free(d->choices);
+	free(d->error);
+	free(d->absent);
 	*d = (struct defaults){0};
 }

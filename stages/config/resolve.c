@@ -30,13 +30,13 @@ struct site {
 
 struct resolver {
 	const struct frame *root;
-	const struct choice *choices;
-	size_t choice_count;
+	const struct composition *composition;  /* may be NULL */
 	const struct node *active[ACTIVE_MAX];  /* texts being resolved: one met again is a cycle */
 	size_t active_count;
 	size_t nested;                          /* interpolations under way, those of one text inside another included */
 	size_t nodes, bytes;                    /* made so far, bytes of text: references to references must not explode */
-	struct problems problems;               /* of sections, one each */
+	struct problems *problems;
+	int full;                               /* no room for more of them */
 	int sharing;                            /* what holds no interpolation is held, not copied */
 };
 
@@ -105,10 +105,15 @@ static int count_bytes(struct resolver *r, const struct site *s, size_t bytes)
 
 /* --- following a key --- */
 
-static struct node *missing_value(const struct site *s, const char *key)
+/* What stands for a value that is not known: no name, type or range is asked of it. */
+static struct node *unknown(const struct site *s)
 {
-	SITE_FAIL(s, "interpolation key '%s' must be given first: its value is ???", key);
-	return NULL;
+	return node_new_string("?" "??", &s->node->at);
+}
+
+static int is_incomplete(const struct resolver *r)
+{
+	return r->composition && r->composition->incomplete;
 }
 
 /* Finds the key below container f. 1 and a resolved copy in *found, 0 when there is none, -1 after fail(). */
@@ -125,6 +130,11 @@ static int follow(struct resolver *r, const struct site *s, const struct frame *
 		if (at->kind == NODE_LIST && *parts[i] >= '0' && *parts[i] <= '9') {
 			unsigned long n = strtoul(parts[i], &end, 10);
 			k = *end || n >= at->count ? at->count : n;
+		}
+		if (at->kind != NODE_DICT && at->kind != NODE_LIST && (node_is_missing(at) || is_incomplete(r))) {
+			*found = unknown(s);
+			status = 1;
+			goto done;
 		}
 		if (at->kind != NODE_DICT && at->kind != NODE_LIST) {
 			SITE_FAIL(s, "interpolation key '%s': '%s' is not inside a container, but below a %s", key, parts[i],
@@ -144,8 +154,8 @@ static int follow(struct resolver *r, const struct site *s, const struct frame *
 		if (!made)
 			goto done;
 	}
-	if (node_is_missing(at)) {
-		missing_value(s, key);
+	if (node_is_missing(at) && !made && !is_incomplete(r)) {
+		SITE_FAIL(s, "interpolation key '%s' must be given first: its value is ???", key);
 		goto done;
 	}
 	struct site target = {at, count ? &frames[count - 1] : f->up, count ? parts[count - 1] : f->key};
@@ -207,6 +217,8 @@ static struct node *key_value(struct resolver *r, const struct site *s, const ch
 {
 	struct node *found = NULL;
 	int status = find_key(r, s, key, &found);
+	if (status == 0 && is_incomplete(r))
+		return unknown(s);
 	if (status == 0) {
 		struct strbuf b;
 		size_t count;
@@ -300,6 +312,8 @@ static struct node *oc_decode(const struct call *c)
 static struct node *oc_create(const struct call *c)
 {
 	const struct node *n = c->arguments->count == 1 ? c->arguments->items[0] : NULL;
+	if (n && node_is_missing(n))
+		return unknown(c->site);
 	if (!n || (n->kind != NODE_DICT && n->kind != NODE_LIST))
 		return call_fail(c, "expected one {dict} or [list]");
 	return node_copy(n);
@@ -311,6 +325,8 @@ static struct node *oc_dict(const struct call *c)
 	struct node *dict = key && c->arguments->count == 1 ? key_value(c->r, c->site, key) : NULL;
 	if (!key || c->arguments->count != 1)
 		return call_fail(c, "expected the key of a dict");
+	if (dict && node_is_missing(dict))
+		return dict;
 	if (!dict || dict->kind != NODE_DICT) {
 		node_free(dict);
 		return dict ? call_fail(c, "there is no dict at that key") : NULL;
@@ -333,12 +349,15 @@ static struct node *hydra(const struct call *c)
 			: call_fail(c, "the working directory has no name");
 	if (!strncmp(what, prefix, sizeof prefix - 1)) {
 		what += sizeof prefix - 1;
-		for (size_t i = 0; i < c->r->choice_count; i++) {
-			const struct choice *choice = &c->r->choices[i];
+		const struct composition *composition = c->r->composition;
+		for (size_t i = 0; composition && i < composition->choice_count; i++) {
+			const struct choice *choice = &composition->choices[i];
 			if (!strcmp(choice->group, what))
 				return choice->option ? node_new_string(choice->option, &c->site->node->at)
 					: node_new(NODE_NULL, &c->site->node->at);
 		}
+		if (is_incomplete(c->r))
+			return unknown(c->site);
 		SITE_FAIL(c->site, "${hydra:%s%s}: no group '%s' is chosen", prefix, what, what);
 		return NULL;
 	}
@@ -481,7 +500,7 @@ static struct node *resolve_text(struct resolver *r, const struct site *s, const
 		if (!value)
 			goto bad;
 		p += length;
-		if (!b.length && !*p) {
+		if ((!b.length && !*p) || node_is_missing(value)) {
 			strbuf_release(&b);
 			return value;
 		}
@@ -502,6 +521,16 @@ bad:
 	return NULL;
 }
 
+/* A text failed. Whether to go on, with an unknown value in its place; not when a
+ * limit was met. */
+static int go_on(struct resolver *r)
+{
+	if (r->full || r->nodes > NODES_MAX || r->bytes > BYTES_MAX)
+		return 0;
+	r->full = !problems_add(r->problems, NULL);
+	return !r->full;
+}
+
 static struct node *resolve_string(struct resolver *r, const struct site *s)
 {
 	for (size_t i = 0; i < r->active_count; i++) {
@@ -517,6 +546,8 @@ static struct node *resolve_string(struct resolver *r, const struct site *s)
 	r->active[r->active_count++] = s->node;
 	struct node *value = resolve_text(r, s, s->node->text);
 	r->active_count--;
+	if (!value && go_on(r))
+		return unknown(s);
 	/* A message about the value should point to where this key was set. */
 	if (value && value->kind != NODE_DICT && value->kind != NODE_LIST) {
 		node_own(&value);
@@ -537,15 +568,6 @@ static int has_interpolation(const struct node *n, size_t *nodes)
 		if (has_interpolation(n->items[i], nodes))
 			return 1;
 	return 0;
-}
-
-/* Behind a section that failed the others are looked at as well, unless a limit was met. */
-static int go_on(struct resolver *r, const struct site *s)
-{
-	if (s->frame || r->nodes > NODES_MAX || r->bytes > BYTES_MAX)
-		return 0;
-	r->active_count = r->nested = 0;
-	return problems_add(&r->problems, NULL);
 }
 
 static struct node *resolve_value(struct resolver *r, const struct site *s)
@@ -572,8 +594,6 @@ static struct node *resolve_value(struct resolver *r, const struct site *s)
 		struct site child = {n->items[i], &f, n->kind == NODE_DICT ? n->keys[i].text : index};
 		size_t key_bytes = n->kind == NODE_DICT ? strlen(n->keys[i].text) : 0;
 		struct node *value = count_bytes(r, s, key_bytes) ? NULL : resolve_value(r, &child);
-		if (!value && go_on(r, s))
-			continue;
 		if (!value) {
 			node_free(copy);
 			return NULL;
@@ -586,26 +606,29 @@ static struct node *resolve_value(struct resolver *r, const struct site *s)
 	return copy;
 }
 
-static struct node *resolve_root(const struct node *root, const struct choice *choices, size_t count, int sharing)
+static struct node *resolve_root(const struct node *root, const struct composition *c, struct problems *problems,
+	int sharing)
 {
 	struct frame f = {NULL, root, ""};
-	struct resolver r = {.root = &f, .choices = choices, .choice_count = count, .sharing = sharing};
+	struct resolver r = {.root = &f, .composition = c, .problems = problems, .sharing = sharing};
 	struct site s = {root, NULL, ""};
 	struct node *resolved = resolve_value(&r, &s);
-	if (!resolved)
-		problems_add(&r.problems, NULL);
-	if (!problems_report(&r.problems, 0))
+	if (!resolved && !r.full)
+		problems_add(problems, NULL);
+	return resolved;
+}
+
+struct node *resolve(const struct node *root, const struct composition *c)
+{
+	struct problems problems = {0};
+	struct node *resolved = resolve_root(root, c, &problems, 0);
+	if (!problems_report(&problems, 0))
 		return resolved;
 	node_free(resolved);
 	return NULL;
 }
 
-struct node *resolve(const struct node *root, const struct choice *choices, size_t count)
+struct node *resolve_noting(const struct node *root, const struct composition *c, struct problems *problems)
 {
-	return resolve_root(root, choices, count, 0);
-}
-
-struct node *resolve_sharing(const struct node *root, const struct choice *choices, size_t count)
-{
-	return resolve_root(root, choices, count, 1);
+	return resolve_root(root, c, problems, 1);
 }

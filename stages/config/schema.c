@@ -355,6 +355,8 @@ static int fits(const struct rule *r, struct node *n)
 
 static void check_value(struct checker *c, const struct rule *r, struct node *n)
 {
+	if (c->composition && c->composition->incomplete && (node_is_missing(n) || n->kind == NODE_NULL))
+		return;
 	if (node_is_missing(n)) {
 		struct strbuf b;
 		strbuf_init(&b);
@@ -432,6 +434,8 @@ static void check_entry(struct checker *c, const struct node_key *key, struct no
 		check_value(c, whole, value);
 	else if (!prefix)
 		unknown_key(c, key);
+	else if (c->composition && c->composition->incomplete && (node_is_missing(value) || value->kind == NODE_NULL))
+		return;
 	else if (value->kind != NODE_DICT) {
 		struct strbuf b;
 		strbuf_init(&b);
@@ -506,8 +510,10 @@ int schema_check(struct node *config, const struct composition *c)
 {
 	struct checker checker = {.composition = c, .root = config};
 	check_dict(&checker, config);
-	check_required(&checker);
-	check_size(&checker);
+	if (!c || !c->incomplete) {
+		check_required(&checker);
+		check_size(&checker);
+	}
 	return report(&checker);
 }
 

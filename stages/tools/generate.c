@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "config/problems.h"
 #include "generator/complete.h"
 #include "generator/generator.h"
 #include "generator/look.h"
@@ -34,13 +35,25 @@ static void print_notes(struct generator *g)
 		warn("%s", notes[i]);
 }
 
+/* What is wrong with conf/ hides nothing that is wrong with rules/. */
+static int read_files(struct generator *g)
+{
+	enum look look = g->request.look;
+	struct problems problems = {0};
+	if (generator_load(g))
+		problems_add(&problems, NULL);
+	if (look != LOOK_CFG && look != LOOK_INFO && look != LOOK_DIFF && rules_read(&g->rules, "rules"))
+		problems_add(&problems, NULL);
+	return problems_report(&problems, 0);
+}
+
 /* Returns an exit status. shown: a person reads what is printed; ninja repeats it for none. */
 static int run(struct generator *g, int shown)
 {
 	enum look look = g->request.look;
 	if (look == LOOK_LIST || look == LOOK_CHECK_RULES)
 		return (look == LOOK_LIST ? look_list(g) : look_rules(g)) ? error_report(STATUS_CONFIG) : 0;
-	if (generator_load(g))
+	if (read_files(g))
 		return error_report(STATUS_CONFIG);
 	if (look)
 		print_notes(g);
@@ -50,8 +63,6 @@ static int run(struct generator *g, int shown)
 		return error_report(STATUS_CONFIG);
 	if (look == LOOK_CFG || look == LOOK_INFO || look == LOOK_DIFF)
 		return 0;
-	if (rules_read(&g->rules, "rules"))
-		return error_report(STATUS_CONFIG);
 	if (look || shown)
 		unread_warn(g);
 	if (generator_plan(g, build_dir, cache_dir))

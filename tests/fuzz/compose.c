@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t overrides = text && !override_parse(&o, text) ? 1 : 0;
 	struct composer *composer = composer_new(dir);
 	if (!(overrides && o.sweep != SWEEP_NONE) && !compose(composer, "top", &o, overrides, &c)) {
-		node_free(resolve(c.root, c.choices, c.choice_count));
+		node_free(resolve(c.root, &c));
 		composition_release(&c);
 	}
 	composer_free(composer);

@@ -52,6 +52,18 @@ cp "$S/kept" conf/quant_pair/wfp8_afp8.yaml
 printf 'name: x\nname: y\n' >conf/quant_pair/twice.yaml
 answers 2 'a duplicate key' 'conf/quant_pair/twice.yaml:2' 'name' -- quant_pair=twice
 rm conf/quant_pair/twice.yaml
+printf 'name: [x\n' >conf/quant_pair/broken.yaml
+cp conf/output_layout/tmp.yaml "$S/kept_layout"
+echo 'root_dri: x' >>conf/output_layout/tmp.yaml
+cp rules/extract-lm.yaml "$S/kept_rule"
+echo 'versoin: 1' >>rules/extract-lm.yaml
+answers 2 'files broken in three ways at once' 'conf/quant_pair/broken.yaml:2:1: ' \
+	"unknown key 'output_layout.root_dri'; did you mean 'output_layout.root_dir'?" 'rules/extract-lm.yaml' 'versoin' -- \
+	quant_pair=broken dataset.size=smal
+check 'and nothing of what the first may have said' equal "$(grep -c 'is missing' "$S/out")" 0
+cp "$S/kept_layout" conf/output_layout/tmp.yaml
+cp "$S/kept_rule" rules/extract-lm.yaml
+rm conf/quant_pair/broken.yaml
 
 configure quant_pair=wfp4_afp16,wfp8_afp16 quant_granularity=default,w_per_tensor
 check 'an invalid cell in a grid is skipped' equal $status 0

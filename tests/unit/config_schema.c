@@ -19,7 +19,7 @@ static struct node *check_config(struct composer *composer, const char *const *t
 	while (parsed < count && !override_parse(&overrides[parsed], texts[parsed]))
 		parsed++;
 	if (parsed == count && !compose(composer, "preset/qwen3_lm_sensitivity", overrides, count, &c)) {
-		config = resolve(c.root, c.choices, c.choice_count);
+		config = resolve(c.root, &c);
 		if (config && schema_check(config, &c)) {
 			node_free(config);
 			config = NULL;

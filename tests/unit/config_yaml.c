@@ -11,7 +11,7 @@ static struct node *read_and_resolve(const char *text)
 	struct yaml_file file;
 	if (yaml_file_parse(&file, "t.yaml", text, strlen(text)))
 		return NULL;
-	struct node *resolved = resolve(file.root, NULL, 0);
+	struct node *resolved = resolve(file.root, NULL);
 	yaml_file_release(&file);
 	return resolved;
 }
@@ -280,7 +280,7 @@ static void test_garbage(void)
 		node_to_yaml(&b, file.root);
 		int bad = yaml_file_parse(&again, "again.yaml", b.s, b.length);
 		CHECK(!bad && node_equal(file.root, again.root), "round %d: %s\nprints as %s: %s", round, text, b.s, error_text());
-		node_free(resolve(file.root, NULL, 0));
+		node_free(resolve(file.root, NULL));
 		yaml_file_release(&file);
 		yaml_file_release(&again);
 		strbuf_release(&b);
