@@ -253,6 +253,14 @@ void composition_release(struct composition *c)
 	*c = (struct composition){0};
 }
 
+const struct origin *composition_asker(const struct composition *c, const struct source *source)
+{
+	for (size_t i = 0; c && i < c->file_count; i++)
+		if (c->files[i].source == source)
+			return &c->files[i].from;
+	return NULL;
+}
+
 const char *composition_choice(const struct composition *c, const char *group)
 {
 	for (size_t i = 0; i < c->choice_count; i++)

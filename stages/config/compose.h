@@ -9,7 +9,8 @@
  * Defaults lists may nest 32 deep, have 10,000 items in all, and merge 16 MiB of files, each counted as often as it is
  * merged. A composer keeps the files it has read and what each choice of options came to, so that composing thousands of
  * cells reads and merges each once. All errors of the files and overrides of a composition are told at once, up to 20
- * (problems.h): a file that cannot be read hides nothing that is wrong with the others. Differences from Hydra are listed in deviations.md.
+ * (problems.h): a file that cannot be read hides nothing that is wrong with the others. Differences from Hydra are listed
+ * in deviations.md.
  */
 #ifndef QG_CONFIG_COMPOSE_H
 #define QG_CONFIG_COMPOSE_H
@@ -57,6 +58,9 @@ void composition_release(struct composition *c);
 struct problems;
 void compose_noting(struct composer *composer, const char *config, const struct override *overrides, size_t count,
 	int incomplete, struct composition *c, struct problems *problems);
+
+/* What asked for the file that is this source, NULL: nothing that is known. c may be NULL. */
+const struct origin *composition_asker(const struct composition *c, const struct source *source);
 
 /* The chosen option of a group; NULL when there is none. */
 const char *composition_choice(const struct composition *c, const char *group);

@@ -26,6 +26,7 @@ struct site {
 	const struct node *node;
 	const struct frame *frame;   /* of the container that holds it */
 	const char *key;
+	size_t offset;               /* of the interpolation in the node's text, for messages */
 };
 
 struct resolver {
@@ -55,9 +56,11 @@ static void add_key(struct strbuf *to, const struct frame *f, const char *key)
 static int site_fail(const struct site *s, char *message)
 {
 	struct strbuf b;
+	const struct node *n = s->node;
+	struct origin at = n->kind == NODE_STRING ? origin_inside(&n->at, n->text, s->offset) : n->at;
 	strbuf_init(&b);
 	add_key(&b, s->frame, s->key);
-	origin_fail(&s->node->at, "%s: %s", b.s, message);
+	origin_fail(&at, "%s: %s", b.s, message);
 	strbuf_release(&b);
 	free(message);
 	return -1;
@@ -149,7 +152,7 @@ static int follow(struct resolver *r, const struct site *s, const struct frame *
 		at = at->items[k];
 		if (made || at->kind != NODE_STRING || !strstr(at->text, "${") || i + 1 == count)
 			continue;
-		struct site on_the_way = {at, &frames[i], parts[i]};
+		struct site on_the_way = {at, &frames[i], parts[i], 0};
 		at = made = resolve_value(r, &on_the_way);
 		if (!made)
 			goto done;
@@ -158,7 +161,7 @@ static int follow(struct resolver *r, const struct site *s, const struct frame *
 		SITE_FAIL(s, "interpolation key '%s' must be given first: its value is ???", key);
 		goto done;
 	}
-	struct site target = {at, count ? &frames[count - 1] : f->up, count ? parts[count - 1] : f->key};
+	struct site target = {at, count ? &frames[count - 1] : f->up, count ? parts[count - 1] : f->key, 0};
 	*found = made ? node_copy(at) : resolve_value(r, &target);
 	status = *found ? 1 : -1;
 done:
@@ -371,6 +374,14 @@ static struct node *now(const struct call *c)
 	return call_fail(c, "the time would make every result a new one");
 }
 
+/* Where the arguments stand. */
+static struct origin arguments_at(const struct call *c)
+{
+	const struct node *n = c->site->node;
+	const char *from = n->text + c->site->offset, *found = strstr(from, c->text);
+	return origin_inside(&n->at, n->text, (size_t)((found ? found : from) - n->text));
+}
+
 static struct node *call_run(struct call *c)
 {
 	static const struct { const char *name; struct node *(*run)(const struct call *); int plain; } resolvers[] = {
@@ -393,12 +404,13 @@ static struct node *call_run(struct call *c)
 	}
 	if (resolvers[i].plain)
 		return resolvers[i].run(c);
-	struct node *list = value_parse_arguments(c->text, strlen(c->text), &c->site->node->at);
+	struct origin at = arguments_at(c);
+	struct node *list = value_parse_arguments(c->text, strlen(c->text), &at);
 	struct node *result = NULL;
 	c->arguments = node_new(NODE_LIST, NULL);
 	size_t given = list ? list->count : 0, done = 0;
 	for (; done < given; done++) {
-		struct site argument = {list->items[done], c->site->frame, c->site->key};
+		struct site argument = {list->items[done], c->site->frame, c->site->key, 0};
 		struct node *value = resolve_value(c->r, &argument);
 		if (!value)
 			break;
@@ -473,6 +485,7 @@ static struct node *resolve_text(struct resolver *r, const struct site *s, const
 	struct strbuf b;
 	struct node *value = NULL;
 	const char *p = text, *end = text + strlen(text);
+	struct site here = *s;
 	strbuf_init(&b);
 	while (*p) {
 		size_t run = strspn(p, "\\");
@@ -491,12 +504,14 @@ static struct node *resolve_text(struct resolver *r, const struct site *s, const
 			p += 2;
 			continue;
 		}
+		if (text == s->node->text)
+			here.offset = (size_t)(p - text);
 		size_t length = value_interpolation(p, (size_t)(end - p), 1);
 		if (!length) {
-			SITE_FAIL(s, "'%.100s' is not an interpolation: '}' is missing", p);
+			SITE_FAIL(&here, "'%.100s' is not an interpolation: '}' is missing", p);
 			goto bad;
 		}
-		value = interpolation(r, s, p + 2, length - 3);
+		value = interpolation(r, &here, p + 2, length - 3);
 		if (!value)
 			goto bad;
 		p += length;
@@ -521,12 +536,15 @@ bad:
 	return NULL;
 }
 
-/* A text failed. Whether to go on, with an unknown value in its place; not when a
+/* A text failed: notes it with who asked for its file. Whether to go on, with an unknown value in its place; not when a
  * limit was met. */
-static int go_on(struct resolver *r)
+static int go_on(struct resolver *r, const struct site *s)
 {
+	const struct origin *from = composition_asker(r->composition, s->node->at.source);
 	if (r->full || r->nodes > NODES_MAX || r->bytes > BYTES_MAX)
 		return 0;
+	if (from)
+		problems_composed_from(from);
 	r->full = !problems_add(r->problems, NULL);
 	return !r->full;
 }
@@ -546,7 +564,7 @@ static struct node *resolve_string(struct resolver *r, const struct site *s)
 	r->active[r->active_count++] = s->node;
 	struct node *value = resolve_text(r, s, s->node->text);
 	r->active_count--;
-	if (!value && go_on(r))
+	if (!value && go_on(r, s))
 		return unknown(s);
 	/* A message about the value should point to where this key was set. */
 	if (value && value->kind != NODE_DICT && value->kind != NODE_LIST) {
@@ -591,7 +609,7 @@ static struct node *resolve_value(struct resolver *r, const struct site *s)
 	for (size_t i = 0; i < n->count; i++) {
 		char index[24];
 		snprintf(index, sizeof index, "%zu", i);
-		struct site child = {n->items[i], &f, n->kind == NODE_DICT ? n->keys[i].text : index};
+		struct site child = {n->items[i], &f, n->kind == NODE_DICT ? n->keys[i].text : index, 0};
 		size_t key_bytes = n->kind == NODE_DICT ? strlen(n->keys[i].text) : 0;
 		struct node *value = count_bytes(r, s, key_bytes) ? NULL : resolve_value(r, &child);
 		if (!value) {
@@ -611,7 +629,7 @@ static struct node *resolve_root(const struct node *root, const struct compositi
 {
 	struct frame f = {NULL, root, ""};
 	struct resolver r = {.root = &f, .composition = c, .problems = problems, .sharing = sharing};
-	struct site s = {root, NULL, ""};
+	struct site s = {root, NULL, "", 0};
 	struct node *resolved = resolve_value(&r, &s);
 	if (!resolved && !r.full)
 		problems_add(problems, NULL);

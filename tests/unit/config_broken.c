@@ -75,6 +75,14 @@ static const struct broken cases[] = {
 		{"d.yaml:1:7: dataset.name: interpolation key '.nme' not found", "d.yaml:2:1: unknown key 'dataset.siz'",
 			"d.yaml:3:7: dataset.root: ", "q.yaml:1:9: "},
 		{"must be given"}},
+	{"who asked for an interpolation's file", {{"dataset/d.yaml", "name: d\nroot: ${.nme}\nsize: a/${model.nme}\n"},
+			{"preset/p.yaml", "# @package _global_\ndefaults:\n  - /model: m\n  - /dataset: d\nexperiment: ${nope}\n"}}, {0}, 0,
+		{"d.yaml:2:7: dataset.root: interpolation key '.nme' not found; did you mean 'model.name'?\n    root: ${.nme}\n"
+			"          ^\n    composed from: %s/preset/p.yaml:4:5\n",
+			"d.yaml:3:9: dataset.size: interpolation key 'model.nme' not found; did you mean 'model.name'?\n    size: "
+			"a/${model.nme}\n            ^\n    composed from: %s/preset/p.yaml:4:5\n",
+			"p.yaml:5:13: experiment: interpolation key 'nope' not found\n    experiment: ${nope}\n"},
+		{"composed from: %s/preset/p.yaml:5"}},
 	{"the grid and a file", {{"grid.yaml", "preset: p\nsweep:\n  dataset.size: small,a!b\n  model.len: []\nfxed: [a=1]\n"
 			"exclude: [{nokey: 1}]\n"}, BROKEN_MODEL}, {0}, 1,
 		{"grid.yaml:3:24: '!' is not allowed", "grid.yaml:4:14: sweep: no values", "grid.yaml:5:1: unknown key 'fxed' in",
@@ -92,12 +100,25 @@ static size_t times(const char *text, const char *word)
 	return count;
 }
 
+/* The text with dir for each %s. */
+static char *with_dir(const char *text, const char *dir)
+{
+	struct strbuf b;
+	strbuf_init(&b);
+	for (const char *cut; (cut = strstr(text, "%s")); text = cut + 2) {
+		strbuf_add(&b, text, (size_t)(cut - text));
+		strbuf_adds(&b, dir);
+	}
+	strbuf_adds(&b, text);
+	char *whole = strbuf_take(&b);
+	strbuf_release(&b);
+	return whole;
+}
+
 static void check_words(const struct broken *b, const char *dir)
 {
 	for (size_t i = 0; i < WORDS_MAX && b->said[i]; i++) {
-		const char *cut = strstr(b->said[i], "%s");
-		char *word = cut ? mem_printf("%.*s%s%s", (int)(cut - b->said[i]), b->said[i], dir, cut + 2)
-			: mem_strdup(b->said[i]);
+		char *word = with_dir(b->said[i], dir);
 		size_t found = times(error_text(), word);
 		CHECK(found == 1, "%s: '%s' stands there %zu times:\n%s", b->what, word, found, error_text());
 		free(word);

@@ -206,6 +206,13 @@ static void test_interpolation(void)
 	check_unresolved("a: ${hydra:job.num}\n", "${hydra:job.num} is not available");
 	check_unresolved("a: ${oc.evn:X}\n", "unknown resolver 'oc.evn'; did you mean 'oc.env'?");
 	check_unresolved("a: ${b}\nb: ???\n", "a: interpolation key 'b' must be given first: its value is ???");
+	/* The caret is below the interpolation, where the source spells the text as it is. */
+	check_unresolved("a: x/${b}/c\n", "t.yaml:1:6: a: interpolation key 'b' not found; did you mean 'a'?\n    a: x/${b}/c\n         ^");
+	check_unresolved("b: 1\na: '\xc3\xbc${b}${oc.env:QG_NONE}'\n", "t.yaml:2:10: a: environment variable");
+	check_unresolved("a: x${oc.select:b,${c}}\n", "t.yaml:1:19: a: interpolation key 'c' not found");
+	check_unresolved("a: \"\\n${b}\"\n", "t.yaml:1:4: a: interpolation key 'b' not found");
+	check_unresolved("a: x y\n  z ${b}\n", "t.yaml:1:4: a: interpolation key 'b' not found");
+	check_unresolved("a: |\n  x ${b}\n", "t.yaml:1:4: a: interpolation key 'b' not found");
 	/* References to references: small text, much content. */
 	check_unresolved("a: [x,x,x,x,x,x,x,x,x,x]\nb: ['${a}','${a}','${a}','${a}','${a}','${a}','${a}','${a}','${a}']\n"
 		"c: ['${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}']\n"
