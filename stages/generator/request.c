@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/memory.h"
+#include "graph/cache_dir.h"
 
 enum { ARGS_BYTES_MAX = 1 << 20, ARGS_MAX = 10000 };
 
@@ -47,6 +48,8 @@ static int take(struct request *r, const char *argument)
 		r->preset = next();
 	else if (!strcmp(argument, "--grid"))
 		r->grid = next();
+	else if (!strcmp(argument, CACHE_DIR_OPTION))
+		r->cache_dir = next();
 	else if (!strcmp(argument, "--package"))
 		r->package = next();
 	else if (!strcmp(argument, "--resolve"))

@@ -12,6 +12,7 @@ enum look {
 struct request {
 	char *text;                     /* owner of the strings */
 	const char *preset, *grid;
+	const char *cache_dir;          /* NULL: the default one (graph/cache_dir.h) */
 	const char **overrides;
 	size_t override_count;
 	enum look look;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "checkpoint/lm_config.h"
 #include "common/error.h"
@@ -101,6 +102,16 @@ static void print_choice(enum model_choice choice)
 			"Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
 }
 
+/* "cache (12.3 GB free)". */
+static void print_cache(const char *dir)
+{
+	struct statvfs s;
+	printf("  %-10s %s", "cache", dir);
+	if (!statvfs(dir, &s))
+		printf(" (%.1f GB free)", (double)s.f_bavail * (double)s.f_frsize / 1e9);
+	putchar('\n');
+}
+
 void summary_print(struct generator *g)
 {
 	struct plan *plan = &g->plan;
@@ -132,6 +143,7 @@ void summary_print(struct generator *g)
 	for (size_t i = 0; i < plan->job_count; i++)
 		if (published_model_dir(&plan->jobs[i]))
 			printf("  %-10s %s (a plain Qwen3 model, for other tools)\n", "model to", published_model_dir(&plan->jobs[i]));
+	print_cache(plan->cache_dir);
 	for (size_t i = 0; i < note_count; i++)
 		printf("  %-10s %s\n", "note", notes[i]);
 	puts("\nNow type:  ninja");

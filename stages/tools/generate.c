@@ -21,10 +21,11 @@
 #include "generator/summary.h"
 #include "generator/unread.h"
 #include "graph/cache.h"
+#include "graph/cache_dir.h"
 
 enum { STATUS_ENVIRONMENT = 1, STATUS_CONFIG = 2 };
 
-static const char build_dir[] = "build", cache_dir[] = "cache";
+static const char build_dir[] = "build";
 
 /* The summary has them, too; here they must not mix with what is printed. */
 static void print_notes(struct generator *g)
@@ -51,6 +52,7 @@ static int read_files(struct generator *g)
 static int run(struct generator *g, int shown)
 {
 	enum look look = g->request.look;
+	const char *cache_dir = g->request.cache_dir ? g->request.cache_dir : CACHE_DIR_DEFAULT;
 	if (look == LOOK_LIST || look == LOOK_CHECK_RULES)
 		return (look == LOOK_LIST ? look_list(g) : look_rules(g)) ? error_report(STATUS_CONFIG) : 0;
 	if (read_files(g))
@@ -65,6 +67,8 @@ static int run(struct generator *g, int shown)
 		return 0;
 	if (look || shown)
 		unread_warn(g);
+	if (g->request.cache_dir && cache_dir_check(cache_dir, build_dir))
+		return error_report(STATUS_CONFIG);
 	if (generator_plan(g, build_dir, cache_dir))
 		return error_report(STATUS_CONFIG);
 	if (cache_prepare(cache_dir))

@@ -133,6 +133,8 @@ completes 'dataset.size= dataset.size_to_max_samples= ' dataset.si
 completes 'dataset.size=small dataset.size=medium dataset.size=large ' dataset.size=
 completes 'autoquant.method=kl_div ' autoquant.method=k
 completes '--dry-run ' --dry
+completes '--cache-dir ' --ca
+completes '' --cache-dir ''
 completes 'conf/sweeps/pairs_x_sizes.yaml ' --grid conf/sweeps/pairs_x_s
 completes 'qwen3_lm_sensitivity ' --preset ''
 completes "$cell " --explain qwen
