@@ -161,7 +161,7 @@ static int complete_behind(const struct asked *a, const char *option, const char
 void complete(const char *const *words, size_t count)
 {
 	static const char options[] = "--preset|--grid|--list|--cfg|--resolve|--package|--info|--diff|--dry-run|-v|"
-		"--explain|--check-rules|--install-deps|--without-cuda|--cuda-arch=|--cache-dir|--help";
+		"--explain|--check-rules|--install-deps|--without-cuda|--cuda-arch=|--cache-dir|--strict-tools|--help";
 	const char *word = count ? words[count - 1] : "", *equals = strchr(word, '=');
 	struct asked a = {.composer = composer_new("conf"), .base = "", .word = word};
 	if (count > 1 && complete_behind(&a, words[count - 2], count > 2 ? words[count - 3] : ""))

@@ -54,6 +54,8 @@ static int take(struct request *r, const char *argument)
 		r->package = next();
 	else if (!strcmp(argument, "--resolve"))
 		r->resolve = 1;
+	else if (!strcmp(argument, "--strict-tools"))
+		r->strict_tools = 1;
 	else if (!strcmp(argument, "-v"))
 		r->verbose = 1;
 	else if (r->override_count == ARGS_MAX)

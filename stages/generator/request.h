@@ -17,6 +17,7 @@ struct request {
 	size_t override_count;
 	enum look look;
 	int resolve, verbose;
+	int strict_tools;               /* strict_tools.h */
 	const char *package;            /* --cfg: this part alone */
 	const char *about[2];           /* the group, cell or cells to look at */
 };

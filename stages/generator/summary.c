@@ -144,6 +144,8 @@ void summary_print(struct generator *g)
 		if (published_model_dir(&plan->jobs[i]))
 			printf("  %-10s %s (a plain Qwen3 model, for other tools)\n", "model to", published_model_dir(&plan->jobs[i]));
 	print_cache(plan->cache_dir);
+	if (g->request.strict_tools)
+		printf("  %-10s %s\n", "keys", "hold the programs of the stages (--strict-tools): another build computes anew");
 	for (size_t i = 0; i < note_count; i++)
 		printf("  %-10s %s\n", "note", notes[i]);
 	puts("\nNow type:  ninja");

@@ -9,7 +9,7 @@ shared=$scratch/shared
 relative=../shared
 
 computed() { [ ! -f "$S/trace" ] || sort "$S/trace" | grep -v '^render-report'; }
-keys() { cut -c9-40 build/jobs/*.jsonl | sort; }
+keys() { for list in build/jobs/*.jsonl; do case $list in *.before.jsonl) ;; *) cut -c9-40 "$list" ;; esac; done | sort; }
 objects() { find "$shared/cas" -type f ! -name id | sort; }
 
 (
