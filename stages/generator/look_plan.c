@@ -16,39 +16,65 @@
 
 enum { CELLS_SHOWN = 60, REASONS_SHOWN = 20, VALUE_MAX = 56 };
 
+/* The files that a published job declares. */
+struct declared {
+	size_t count, missing;
+	char *first;                  /* of those missing */
+};
+
 struct looker {
 	struct generator *g;
 	struct plan *plan;
 	struct plan_results results;
 	char *done;                   /* [job_count] 0 not looked at, 1 nothing to do, 2 would run */
-	char *published;              /* [job_count] 0 no, 1 the files are there */
+	struct declared *published;   /* [job_count] */
 	int list;                     /* former_find()'s before */
 	char *shown;                  /* [job_count] in the tree already */
 };
 
-static void start(struct looker *l, struct generator *g)
+/* Looks for each of the files; takes names. folder: of all of them, "" when they are paths. */
+static void look_for(struct declared *d, const char *folder, char **names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char *path = path_join(folder, names[i]);
+		free(names[i]);
+		d->count++;
+		if (!file_exists(path) && !d->missing++)
+			d->first = path;
+		else
+			free(path);
+	}
+	free(names);
+}
+
+static int start(struct looker *l, struct generator *g)
 {
 	struct plan *plan = &g->plan;
+	char **names;
+	size_t count;
 	*l = (struct looker){.g = g, .plan = plan, .done = mem_zeroed(plan->job_count, 1),
-		.published = mem_zeroed(plan->job_count, 1), .shown = mem_zeroed(plan->job_count, 1)};
+		.published = mem_zeroed(plan->job_count, sizeof *l->published), .shown = mem_zeroed(plan->job_count, 1)};
 	plan_results_init(&l->results, plan);
 	for (size_t i = 0; i < plan->cell_count; i++) {
-		char *names[REPORT_FILES], *path;
-		published_report_names(&plan->cells[i], names);
-		path = path_join(plan->cells[i].output_dir, names[REPORT_MANIFEST]);
-		l->published[plan->cells[i].report] = (char)file_exists(path);
-		free(path);
-		for (size_t k = 0; k < REPORT_FILES; k++)
-			free(names[k]);
+		const struct plan_cell *cell = &plan->cells[i];
+		published_files.of_report(cell, &names, &count);
+		look_for(&l->published[cell->report], cell->output_dir, names, count);
 	}
-	for (size_t i = 0; i < plan->job_count; i++)
-		if (published_model_dir(&plan->jobs[i]))
-			l->published[i] = (char)file_exists(published_model_dir(&plan->jobs[i]));
+	for (size_t i = 0; i < plan->job_count; i++) {
+		if (!plan->jobs[i].rule->publish || l->published[i].count)
+			continue;
+		if (published_files.of_job(&plan->jobs[i], &names, &count))
+			return -1;
+		look_for(&l->published[i], "", names, count);
+	}
+	return 0;
 }
 
 static void stop(struct looker *l)
 {
 	plan_results_release(&l->results);
+	for (size_t i = 0; i < l->plan->job_count; i++)
+		free(l->published[i].first);
 	free(l->done);
 	free(l->published);
 	free(l->shown);
@@ -65,16 +91,29 @@ static const struct plan_input *waits_for(struct looker *l, const struct plan_jo
 	return NULL;
 }
 
-/* Files that are published are looked at by their names alone: they are those of this key when the graph has it. */
+/* As ninja does, all files that are published are looked at by their names alone: they are those of this key when the
+ * graph has it. */
 static int would_run(struct looker *l, size_t job)
 {
 	const struct plan_job *j = &l->plan->jobs[job];
 	if (!l->done[job]) {
-		int has = j->rule->publish ? l->published[job] && former_has(l->plan, j) && !waits_for(l, j)
+		int has = j->rule->publish ? !l->published[job].missing && former_has(l->plan, j) && !waits_for(l, j)
 			: plan_results_has(&l->results, job);
 		l->done[job] = has ? 1 : 2;
 	}
 	return l->done[job] == 2;
+}
+
+static void add_missing(struct strbuf *to, const struct declared *d)
+{
+	if (!d->missing)
+		strbuf_adds(to, "what is published may be of another key");
+	else if (d->missing == d->count)
+		strbuf_adds(to, "not published yet");
+	else
+		strbuf_addf(to, "%s is missing", d->first);
+	if (d->missing > 1 && d->missing < d->count)
+		strbuf_addf(to, ", and %zu more of its %zu files", d->missing - 1, d->count);
 }
 
 /* Appends why a job would run. */
@@ -93,7 +132,7 @@ static void add_reason(struct strbuf *to, struct looker *l, size_t job)
 	else if (input)
 		strbuf_addf(to, "its input %s would be made anew", input->name);
 	else if (j->rule->publish)
-		strbuf_adds(to, l->published[job] ? "what is published may be of another key" : "not published yet");
+		add_missing(to, &l->published[job]);
 	else
 		strbuf_adds(to, known ? "no result in the cache" : "not asked for before");
 	cJSON_Delete(former);
@@ -156,13 +195,15 @@ static void print_cells(struct looker *l)
 		printf("cannot exist: %s: %s\n", l->g->invalid[i].name, l->g->invalid[i].reason);
 }
 
-void look_dry_run(struct generator *g)
+int look_dry_run(struct generator *g)
 {
 	struct looker l;
-	start(&l, g);
+	if (start(&l, g))
+		return -1;
 	print_stages(&l);
 	print_cells(&l);
 	stop(&l);
+	return 0;
 }
 
 /* --- the tree of keys --- */
@@ -276,7 +317,8 @@ int look_explain(struct generator *g)
 		c++;
 	if (c == plan->cell_count)
 		return no_such_cell(plan, g->request.about[0]);
-	start(&l, g);
+	if (start(&l, g))
+		return -1;
 	/* What was asked for last is the same: then who asks means what changed with that. */
 	l.list = all_known(&l, plan->cells[c].report);
 	printf("%s, %s\n\n", plan->cells[c].name, l.list ? "as in the graph; compared with the one before"

@@ -73,10 +73,10 @@ static int run(struct generator *g, int shown)
 		return error_report(STATUS_CONFIG);
 	if (cache_prepare(cache_dir))
 		return error_report(STATUS_ENVIRONMENT);
-	if (look == LOOK_DRY_RUN)
-		look_dry_run(g);
+	if ((look == LOOK_DRY_RUN && look_dry_run(g)) || (look == LOOK_EXPLAIN && look_explain(g)))
+		return error_report(STATUS_CONFIG);
 	if (look)
-		return look == LOOK_EXPLAIN && look_explain(g) ? error_report(STATUS_CONFIG) : 0;
+		return 0;
 	return generator_write(g) ? error_report(STATUS_ENVIRONMENT) : 0;
 }
 

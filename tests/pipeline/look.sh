@@ -43,6 +43,18 @@ refused 'an unknown cell' "did you mean '$cell'?" -- --diff $cell qwen3_vl_demo.
 refused 'one cell' '--diff needs 2 values' -- --diff $cell
 
 looks 'nothing to do' 'in all                      7        7          0' "cached  $cell" -- --dry-run
+out=tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wfp8_afp8/default/small
+mkdir "$S/aside"
+mv $out/pareto-curve.csv "$S/aside"
+looks 'one file of the report is lost' 'render-report               1        0          1' \
+	"    $cell: $out/pareto-curve.csv is missing" -- --dry-run -v
+mv $out/per-layer-sensitivity.md "$S/aside"
+looks 'two are' "$out/per-layer-sensitivity.md is missing, and 1 more of its 6 files" -- --dry-run -v
+mv $out "$S/aside/all"
+looks 'all are' "    $cell: not published yet" -- --dry-run -v
+mv "$S/aside/all" $out
+mv "$S/aside"/p* $out
+looks 'nothing to do again' 'in all                      7        7          0' -- --dry-run
 looks 'one stage on' 'score-layers                1        0          1' 'tokenize-calib              1        1          0' \
 	"to run  $cell" -- --dry-run autoquant.batch_size=4
 looks 'and why' "    $cell: since the graph before: param autoquant.batch_size 8 -> 4" \
