@@ -36,19 +36,6 @@ static int unknown_key(const struct target *t)
 	return -1;
 }
 
-static int is_container(const struct node *n)
-{
-	return n->kind == NODE_DICT || n->kind == NODE_LIST;
-}
-
-/* Index that a part spells, or count. */
-static size_t list_index(const struct node *list, const char *part)
-{
-	char *end;
-	unsigned long i = strtoul(part, &end, 10);
-	return *part >= '0' && *part <= '9' && !*end && i < list->count ? i : list->count;
-}
-
 /* The container that holds the last part of the key, our own; with add, made where it is missing. NULL: there is
  * none. */
 static struct node *parent_of(const struct target *t, int add)
@@ -56,8 +43,8 @@ static struct node *parent_of(const struct target *t, int add)
 	struct node *at = t->root;
 	for (size_t i = 0; i + 1 < t->o->part_count; i++) {
 		const char *part = t->o->parts[i];
-		size_t k = at->kind == NODE_DICT ? node_find(at, part, 1) : list_index(at, part);
-		if (k < at->count && is_container(at->items[k])) {
+		size_t k = node_child(at, part);
+		if (k < at->count && node_is_container(at->items[k])) {
 			at = node_own(&at->items[k]);
 			continue;
 		}
@@ -73,8 +60,7 @@ static struct node *parent_of(const struct target *t, int add)
 /* Index of the last part in its container, or count. */
 static size_t last_index(const struct target *t, const struct node *parent)
 {
-	const char *part = t->o->parts[t->o->part_count - 1];
-	return parent->kind == NODE_DICT ? node_find(parent, part, 1) : list_index(parent, part);
+	return node_child(parent, t->o->parts[t->o->part_count - 1]);
 }
 
 /* A dict that changes what exists may not bring new keys. */
@@ -116,7 +102,7 @@ static int set_value(const struct target *t, struct node *parent, size_t index)
 			return -1;
 		return node_merge(node_own(&parent->items[index]), value);
 	}
-	if (old && is_container(old) && is_container(value) && old->kind != value->kind)
+	if (old && node_is_container(old) && node_is_container(value) && old->kind != value->kind)
 		return origin_fail(&o->value_at, "'%s' is a %s; a %s cannot be merged into it", o->key, node_kind_name(old->kind),
 			node_kind_name(value->kind));
 	if (old) {
@@ -157,7 +143,7 @@ static int add(const struct target *t)
 	const struct node *old = i < parent->count ? parent->items[i] : NULL;
 	if (!old && parent->kind == NODE_LIST)
 		return t->incomplete ? 0 : outside_list(t, parent);
-	if (old && o->type == OVERRIDE_ADD && !is_container(o->value) && old->kind != NODE_NULL && !node_is_missing(old))
+	if (old && o->type == OVERRIDE_ADD && !node_is_container(o->value) && old->kind != NODE_NULL && !node_is_missing(old))
 		return origin_fail(&o->at, "there is already an item at '%s': write %s=... to change it, ++%s=... to add or change",
 			o->key, o->key, o->key);
 	return set_value(t, parent, i);

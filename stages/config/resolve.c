@@ -134,12 +134,12 @@ static int follow(struct resolver *r, const struct site *s, const struct frame *
 			unsigned long n = strtoul(parts[i], &end, 10);
 			k = *end || n >= at->count ? at->count : n;
 		}
-		if (at->kind != NODE_DICT && at->kind != NODE_LIST && (node_is_missing(at) || is_incomplete(r))) {
+		if (!node_is_container(at) && (node_is_missing(at) || is_incomplete(r))) {
 			*found = unknown(s);
 			status = 1;
 			goto done;
 		}
-		if (at->kind != NODE_DICT && at->kind != NODE_LIST) {
+		if (!node_is_container(at)) {
 			SITE_FAIL(s, "interpolation key '%s': '%s' is not inside a container, but below a %s", key, parts[i],
 				node_kind_name(at->kind));
 			goto done;
@@ -317,7 +317,7 @@ static struct node *oc_create(const struct call *c)
 	const struct node *n = c->arguments->count == 1 ? c->arguments->items[0] : NULL;
 	if (n && node_is_missing(n))
 		return unknown(c->site);
-	if (!n || (n->kind != NODE_DICT && n->kind != NODE_LIST))
+	if (!n || !node_is_container(n))
 		return call_fail(c, "expected one {dict} or [list]");
 	return node_copy(n);
 }
@@ -567,7 +567,7 @@ static struct node *resolve_string(struct resolver *r, const struct site *s)
 	if (!value && go_on(r, s))
 		return unknown(s);
 	/* A message about the value should point to where this key was set. */
-	if (value && value->kind != NODE_DICT && value->kind != NODE_LIST) {
+	if (value && !node_is_container(value)) {
 		node_own(&value);
 		source_hold(s->node->at.source);
 		source_release(value->at.source);
@@ -602,7 +602,7 @@ static struct node *resolve_value(struct resolver *r, const struct site *s)
 		return node_hold(n);
 	if (n->kind == NODE_STRING && strstr(n->text, "${"))
 		return resolve_string(r, s);
-	if (n->kind != NODE_DICT && n->kind != NODE_LIST)
+	if (!node_is_container(n))
 		return n->text && count_bytes(r, s, strlen(n->text)) ? NULL : node_copy(n);
 	struct node *copy = node_new(n->kind, &n->at);
 	struct frame f = {s->frame, n, s->key};

@@ -129,7 +129,7 @@ static void refuse_sweeps(struct override_list *list, const char *why, struct pr
 static int read_fixed(struct sweep_file *file, const struct node *n)
 {
 	struct problems problems = {0};
-	if (n->kind != NODE_DICT && n->kind != NODE_LIST)
+	if (!node_is_container(n))
 		return origin_fail(&n->at, "fixed: expected a list of key=value, found %s", node_kind_name(n->kind));
 	if (n->kind == NODE_DICT && add_pairs(&file->fixed, n, "fixed"))
 		problems_add(&problems, NULL);

@@ -81,7 +81,7 @@ static int cast_scalar(struct node *n, const char *cast)
 
 int value_cast(struct node *node, const char *cast)
 {
-	if (node->kind != NODE_LIST && node->kind != NODE_DICT)
+	if (!node_is_container(node))
 		return cast_scalar(node, cast);
 	for (size_t i = 0; i < node->count; i++)
 		if (value_cast(node->items[i], cast))

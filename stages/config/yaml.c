@@ -381,7 +381,7 @@ static struct node *read_document(struct reader *r)
 	if (root->kind == NODE_NULL) {
 		node_free(root);
 		root = node_new(NODE_DICT, &at);
-	} else if (root->kind != NODE_DICT && root->kind != NODE_LIST) {
+	} else if (!node_is_container(root)) {
 		origin_fail(&at, "expected a mapping (key: value), found one %s", node_kind_name(root->kind));
 		goto bad;
 	}

@@ -5,6 +5,7 @@
 #include "checkpoint/shard_list.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "common/memory.h"
 
 /* Where a job that writes a language model's folder writes it to; NULL for others. */
@@ -16,7 +17,7 @@ const char *published_model_dir(const struct plan_job *job)
 
 const char *view_string(const cJSON *view, const char *section, const char *key)
 {
-	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(view, section), key)->valuestring;
+	return json_nested(view, section, key)->valuestring;
 }
 
 void published_report_names(const struct plan_cell *cell, char *names[REPORT_FILES])

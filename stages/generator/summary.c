@@ -8,6 +8,7 @@
 #include "checkpoint/lm_config.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "common/memory.h"
 #include "common/pool.h"
 #include "generator/published.h"
@@ -71,8 +72,7 @@ static void print_estimate(const struct generator *g, size_t formats)
 		double weights = (double)c.layers * layer + (double)c.vocab_size * (double)c.hidden_size;
 		for (size_t i = 0; i < g->plan.cell_count; i++) {
 			const cJSON *view = g->plan.cells[i].view;
-			double n = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(view, "autoquant"),
-				"num_score_samples")->valuedouble;
+			double n = json_nested(view, "autoquant", "num_score_samples")->valuedouble;
 			captions = n > captions ? n : captions;
 		}
 		double seconds = 2 * weights * captions * TOKENS_A_CAPTION * (4 + 1.5 * (double)formats) /
