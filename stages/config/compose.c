@@ -19,6 +19,22 @@ struct target {
 	int incomplete;              /* as that of the composition */
 };
 
+static struct node *parent_of(const struct target *t, int add);
+
+/* What could stand there instead. */
+static void add_keys_beside(struct strbuf *to, const struct target *t)
+{
+	const struct node *parent = parent_of(t, 0);
+	if (!parent || parent->kind != NODE_DICT || !parent->count)
+		return;
+	const char **names = mem_array(parent->count, sizeof *names);
+	for (size_t i = 0; i < parent->count; i++)
+		names[i] = parent->keys[i].text;
+	strbuf_adds(to, "; there are ");
+	suggest_list(to, names, parent->count);
+	free(names);
+}
+
 static int unknown_key(const struct target *t)
 {
 	struct strbuf b;
@@ -26,8 +42,12 @@ static int unknown_key(const struct target *t)
 	char **paths = suggest_paths_of(t->root, &count);
 	strbuf_init(&b);
 	strbuf_addf(&b, "there is no key '%s'", t->o->key);
+	size_t before = b.length;
 	suggest_path(&b, t->o->key, (const char *const *)paths, count);
-	strbuf_addf(&b, "%s to add a new key, write +%s", strchr(b.s, '?') ? "" : ";", t->o->key);
+	int near = b.length > before;
+	if (!near)
+		add_keys_beside(&b, t);
+	strbuf_addf(&b, "%s to add a new key, write +%s", near ? "" : ";", t->o->key);
 	origin_fail(&t->o->at, "%s", b.s);
 	strbuf_release(&b);
 	for (size_t i = 0; i < count; i++)

@@ -296,7 +296,9 @@ static void read_header(struct config_file *f)
 static void read_file(struct composer *c, struct config_file *f)
 {
 	struct problems problems = {0};
-	int bad = yaml_file_read(&f->yaml, f->path);
+	struct stat status;
+	int bad = stat(f->path, &status) ? fail("%s: a link that leads nowhere", f->path)
+		: yaml_file_read(&f->yaml, f->path);
 	if (!bad && f->yaml.root->kind != NODE_DICT) {
 		bad = origin_fail(&f->yaml.root->at, "expected a mapping (key: value), found %s",
 			node_kind_name(f->yaml.root->kind));
@@ -333,7 +335,7 @@ const struct config_file *conf_dir_file(struct composer *composer, const char *n
 	struct config_file *f = mem_zeroed(1, sizeof *f);
 	f->name = mem_strdup(name);
 	f->path = mem_printf("%s/%s.yaml", composer->dir, name);
-	f->exists = stat(f->path, &st) == 0 && S_ISREG(st.st_mode);
+	f->exists = lstat(f->path, &st) == 0;
 	if (f->exists)
 		read_file(composer, f);
 	MEM_GROW(composer->files, composer->file_count, composer->file_capacity);

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "config/problems.h"
+#include "config/schema.h"
 #include "config/suggest.h"
 
 enum { DEPTH_MAX = 32, ELEMENTS_MAX = 10000 };
@@ -259,6 +260,35 @@ static int endless(struct walk *w, const struct element *e)
 	return origin_fail(&e->at, "defaults lists nest too deeply: does '%s' include itself?", config_path(w, e));
 }
 
+/* A file or folder where an option's name belongs: the key that takes one. */
+static void add_path_key(struct strbuf *to, const struct element *e)
+{
+	const char *key;
+	size_t length = strlen(e->group);
+	for (size_t i = 0; (key = schema_key(i)); i++)
+		if (!strncmp(key, e->group, length) && key[length] == '.' && strlen(key) > 4 &&
+			!strcmp(key + strlen(key) - 4, "path")) {
+			strbuf_addf(to, "; a file or folder goes behind %s=", key);
+			return;
+		}
+}
+
+static int no_name(struct walk *w, const struct element *e)
+{
+	struct strbuf b;
+	const char *const *options;
+	if (!e->is_group)
+		return origin_fail(&e->at, "%s", keep(w, mem_strdup(error_text())));
+	strbuf_init(&b);
+	add_path_key(&b, e);
+	size_t count = composer_options(w->composer, group_path(w, e), &options);
+	strbuf_adds(&b, count ? "; options: " : "");
+	suggest_list(&b, options, count);
+	origin_fail(&e->at, "'%.100s' is not the name of an option of '%s'%s", e->name, group_path(w, e), b.s);
+	strbuf_release(&b);
+	return -1;
+}
+
 static int not_found(struct walk *w, const struct element *e)
 {
 	struct strbuf b;
@@ -270,6 +300,11 @@ static int not_found(struct walk *w, const struct element *e)
 		strbuf_addf(&b, "there is no %s/%s.yaml", w->composer->dir, path);
 	size_t count = composer_options(w->composer, group_path(w, e), &options);
 	suggest_word(&b, e->name, options, count);
+	if (strchr(e->name, '/'))
+		add_path_key(&b, e);
+	if (!count && !e->absolute && *e->base && *e->group && composer_is_group(w->composer, e->group))
+		strbuf_addf(&b, "; '%s' is looked for beside the file that asks, '/%s' in %s", e->group, e->group,
+			w->composer->dir);
 	if (count && *group_path(w, e)) {
 		strbuf_addf(&b, "%s options of '%s': ", b.s[b.length - 1] == '?' ? "" : ";", group_path(w, e));
 		suggest_list(&b, options, count);
@@ -316,7 +351,10 @@ static int known_twice(const char *key, const struct element *e, const struct el
 	const char *name = e->name ? e->name : "null", *other = behind->name ? behind->name : "null";
 	strbuf_init(&first);
 	origin_describe(&first, &e->at);
-	if (strcmp(name, other))
+	if (behind->external)
+		origin_fail(&behind->at, "%s is chosen at %s already; to choose another option write %s=%s, without '+'", key,
+			first.s, key, other);
+	else if (strcmp(name, other))
 		origin_fail(&behind->at, "Multiple values for %s: %s at %s. To override a value use 'override %s: %s'", key, name,
 			first.s, key, other);
 	else
@@ -493,7 +531,7 @@ static int open_file(struct walk *w, struct element *e)
 {
 	e->file = conf_dir_file(w->composer, config_path(w, e));
 	if (!e->file)
-		return origin_fail(&e->at, "%s", keep(w, mem_strdup(error_text())));
+		return no_name(w, e);
 	if (!e->file->error)
 		return 0;
 	fail("%s", e->file->error);

@@ -269,6 +269,10 @@ static void found_text(struct strbuf *to, const struct node *n)
 		"", " (YAML reads yes, no, on and off so: quote it)", " (YAML reads a leading 0 as octal)",
 		" (YAML reads digits around ':' to base 60: quote it)"
 	};
+	if (n->kind == NODE_STRING && !*n->text) {
+		strbuf_adds(to, "an empty text");
+		return;
+	}
 	strbuf_addf(to, "the %s ", node_kind_name(n->kind));
 	if (n->kind == NODE_STRING)
 		strbuf_addf(to, "'%.60s'", n->text);
@@ -396,6 +400,38 @@ static enum match match(const struct rule *r, const struct checker *c)
 	return *p ? MATCH_PREFIX : MATCH_WHOLE;
 }
 
+/* Appends the keys of a section ("" is the root), each once; required: only those that must be there. */
+static void section_keys(const char *section, int required, struct strbuf *to)
+{
+	size_t length = strlen(section), last_length = 0;
+	const char *last = "";
+	for (size_t i = 0; i < RULES; i++) {
+		const char *p = rules[i].path + length + (length > 0);
+		if (strncmp(rules[i].path, section, length) || (length && rules[i].path[length] != '.'))
+			continue;
+		size_t part = strcspn(p, ".");
+		if (*p == '*' || (part == last_length && !memcmp(p, last, part)) || (required && !(rules[i].flags & REQUIRED)))
+			continue;
+		strbuf_addf(to, "%s%.*s", last_length ? ", " : "", (int)part, p);
+		last = p;
+		last_length = part;
+	}
+}
+
+/* What could stand there instead. */
+static void add_keys_beside(struct strbuf *to, const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	char *section = mem_strndup(path, dot ? (size_t)(dot - path) : 0);
+	struct strbuf keys;
+	strbuf_init(&keys);
+	section_keys(section, 0, &keys);
+	if (keys.length)
+		strbuf_addf(to, "; there are %s", keys.s);
+	strbuf_release(&keys);
+	free(section);
+}
+
 static void unknown_key(struct checker *c, const struct node_key *key)
 {
 	const char *paths[RULES];
@@ -412,6 +448,8 @@ static void unknown_key(struct checker *c, const struct node_key *key)
 		if (strstr(rules[i].path, "_quantizer"))
 			paths[count++] = rules[i].path;
 	suggest_path(&b, path.s, paths, count);
+	if (!b.length)
+		add_keys_beside(&b, path.s);
 	PROBLEM(c, &key->at, "unknown key '%s'%s", path.s, b.s);
 	strbuf_release(&b);
 	strbuf_release(&path);
@@ -473,16 +511,46 @@ static const struct node *nearest(const struct node *root, const char *path)
 	return n ? n : root;
 }
 
+static void missing_key(struct checker *c, const struct rule *r)
+{
+	const struct node *above = nearest(c->root, r->path);
+	const struct node *deleted = c->composition ? node_at(c->composition->declared, r->path) : NULL;
+	if (above->kind != NODE_DICT) /* that is the problem */
+		return;
+	if (deleted)
+		PROBLEM(c, &deleted->at, "%s must be there, and an override deletes it (%s)", r->path, r->about);
+	else
+		PROBLEM(c, &above->at, "key '%s' is missing (%s)", r->path, r->about);
+}
+
+/* A section of which nothing is there: told of once. Returns whether the key is in such a one. */
+static int missing_section(struct checker *c, const char *path, char **told)
+{
+	size_t length = strcspn(path, ".");
+	char *section = mem_strndup(path, length);
+	const struct node *n = node_get(c->root, section);
+	int nothing = path[length] && (!n || (n->kind == NODE_DICT && !n->count));
+	if (!nothing || (*told && !strcmp(*told, section))) {
+		free(section);
+		return nothing;
+	}
+	struct strbuf keys;
+	strbuf_init(&keys);
+	section_keys(section, 1, &keys);
+	PROBLEM(c, n ? &n->at : &c->root->at, "section '%s' is %s; it needs %s", section, n ? "empty" : "missing", keys.s);
+	strbuf_release(&keys);
+	free(*told);
+	*told = section;
+	return 1;
+}
+
 static void check_required(struct checker *c)
 {
-	for (size_t i = 0; i < RULES; i++) {
-		const struct rule *r = &rules[i];
-		if (!(r->flags & REQUIRED) || node_at(c->root, r->path))
-			continue;
-		const struct node *above = nearest(c->root, r->path);
-		if (above->kind == NODE_DICT) /* else that is the problem */
-			PROBLEM(c, &above->at, "key '%s' is missing (%s)", r->path, r->about);
-	}
+	char *told = NULL;
+	for (size_t i = 0; i < RULES; i++)
+		if (rules[i].flags & REQUIRED && !node_at(c->root, rules[i].path) && !missing_section(c, rules[i].path, &told))
+			missing_key(c, &rules[i]);
+	free(told);
 }
 
 /* dataset.size is one of the sizes. */

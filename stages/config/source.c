@@ -122,6 +122,8 @@ void origin_quote(struct strbuf *to, const struct origin *at)
 		return;
 	size_t length, caret = 0;
 	const char *line = line_of(at, &length);
+	if (!length)
+		return;
 	size_t offset = column_offset(line, length, at->column);
 	for (size_t i = 0; i < offset; i++)
 		caret += !continues(line[i]);

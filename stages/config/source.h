@@ -42,7 +42,7 @@ struct origin origin_inside(const struct origin *at, const char *text, size_t of
 void origin_describe(struct strbuf *to, const struct origin *at);
 
 /* Appends the line the place is in and a caret below it, each indented and ended by a newline; nothing when there is no
- * source. Long lines are cut around the caret. */
+ * source, or nothing in the line. Long lines are cut around the caret. */
 void origin_quote(struct strbuf *to, const struct origin *at);
 
 /* fail() with "PLACE: MESSAGE", the line and the caret. Returns -1. */

@@ -67,9 +67,19 @@ static const char *nearest_leaf(const char *wrong, const char *const *paths, siz
 	return best;
 }
 
+/* Of two keys of one section only their last parts say how near they are. */
+static int is_near(const char *wrong, const char *path)
+{
+	const char *leaf = leaf_of(wrong), *other = leaf_of(path);
+	size_t section = (size_t)(leaf - wrong), limit = strlen(leaf) / 3 > 1 ? strlen(leaf) / 3 : 1;
+	return section != (size_t)(other - path) || memcmp(wrong, path, section) || spell_distance(leaf, other) <= limit;
+}
+
 void suggest_path(struct strbuf *to, const char *wrong, const char *const *paths, size_t count)
 {
 	const char *near = spell_nearest(wrong, paths, count);
+	if (near && !is_near(wrong, near))
+		near = NULL;
 	if (!near)
 		near = transposed(wrong, paths, count);
 	if (!near)

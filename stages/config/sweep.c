@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "common/memory.h"
 #include "config/axes.h"
+#include "config/conf_dir.h"
 #include "config/formats.h"
 #include "config/problems.h"
 #include "config/resolve.h"
@@ -467,6 +468,28 @@ static void sweep_release(struct sweep *s)
 	free(s->config);
 }
 
+/* Whoever named a preset that is not there is told where. */
+static int check_preset(struct sweep *s, const struct grid_request *request)
+{
+	const struct config_file *file = conf_dir_file(s->composer, s->config);
+	const char *const *options;
+	struct strbuf b;
+	if (file && file->exists)
+		return 0;
+	strbuf_init(&b);
+	size_t count = composer_options(s->composer, "preset", &options);
+	strbuf_addf(&b, "there is no preset '%.100s'", s->grid->preset);
+	suggest_word(&b, s->grid->preset, options, count);
+	strbuf_adds(&b, b.s[b.length - 1] == '?' ? " There are: " : "; there are: ");
+	suggest_list(&b, options, count);
+	if (request->preset || !s->file.preset)
+		fail("--preset: %s", b.s);
+	else
+		origin_fail(&s->file.preset_at, "%s", b.s);
+	strbuf_release(&b);
+	return -1;
+}
+
 static int load(struct sweep *s, const struct grid_request *request)
 {
 	struct grid *g = s->grid;
@@ -485,6 +508,10 @@ static int load(struct sweep *s, const struct grid_request *request)
 	/* Which files are composed is known all the same, unless the file should say so and does not. */
 	if (s->incomplete && s->file.preset_unknown && !request->preset)
 		return problems_report(&s->problems, 0);
+	if (check_preset(s, request)) {
+		problems_add(&s->problems, NULL);
+		return problems_report(&s->problems, 0);
+	}
 	for (size_t i = 0; i < s->axes.count; i++)
 		grid_key(g, s->axes.items[i].key);
 	if (make_product(s))

@@ -178,6 +178,8 @@ static int read_preset(struct sweep_file *file, const struct node *value)
 	if (file->preset_unknown)
 		return origin_fail(&value->at, "preset: expected the name of a preset, found %s", node_kind_name(value->kind));
 	file->preset = mem_strdup(value->text);
+	file->preset_at = value->at;
+	source_hold(value->at.source);
 	return 0;
 }
 
@@ -198,6 +200,9 @@ static int read_part(struct sweep_file *file, const struct node_key *key, const 
 	if (!strcmp(key->text, "preset"))
 		return read_preset(file, value);
 	file->preset_unknown = !file->preset; /* this may be it, misspelt */
+	if (!strcmp(key->text, "hydra"))
+		return origin_fail(&key->at, "hydra: is not read here; what stands below hydra.sweeper.params is 'sweep:' of a grid "
+			"file, and its preset 'preset:'");
 	strbuf_init(&b);
 	suggest_word(&b, key->text, known, sizeof known / sizeof *known);
 	origin_fail(&key->at, "unknown key '%.100s' in a sweep file%s expected preset, sweep, fixed, exclude or include",
@@ -229,6 +234,7 @@ int sweep_file_read(struct sweep_file *file, const char *path)
 void sweep_file_release(struct sweep_file *file)
 {
 	free(file->preset);
+	source_release(file->preset_at.source);
 	override_list_release(&file->axes);
 	override_list_release(&file->fixed);
 	for (size_t i = 0; i < file->exclude_count; i++)

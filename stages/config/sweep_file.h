@@ -6,6 +6,7 @@
 
 struct sweep_file {
 	char *preset;                 /* NULL when it names none */
+	struct origin preset_at;      /* holds its source */
 	int preset_unknown;           /* it may name one that could not be read */
 	struct override_list axes;    /* "sweep:", in order */
 	struct override_list fixed;

@@ -336,7 +336,7 @@ int value_call_run(struct value_call *c, struct value *value)
 			return functions[i].run(c, value);
 	}
 	const char *near = spell_nearest(c->name, names, 8);
-	return origin_fail(&c->at, "unknown function '%.60s'%s%s%s; there are choice, range, glob, sort, int, float, str, "
+	return origin_fail(&c->at, "unknown function '%.60s'%s%s%s there are choice, range, glob, sort, int, float, str, "
 		"bool",
-		c->name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+		c->name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : ";");
 }

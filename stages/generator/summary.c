@@ -11,6 +11,7 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "generator/captions_ahead.h"
 #include "generator/published.h"
 #include "generator/summary_twins.h"
 #include "graph/plan_results.h"
@@ -112,6 +113,20 @@ static void print_cache(const char *dir)
 	putchar('\n');
 }
 
+/* "pairs_x_sizes: 48 cells, 40 distinct computations; 8 already cached, 32 to compute", and what it is swept over. */
+static void print_grid(const struct generator *g, size_t distinct, size_t cached)
+{
+	const size_t cells = g->plan.cell_count;
+	printf("  %-10s %s: %zu cell%s", "grid", g->grid.name, cells, cells == 1 ? "" : "s");
+	if (distinct != cells)
+		printf(", %zu distinct computation%s", distinct, distinct == 1 ? "" : "s");
+	printf("; %zu already cached, %zu to compute\n", cached, distinct - cached);
+	if (g->grid.key_count)
+		printf("  %-10s over ", "");
+	for (size_t i = 0; i < g->grid.key_count; i++)
+		printf("%s%s", g->grid.keys[i], i + 1 < g->grid.key_count ? ", " : "\n");
+}
+
 void summary_print(struct generator *g)
 {
 	struct plan *plan = &g->plan;
@@ -124,13 +139,15 @@ void summary_print(struct generator *g)
 	puts("\nrun");
 	printf("  %-10s %s (%s)\n", "model", node_string(first, "model.name"), node_string(first, "model.path"));
 	print_choice(g->choice);
-	printf("  %-10s %s\n", "captions", node_string(first, "dataset.captions_path"));
+	size_t captions = captions_ahead_count(&g->grid);
+	printf("  %-10s %s", "captions", node_string(first, "dataset.captions_path"));
+	if (captions > 1)
+		printf(" and %zu more", captions - 1);
+	putchar('\n');
 	if (g->choice == MODEL_PRESET_DEMO_CAPTIONS)
 		printf("  %-10s %s\n", "", "of the demo model: the preset's are not here. Your own: dataset.captions_path=FILE");
 	printf("  %-10s %s\n", "device", g->device.words);
-	printf("  %-10s %s: %zu cell%s, %zu distinct computation%s: %zu already cached, %zu to compute\n", "grid",
-		g->grid.name, plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct, distinct == 1 ? "" : "s", cached,
-		distinct - cached);
+	print_grid(g, distinct, cached);
 	if (!strcmp(g->device.device, "cpu"))
 		print_estimate(g, distinct - cached);
 	summary_print_twins(plan);

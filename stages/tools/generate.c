@@ -15,6 +15,7 @@
 
 #include "common/error.h"
 #include "config/problems.h"
+#include "generator/captions_ahead.h"
 #include "generator/complete.h"
 #include "generator/generator.h"
 #include "generator/look.h"
@@ -70,6 +71,8 @@ static int run(struct generator *g, int shown)
 	if (g->request.cache_dir && cache_dir_check(cache_dir, build_dir))
 		return error_report(STATUS_CONFIG);
 	if (generator_plan(g, build_dir, cache_dir))
+		return error_report(STATUS_CONFIG);
+	if ((look || shown) && captions_ahead_check(&g->grid))
 		return error_report(STATUS_CONFIG);
 	if (cache_prepare(cache_dir))
 		return error_report(STATUS_ENVIRONMENT);

@@ -60,6 +60,14 @@ static void test_refusals(void)
 	check_refused("a: !!set {b}\n", "t.yaml:1:4: tag tag:yaml.org,2002:set is not supported");
 	check_refused("a: \"x\\0y\"\n", "t.yaml:1:4: a string with a NUL character is not supported");
 	check_refused("a: \xff\n", "t.yaml:1:4: not YAML: ");
+	/* What does not end has begun somewhere. */
+	check_refused("a: [m\nb: x\n", "t.yaml:2:2: not YAML: while parsing a flow sequence that begins in line 1, ");
+	check_refused("a: {b: 1\n", "t.yaml:1:4: not YAML: while parsing a flow mapping that begins here, ");
+	check_refused("a: \"b\nc: d\n", "t.yaml:1:4: not YAML: while scanning a quoted scalar that begins here, ");
+	check_refused("a: 1\nb:2\n", "t.yaml:2:1: not YAML: while scanning a simple key that begins here, could not find "
+		"expected ':'; a blank belongs behind it");
+	check_refused("a: @b\n", "t.yaml:1:4: not YAML: while scanning for the next token, found character that cannot start "
+		"any token; quote a text that begins so");
 	check_refused("# @package a/b\nx: 1\n", "t.yaml:1:12: @package: expected a dotted name such as _global_ or a.b");
 	/* Columns count characters, not bytes. */
 	check_refused("{\"\xc3\xa4\xc3\xb6\": 1, b: 2, b: 3}\n", "t.yaml:1:17: key 'b' stands twice");
