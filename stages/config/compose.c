@@ -163,7 +163,8 @@ static int add(const struct target *t)
 	const struct node *old = i < parent->count ? parent->items[i] : NULL;
 	if (!old && parent->kind == NODE_LIST)
 		return t->incomplete ? 0 : outside_list(t, parent);
-	if (old && o->type == OVERRIDE_ADD && !node_is_container(o->value) && old->kind != NODE_NULL && !node_is_missing(old))
+	if (old && o->type == OVERRIDE_ADD && !node_is_container(o->value) && old->kind != NODE_NULL &&
+		!node_is_missing(old))
 		return origin_fail(&o->at, "there is already an item at '%s': write %s=... to change it, ++%s=... to add or change",
 			o->key, o->key, o->key);
 	return set_value(t, parent, i);
@@ -238,7 +239,8 @@ void compose_noting(struct composer *composer, const char *config, const struct 
 		note_text(problems, m->absent);
 	c->incomplete = incomplete || m->error || m->absent;
 	for (size_t i = 0; i < count; i++)
-		if (!defaults_is_choice(composer, &overrides[i]) && apply(composer, node_own(&c->root), &overrides[i], c->incomplete))
+		if (!defaults_is_choice(composer, &overrides[i]) &&
+			apply(composer, node_own(&c->root), &overrides[i], c->incomplete))
 			problems_add(problems, NULL);
 }
 

@@ -3,14 +3,14 @@
  *     struct composer *composer = composer_new("conf");
  *     struct composition c;
  *     if (compose(composer, "preset/qwen3_lm_sensitivity", overrides, count, &c)) ...
- *     if (resolve(c.root, ...) || schema_check(c.root, &c)) ...
+ *     if (!(config = resolve(c.root, &c)) || schema_check(config, &c)) ...
  *     composition_release(&c);
  *
  * Defaults lists may nest 32 deep, have 10,000 items in all, and merge 16 MiB of files, each counted as often as it is
  * merged. A composer keeps the files it has read and what each choice of options came to, so that composing thousands of
  * cells reads and merges each once. All errors of the files and overrides of a composition are told at once, up to 20
- * (problems.h): a file that cannot be read hides nothing that is wrong with the others. Differences from Hydra are listed
- * in deviations.md.
+ * (problems.h): a file that cannot be read hides nothing that is wrong with the others. Differences from Hydra are
+ * listed in deviations.md.
  */
 #ifndef QG_CONFIG_COMPOSE_H
 #define QG_CONFIG_COMPOSE_H
@@ -41,8 +41,8 @@ struct composition {
 	const struct composed_file *files; /* in order of merging; borrowed from the composer */
 	size_t file_count;
 	const struct node *declared;    /* as the files have it, before overrides of values; borrowed from the composer */
-	int incomplete;                 /* something that was asked for could not be read, and may have held anything: what is
-	                                 * here can be wrong, but nothing is wrong with what is not here */
+	int incomplete;                 /* something that was asked for could not be read, and may have held anything: what
+	                                 * is here can be wrong, but nothing is wrong with what is not here */
 };
 
 struct composer *composer_new(const char *conf_dir);

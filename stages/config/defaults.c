@@ -662,8 +662,8 @@ static char *text_of(struct problems *problems)
 	return problems_report(problems, 0) ? mem_strdup(error_text()) : NULL;
 }
 
-void defaults_expand(struct defaults *d, struct composer *composer, const char *config, const struct override *overrides,
-	size_t count)
+void defaults_expand(struct defaults *d, struct composer *composer, const char *config,
+	const struct override *overrides, size_t count)
 {
 	struct walk w = {.composer = composer};
 	int bad = 0;

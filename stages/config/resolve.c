@@ -398,8 +398,9 @@ static struct node *call_run(struct call *c)
 	}
 	if (i == RESOLVERS) {
 		const char *near = spell_nearest(c->name, names, RESOLVERS);
-		SITE_FAIL(c->site, "unknown resolver '%s'%s%s%s there are oc.env, oc.select, oc.decode, oc.create, oc.dict.keys, "
-			"oc.dict.values and hydra", c->name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : ";");
+		SITE_FAIL(c->site, "unknown resolver '%s'%s%s%s there are oc.env, oc.select, oc.decode, oc.create, "
+			"oc.dict.keys, oc.dict.values and hydra",
+			c->name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : ";");
 		return NULL;
 	}
 	if (resolvers[i].plain)

@@ -4,8 +4,8 @@
  * A whole value keeps its type, inside text values print as Python prints them. \${ is a literal ${. Cycles, missing
  * keys, "???" targets, now: and hydra:job.num fail with the full key and the place; so do more than 64 values that lead
  * to one another, 256 interpolations inside one another, 200,000 values or 16 MiB of text made: references to references
- * grow fast. All that fails is told of together (problems.h). In an incomplete composition a key that is not there is "???",
- * and no error.
+ * grow fast. All that fails is told of together (problems.h). In an incomplete composition a key that is not there is
+ * "???", and no error.
  */
 #ifndef QG_CONFIG_RESOLVE_H
 #define QG_CONFIG_RESOLVE_H

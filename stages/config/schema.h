@@ -10,7 +10,8 @@
 #include "config/compose.h"
 
 /* Checks a resolved config and makes ints floats where floats are declared. c (may be NULL) tells which file asked for
- * which, and whether the config is incomplete: then nothing is said of what is missing or null. -1 after fail() with all that was found, one a paragraph. */
+ * which, and whether the config is incomplete: then nothing is said of what is missing or null. -1 after fail() with
+ * all that was found, one a paragraph. */
 int schema_check(struct node *config, const struct composition *c);
 
 /* For completion: the path of a key that may be set, NULL behind the last; and the words it may have, "a|b|c", NULL

@@ -201,8 +201,8 @@ static int read_part(struct sweep_file *file, const struct node_key *key, const 
 		return read_preset(file, value);
 	file->preset_unknown = !file->preset; /* this may be it, misspelt */
 	if (!strcmp(key->text, "hydra"))
-		return origin_fail(&key->at, "hydra: is not read here; what stands below hydra.sweeper.params is 'sweep:' of a grid "
-			"file, and its preset 'preset:'");
+		return origin_fail(&key->at, "hydra: is not read here; what stands below hydra.sweeper.params is 'sweep:' of a "
+			"grid file, and its preset 'preset:'");
 	strbuf_init(&b);
 	suggest_word(&b, key->text, known, sizeof known / sizeof *known);
 	origin_fail(&key->at, "unknown key '%.100s' in a sweep file%s expected preset, sweep, fixed, exclude or include",

@@ -50,7 +50,8 @@ static int parser_failed(const struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
 	struct origin at = place(r, p->problem_mark);
-	const char *problem = p->problem ? p->problem : "cannot be read", *hint = "", *context = p->context ? p->context : "";
+	const char *problem = p->problem ? p->problem : "cannot be read", *context = p->context ? p->context : "";
+	const char *hint = "";
 	char since[48] = "";
 	if (p->error == YAML_READER_ERROR) {
 		at = source_place(r->source, p->problem_offset);

@@ -4,8 +4,7 @@
 
 #include "config/sweep.h"
 
-/* Whether every captions file of the grid is text with at least one caption. -1 after fail(). A file that is not there is
- * a missing leaf, which the plan tells of. */
+/* -1 after fail() when a captions file of the grid has no caption, or is no text. */
 int captions_ahead_check(const struct grid *grid);
 
 /* How many different ones there are. */

@@ -63,7 +63,9 @@ static int is_inside(const char *a, const char *b)
 
 static int refuse_foreign(void *context, const char *dir, const char *name)
 {
-	static const char *const ours[] = {"ac", "cas", "leafdb", "locks", "pins", "quarantine", "roots", "tmp", "README.md"};
+	static const char *const ours[] = {
+		"ac", "cas", "leafdb", "locks", "pins", "quarantine", "roots", "tmp", "README.md"
+	};
 	(void)context;
 	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
 		if (!strcmp(name, ours[i]))

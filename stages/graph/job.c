@@ -141,8 +141,10 @@ int job_check_program(const struct job *job, const char *stage)
 		return -1;
 	struct digest digest = hash_bytes(program.bytes, program.length);
 	file_map_close(&program);
-	return strcmp(digest.hex, job->tool) ? fail("%s: for another build of %s than this one (--strict-tools); run ninja, or "
-		"./configure, again", job->path, stage) : 0;
+	if (!strcmp(digest.hex, job->tool))
+		return 0;
+	return fail("%s: for another build of %s than this one (--strict-tools); run ninja, or ./configure, again",
+		job->path, stage);
 }
 
 /* Its group is asked again, before what comes after it: were it only the job's own edge, groups behind it and the overview

@@ -11,8 +11,8 @@
  *      "stamp": "build/ref/group/score-layers-<G16>.stamp"}       of its group, if it has one
  *
  * Recipe key K (generation time): hash of stage, version, numerics, tool, params and the inputs' K or leaf digests; it
- * names job and reference file. Action key A (run time): the same with the identity digests of what the inputs turned out to
- * be; it names the result in the cache. Both are XXH3-128 of canonical JSON, the "ingredients".
+ * names job and reference file. Action key A (run time): the same with the identity digests of what the inputs turned
+ * out to be; it names the result in the cache. Both are XXH3-128 of canonical JSON, the "ingredients".
  */
 #ifndef QG_GRAPH_JOB_H
 #define QG_GRAPH_JOB_H

@@ -419,7 +419,8 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 	struct cache_result result;
 	if (job_open(&job, path))
 		return error_report(1);
-	int bad = job_check_program(&job, stage->name) || cache_prepare(job.cache) || cache_use(job.cache) < 0 || job_resolve(&job) <= 0;
+	int bad = job_check_program(&job, stage->name) || cache_prepare(job.cache) || cache_use(job.cache) < 0 ||
+		job_resolve(&job) <= 0;
 	/* Without its inputs the group could not try this job: next time it shall. */
 	if (bad && stamp)
 		unlink(stamp);

@@ -1,5 +1,5 @@
-# One cache for two checkouts: what one computed the other finds, and gc in one keeps what the other holds. The folder is
-# remembered, is in no key, and must be one that can hold a cache.
+# One cache for two checkouts: what one computed the other finds, and gc in one keeps what the other holds. The folder
+# is remembered, is in no key, and must be one that can hold a cache.
 . tests/pipeline/lib
 
 cell=qwen3_vl_demo.wfp8_afp8.default.small
@@ -9,7 +9,11 @@ shared=$scratch/shared
 relative=../shared
 
 computed() { [ ! -f "$S/trace" ] || sort "$S/trace" | grep -v '^render-report'; }
-keys() { for list in build/jobs/*.jsonl; do case $list in *.before.jsonl) ;; *) cut -c9-40 "$list" ;; esac; done | sort; }
+keys() {
+	for list in build/jobs/*.jsonl; do
+		case $list in *.before.jsonl) ;; *) cut -c9-40 "$list" ;; esac
+	done | sort
+}
 objects() { find "$shared/cas" -type f ! -name id | sort; }
 
 (
@@ -38,7 +42,8 @@ build
 check 'and then has nothing to do' idle
 echo '# a comment' >>conf/quant_pair/wfp8_afp8.yaml
 build
-check 'the graph that ninja makes again has the same cache' equal "$status $(computed) $(ls -d cache 2>&1 | wc -l)" '0  1'
+check 'the graph that ninja makes again has the same cache' equal \
+	"$status $(computed) $(ls -d cache 2>&1 | wc -l)" '0  1'
 objects >"$scratch/objects"
 
 # --- the second ---
@@ -65,7 +70,8 @@ check 'inspect finds the object of a reference file' equal $? 0
 build "cells/$cell"
 check 'a cell by itself' equal "$status $(computed)" '0 '
 build fsck
-check 'fsck looks at both builds' sh -c "grep -q 'references of 2 build folders' '$S/out' && grep -q '^$shared' '$S/out'"
+check 'fsck looks at both builds' \
+	sh -c "grep -q 'references of 2 build folders' '$S/out' && grep -q '^$shared' '$S/out'"
 
 # --- gc in the second, which goes on to another pair ---
 # shellcheck disable=SC2086

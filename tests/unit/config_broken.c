@@ -38,14 +38,17 @@ static const struct broken cases[] = {
 			"q.yaml:3:1: unknown key 'quant_pair.activatoin'; did you mean 'quant_pair.activation'?"},
 		{"is missing", "model.path", "there is no key", "dataset."}},
 	{"several", {BROKEN_MODEL, {"dataset/d.yaml", "name: d\nname: e\n"}, {"quant_pair/q.yaml", "- q\n"}}, {0}, 0,
-		{"/model/m.yaml:2:5: ", "/dataset/d.yaml:2:1: ", "/quant_pair/q.yaml:1:1: expected a mapping (key: value), found "
-			"list", "composed from: %s/preset/p.yaml:5:5"},
+		{"/model/m.yaml:2:5: ", "/dataset/d.yaml:2:1: ", "/quant_pair/q.yaml:1:1: expected a mapping (key: value), "
+			"found list", "composed from: %s/preset/p.yaml:5:5"},
 		{"is missing"}},
 	{"an absent option", {{"quant_pair/q.yaml", "name: q\nweight: fp9\n"}}, {"model=n"}, 0,
 		{"there is no %s/model/n.yaml", "/quant_pair/q.yaml:2:9: quant_pair.weight: expected one of"}, {"is missing"}},
 	{"interpolation into it", {BROKEN_MODEL, {"dataset/d.yaml", "name: ${model.name}.d\ncalib_seq_len: ${model.len}\n"
-			"captions_path: ${.rot}\nmax_calib_samples: ${oc.env:QG_NOT_SET}\nroot: ${hydra:runtime.choices.nogroup}\n"}}, {0}, 0,
-		{"/model/m.yaml:2:5: ", "environment variable 'QG_NOT_SET' is not set"}, {"not found", "expected a name", "no group"}},
+			"captions_path: ${.rot}\nmax_calib_samples: ${oc.env:QG_NOT_SET}\n"
+			"root: ${hydra:runtime.choices.nogroup}\n"}},
+		{0}, 0,
+		{"/model/m.yaml:2:5: ", "environment variable 'QG_NOT_SET' is not set"},
+		{"not found", "expected a name", "no group"}},
 	{"overrides of it", {BROKEN_MODEL}, {"model.path=y", "model.pth=y", "~model.hub", "dataset.size=3"}, 0,
 		{"/model/m.yaml:2:5: ", "override 'model.pth=y', column 1: unknown key 'model.pth'; did you mean 'model.path'?",
 			"override 'dataset.size=3', column 14: dataset.size: expected a name"},
@@ -55,10 +58,12 @@ static const struct broken cases[] = {
 		{"p.yaml:3:5: unknown word 'optioal'", "p.yaml:5:5: expected one 'group: option' an item, found 2 keys",
 			"p.yaml:7:1: unknown key 'experimnt'", "q.yaml:1:9: quant_pair.weight: expected one of"},
 		{"is missing", "Could not override"}},
-	{"a choice it may have made", {{"preset/p.yaml", "# @package _global_\ndefaults:\n  - /model: m\n  - /dataset: ?" "??\n"
+	{"a choice it may have made", {{"preset/p.yaml", "# @package _global_\ndefaults:\n  - /model: m\n"
+			"  - /dataset: ?" "??\n"
 			"  - /experiment: e\n"}, {"experiment/e.yaml", "a: *b\n"}}, {0}, 0,
 		{"/experiment/e.yaml:1:4: "}, {"You must specify"}},
-	{"a choice that nothing made", {{"preset/p.yaml", "# @package _global_\ndefaults:\n  - /model: m\n  - /dataset: ?" "??\n"
+	{"a choice that nothing made", {{"preset/p.yaml", "# @package _global_\ndefaults:\n  - /model: m\n"
+			"  - /dataset: ?" "??\n"
 			"  - /quant_pair: ?" "??\n"}, {"model/m.yaml", "nme: m\n"}}, {0}, 0,
 		{"You must specify 'dataset'", "You must specify 'quant_pair'", "m.yaml:1:1: unknown key 'model.nme'"},
 		{"is missing"}},
@@ -69,27 +74,29 @@ static const struct broken cases[] = {
 	{"the preset", {{"preset/p.yaml", "a: {\n"}}, {"quant_pair.wieght=fp8", "dataset=d"}, 0,
 		{"/preset/p.yaml:2:1: ", "unknown key 'quant_pair.wieght'"}, {"is missing", "Could not override", "no match"}},
 	{"an override", {{"quant_pair/q.yaml", "weight: fp9\n"}}, {"dataset.size=[", "model.pth=x"}, 0,
-		{"override 'dataset.size=[', column", "q.yaml:1:9: ", "unknown key 'model.pth'"}, {"is missing (", "there is no key"}},
+		{"override 'dataset.size=[', column", "q.yaml:1:9: ", "unknown key 'model.pth'"},
+		{"is missing (", "there is no key"}},
 	{"an interpolation and the schema", {{"dataset/d.yaml", "name: ${.nme}\nsiz: small\nroot: ${.nme}x${\n"},
 			{"quant_pair/q.yaml", "weight: fp9\n"}}, {0}, 0,
 		{"d.yaml:1:7: dataset.name: interpolation key '.nme' not found", "d.yaml:2:1: unknown key 'dataset.siz'",
 			"d.yaml:3:7: dataset.root: ", "q.yaml:1:9: "},
 		{"must be given"}},
 	{"who asked for an interpolation's file", {{"dataset/d.yaml", "name: d\nroot: ${.nme}\nsize: a/${model.nme}\n"},
-			{"preset/p.yaml", "# @package _global_\ndefaults:\n  - /model: m\n  - /dataset: d\nexperiment: ${nope}\n"}}, {0}, 0,
+			{"preset/p.yaml", "# @package _global_\ndefaults:\n  - /model: m\n  - /dataset: d\nexperiment: ${nope}\n"}},
+		{0}, 0,
 		{"d.yaml:2:7: dataset.root: interpolation key '.nme' not found; did you mean 'model.name'?\n    root: ${.nme}\n"
 			"          ^\n    composed from: %s/preset/p.yaml:4:5\n",
 			"d.yaml:3:9: dataset.size: interpolation key 'model.nme' not found; did you mean 'model.name'?\n    size: "
 			"a/${model.nme}\n            ^\n    composed from: %s/preset/p.yaml:4:5\n",
 			"p.yaml:5:13: experiment: interpolation key 'nope' not found\n    experiment: ${nope}\n"},
 		{"composed from: %s/preset/p.yaml:5"}},
-	{"the grid and a file", {{"grid.yaml", "preset: p\nsweep:\n  dataset.size: small,a!b\n  model.len: []\nfxed: [a=1]\n"
-			"exclude: [{nokey: 1}]\n"}, BROKEN_MODEL}, {0}, 1,
-		{"grid.yaml:3:24: '!' is not allowed", "grid.yaml:4:14: sweep: no values", "grid.yaml:5:1: unknown key 'fxed' in",
-			"/model/m.yaml:2:5: "},
+	{"the grid and a file", {{"grid.yaml", "preset: p\nsweep:\n  dataset.size: small,a!b\n  model.len: []\n"
+			"fxed: [a=1]\nexclude: [{nokey: 1}]\n"}, BROKEN_MODEL}, {0}, 1,
+		{"grid.yaml:3:24: '!' is not allowed", "grid.yaml:4:14: sweep: no values", "grid.yaml:5:1: unknown key 'fxed' "
+			"in", "/model/m.yaml:2:5: "},
 		{"no cell is like this", "nokey"}},
-	{"a grid that names no preset any more", {{"grid.yaml", "preset: [p]\nfixed: [dataset.size=3]\n"}, BROKEN_MODEL}, {0},
-		1, {"grid.yaml:1:9: preset: expected the name of a preset, found list"}, {"m.yaml", "dataset.size"}},
+	{"a grid that names no preset any more", {{"grid.yaml", "preset: [p]\nfixed: [dataset.size=3]\n"}, BROKEN_MODEL},
+		{0}, 1, {"grid.yaml:1:9: preset: expected the name of a preset, found list"}, {"m.yaml", "dataset.size"}},
 };
 
 static size_t times(const char *text, const char *word)

@@ -66,8 +66,8 @@ static void test_refusals(void)
 	check_refused("a: \"b\nc: d\n", "t.yaml:1:4: not YAML: while scanning a quoted scalar that begins here, ");
 	check_refused("a: 1\nb:2\n", "t.yaml:2:1: not YAML: while scanning a simple key that begins here, could not find "
 		"expected ':'; a blank belongs behind it");
-	check_refused("a: @b\n", "t.yaml:1:4: not YAML: while scanning for the next token, found character that cannot start "
-		"any token; quote a text that begins so");
+	check_refused("a: @b\n", "t.yaml:1:4: not YAML: while scanning for the next token, found character that cannot "
+		"start any token; quote a text that begins so");
 	check_refused("# @package a/b\nx: 1\n", "t.yaml:1:12: @package: expected a dotted name such as _global_ or a.b");
 	/* Columns count characters, not bytes. */
 	check_refused("{\"\xc3\xa4\xc3\xb6\": 1, b: 2, b: 3}\n", "t.yaml:1:17: key 'b' stands twice");
@@ -215,7 +215,8 @@ static void test_interpolation(void)
 	check_unresolved("a: ${oc.evn:X}\n", "unknown resolver 'oc.evn'; did you mean 'oc.env'?");
 	check_unresolved("a: ${b}\nb: ???\n", "a: interpolation key 'b' must be given first: its value is ???");
 	/* The caret is below the interpolation, where the source spells the text as it is. */
-	check_unresolved("a: x/${b}/c\n", "t.yaml:1:6: a: interpolation key 'b' not found; did you mean 'a'?\n    a: x/${b}/c\n         ^");
+	check_unresolved("a: x/${b}/c\n", "t.yaml:1:6: a: interpolation key 'b' not found; did you mean 'a'?\n"
+		"    a: x/${b}/c\n         ^");
 	check_unresolved("b: 1\na: '\xc3\xbc${b}${oc.env:QG_NONE}'\n", "t.yaml:2:10: a: environment variable");
 	check_unresolved("a: x${oc.select:b,${c}}\n", "t.yaml:1:19: a: interpolation key 'c' not found");
 	check_unresolved("a: \"\\n${b}\"\n", "t.yaml:1:4: a: interpolation key 'b' not found");
