@@ -84,7 +84,8 @@ static void test_messages(void)
 		OVERRIDES("runner=3"));
 	check_message("override 'autoquant.bits=4', column 1: there is no key 'autoquant.bits'; there are method, device, "
 		"batch_size, effective_bits, score_size, formats, cost, allow_none, include, exclude, check_recipe, "
-		"check_size; to add a new key, write +autoquant.bits\n    autoquant.bits=4\n    ^", OVERRIDES("autoquant.bits=4"));
+		"check_size; to add a new key, write +autoquant.bits\n    autoquant.bits=4\n    ^",
+		OVERRIDES("autoquant.bits=4"));
 	check_message("override '+runner.x=4', column 2: unknown key 'runner.x'; there are report_only, output_dir\n"
 		"    +runner.x=4\n     ^", OVERRIDES("+runner.x=4"));
 	check_message("override 'model.path=', column 12: model.path: expected text, found an empty text\n    model.path=\n"
