@@ -240,7 +240,7 @@ char *path_join(const char *dir, const char *name)
 	if (name[0] == '/' || !*dir || !strcmp(dir, "."))
 		return mem_strdup(name);
 	size_t length = strlen(dir);
-	return mem_printf("%s%s%s", dir, dir[length - 1] == '/' ? "" : "/", name);
+	return mem_join(dir, dir[length - 1] == '/' ? "" : "/", name, NULL);
 }
 
 int dir_list(const char *path, char ***names, size_t *count)

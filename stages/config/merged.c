@@ -97,20 +97,32 @@ static struct merged *merged_make(struct composer *composer, const char *config,
 	return m;
 }
 
+static void add_choice(struct strbuf *to, const struct override *o)
+{
+	strbuf_addc(to, '\n');
+	strbuf_addc(to, (char)('0' + (int)o->type));
+	strbuf_adds(to, o->key);
+	strbuf_addc(to, '@');
+	strbuf_adds(to, o->package ? o->package : "");
+	strbuf_addc(to, '=');
+	/* An option by its name, or in brackets what is none. */
+	if (o->value && o->value->kind == NODE_STRING) {
+		strbuf_adds(to, o->value->text);
+	} else if (o->value) {
+		strbuf_addc(to, '[');
+		node_to_flow(to, o->value);
+	}
+}
+
 const struct merged *merged_find(struct composer *composer, const char *config, const struct override *overrides,
 	size_t count)
 {
 	struct strbuf key;
 	strbuf_init(&key);
 	strbuf_adds(&key, config);
-	for (size_t i = 0; i < count; i++) {
-		if (!defaults_is_choice(composer, &overrides[i]))
-			continue;
-		char *text = override_text(&overrides[i]);
-		strbuf_addc(&key, '\n');
-		strbuf_adds(&key, text);
-		free(text);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (defaults_is_choice(composer, &overrides[i]))
+			add_choice(&key, &overrides[i]);
 	size_t *known = hash_map_at(&composer->merged_index, key.s, key.length);
 	strbuf_release(&key);
 	if (*known != HASH_MAP_NEW)

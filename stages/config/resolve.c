@@ -609,7 +609,8 @@ static struct node *resolve_value(struct resolver *r, const struct site *s)
 	struct frame f = {s->frame, n, s->key};
 	for (size_t i = 0; i < n->count; i++) {
 		char index[24];
-		snprintf(index, sizeof index, "%zu", i);
+		if (n->kind == NODE_LIST)
+			snprintf(index, sizeof index, "%zu", i);
 		struct site child = {n->items[i], &f, n->kind == NODE_DICT ? n->keys[i].text : index, 0};
 		size_t key_bytes = n->kind == NODE_DICT ? strlen(n->keys[i].text) : 0;
 		struct node *value = count_bytes(r, s, key_bytes) ? NULL : resolve_value(r, &child);

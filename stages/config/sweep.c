@@ -19,6 +19,13 @@
 
 enum { CELLS_MAX = 100000, FAILURES_MAX = 1000 };
 
+/* An override as cells show it. */
+struct word {
+	char *word;                    /* as a shell takes it */
+	char *value;                   /* plain, for names; NULL until an axis asks */
+	const char *key;               /* likewise; borrowed from the grid */
+};
+
 struct sweep {
 	struct grid *grid;
 	struct composer *composer;
@@ -34,6 +41,9 @@ struct sweep {
 	size_t cell_capacity;
 	struct hash128 *hashes;        /* of the configs of cells */
 	size_t hash_capacity;
+	struct word *words;            /* overrides, each once: cells have the values of axes in common */
+	size_t word_count, word_capacity;
+	struct hash_map word_index;    /* by address of the override's key and value */
 };
 
 /* A value as a name shows it, in new memory. */
@@ -198,7 +208,6 @@ static void add_word(struct strbuf *to, const char *word)
 {
 	int plain = *word && strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./=,:@%+-")
 		== strlen(word);
-	strbuf_adds(to, to->length ? " " : "");
 	if (plain) {
 		strbuf_adds(to, word);
 		return;
@@ -209,14 +218,29 @@ static void add_word(struct strbuf *to, const char *word)
 	strbuf_addc(to, '\'');
 }
 
-static char *all_texts(const struct override *overrides, size_t count)
+static struct word *word_of(struct sweep *s, const struct override *o)
+{
+	const void *which[] = {o->key, o->value};
+	size_t *known = hash_map_at(&s->word_index, which, sizeof which);
+	if (*known == HASH_MAP_NEW) {
+		struct strbuf b;
+		char *text = override_text(o);
+		strbuf_init(&b);
+		add_word(&b, text);
+		free(text);
+		MEM_GROW(s->words, s->word_count, s->word_capacity);
+		s->words[*known = s->word_count++] = (struct word){.word = b.s};
+	}
+	return &s->words[*known];
+}
+
+static char *all_texts(struct sweep *s, const struct override *overrides, size_t count)
 {
 	struct strbuf b;
 	strbuf_init(&b);
 	for (size_t i = 0; i < count; i++) {
-		char *text = override_text(&overrides[i]);
-		add_word(&b, text);
-		free(text);
+		strbuf_adds(&b, i ? " " : "");
+		strbuf_adds(&b, word_of(s, &overrides[i])->word);
 	}
 	char *all = strbuf_take(&b);
 	strbuf_release(&b);
@@ -250,6 +274,18 @@ struct recipe {
 	size_t count, from, swept;
 };
 
+static struct swept swept_of(struct sweep *s, const struct override *o)
+{
+	struct word *word = word_of(s, o);
+	if (!word->key) {
+		char *key = override_full_key(o);
+		word->key = grid_key(s->grid, key);
+		word->value = plain_text(o->value);
+		free(key);
+	}
+	return (struct swept){word->key, mem_strdup(word->value)};
+}
+
 static void add_cell(struct sweep *s, const struct recipe *r, struct node *config, const struct composition *c,
 	struct hash128 hash)
 {
@@ -260,13 +296,10 @@ static void add_cell(struct sweep *s, const struct recipe *r, struct node *confi
 		g->composed = node_hold(c->root);
 	*cell = (struct grid_cell){.config = config, .swept_count = r->swept, .choices = c->choices,
 		.choice_count = c->choice_count, .files = c->files, .file_count = c->file_count,
-		.overrides = all_texts(r->overrides, r->count)};
+		.overrides = all_texts(s, r->overrides, r->count)};
 	cell->swept = mem_zeroed(r->swept, sizeof *cell->swept);
-	for (size_t i = 0; i < r->swept; i++) {
-		char *key = override_full_key(&r->overrides[r->from + i]);
-		cell->swept[i] = (struct swept){grid_key(g, key), plain_text(r->overrides[r->from + i].value)};
-		free(key);
-	}
+	for (size_t i = 0; i < r->swept; i++)
+		cell->swept[i] = swept_of(s, &r->overrides[r->from + i]);
 	MEM_GROW(s->hashes, g->cell_count, s->hash_capacity);
 	s->hashes[g->cell_count++] = hash;
 }
@@ -336,7 +369,7 @@ static int note_failure(struct sweep *s, const struct recipe *r)
 {
 	char *where = NULL;
 	if (r->swept && (s->axes.count || s->file.include_count)) {
-		char *text = all_texts(r->overrides + r->from, r->swept);
+		char *text = all_texts(s, r->overrides + r->from, r->swept);
 		where = mem_printf("in cell %s%s", text, has_comma_list(r)
 			? " (a,b makes a grid axis; quote a comma that belongs to a value)" : "");
 		free(text);
@@ -465,6 +498,12 @@ static void sweep_release(struct sweep *s)
 	sweep_file_release(&s->file);
 	free(s->excluded);
 	free(s->hashes);
+	for (size_t i = 0; i < s->word_count; i++) {
+		free(s->words[i].word);
+		free(s->words[i].value);
+	}
+	free(s->words);
+	hash_map_release(&s->word_index);
 	free(s->config);
 }
 

@@ -4,7 +4,8 @@
 
 #include "config/sweep.h"
 
-/* -1 after fail() when a captions file of the grid has no caption, or is no text. */
+/* -1 after fail() when no captions file of the grid has a caption, or is text at all. One bad file among several is
+ * warned of: it fails its own cells only, in tokenize-calib. */
 int captions_ahead_check(const struct grid *grid);
 
 /* How many different ones there are. */

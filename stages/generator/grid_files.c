@@ -25,10 +25,8 @@ static void add_string(struct strbuf *to, const char *name, const char *value)
 /* A cell on a line. */
 static void add_cell(struct strbuf *to, struct plan *plan, const struct plan_cell *cell, size_t same_as)
 {
-	char *names[REPORT_FILES];
 	const char *const told[][3] = {{"model", "model", "name"}, {"pair", "cell", "pair"},
 		{"granularity", "quant_granularity", "name"}, {"size", "dataset", "size"}};
-	published_report_names(cell, names);
 	strbuf_addc(to, '{');
 	add_string(to, "cell", cell->name);
 	for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
@@ -44,12 +42,10 @@ static void add_cell(struct strbuf *to, struct plan *plan, const struct plan_cel
 	}
 	add_string(to, "report", plan->jobs[cell->report].job_path);
 	strbuf_adds(to, ", ");
-	char *manifest = path_join(cell->output_dir, names[REPORT_MANIFEST]);
+	char *manifest = published_manifest(cell);
 	add_string(to, "manifest", manifest);
 	free(manifest);
 	strbuf_addc(to, '}');
-	for (size_t i = 0; i < REPORT_FILES; i++)
-		free(names[i]);
 }
 
 static void add_invalid(struct strbuf *to, const struct invalid_cell *cell)

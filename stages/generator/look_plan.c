@@ -32,40 +32,39 @@ struct looker {
 	char *shown;                  /* [job_count] in the tree already */
 };
 
-/* Looks for each of the files; takes names. folder: of all of them, "" when they are paths. */
-static void look_for(struct declared *d, const char *folder, char **names, size_t count)
+/* Looks for each of the files; takes paths. */
+static void look_for(struct declared *d, char **paths, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		char *path = path_join(folder, names[i]);
-		free(names[i]);
 		d->count++;
-		if (!file_exists(path) && !d->missing++)
-			d->first = path;
+		if (!file_exists(paths[i]) && !d->missing++)
+			d->first = paths[i];
 		else
-			free(path);
+			free(paths[i]);
 	}
-	free(names);
+	free(paths);
 }
 
 static int start(struct looker *l, struct generator *g)
 {
 	struct plan *plan = &g->plan;
-	char **names;
+	char **paths;
 	size_t count;
 	*l = (struct looker){.g = g, .plan = plan, .done = mem_zeroed(plan->job_count, 1),
 		.published = mem_zeroed(plan->job_count, sizeof *l->published), .shown = mem_zeroed(plan->job_count, 1)};
 	plan_results_init(&l->results, plan);
 	for (size_t i = 0; i < plan->cell_count; i++) {
 		const struct plan_cell *cell = &plan->cells[i];
-		published_files.of_report(cell, &names, &count);
-		look_for(&l->published[cell->report], cell->output_dir, names, count);
+		char **manifest = mem_array(1, sizeof *manifest);
+		manifest[0] = published_manifest(cell);
+		look_for(&l->published[cell->report], manifest, 1);
 	}
 	for (size_t i = 0; i < plan->job_count; i++) {
 		if (!plan->jobs[i].rule->publish || l->published[i].count)
 			continue;
-		if (published_files.of_job(&plan->jobs[i], &names, &count))
+		if (published_files.of_job(&plan->jobs[i], &paths, &count))
 			return -1;
-		look_for(&l->published[i], "", names, count);
+		look_for(&l->published[i], paths, count);
 	}
 	return 0;
 }
@@ -91,8 +90,8 @@ static const struct plan_input *waits_for(struct looker *l, const struct plan_jo
 	return NULL;
 }
 
-/* As ninja does, all files that are published are looked at by their names alone: they are those of this key when the
- * graph has it. */
+/* As ninja does, the files that the graph declares are looked at by their names alone: they are those of this key when
+ * the graph has it. */
 static int would_run(struct looker *l, size_t job)
 {
 	const struct plan_job *j = &l->plan->jobs[job];
@@ -178,6 +177,27 @@ static void print_stages(struct looker *l)
 	printf("%-20s %8zu %8zu %10zu\n\n", "in all", all, all - run, run);
 }
 
+/* Ninja knows a report by its manifest: what else of it is gone it does not see. */
+static void print_lost(struct looker *l)
+{
+	size_t lost = 0;
+	for (size_t i = 0; i < l->plan->cell_count; i++) {
+		char *paths[REPORT_FILES];
+		if (would_run(l, l->plan->cells[i].report))
+			continue;
+		published_report_paths(&l->plan->cells[i], paths);
+		for (size_t k = 0; k < REPORT_FILES; k++) {
+			if (!file_exists(paths[k]) && ++lost <= REASONS_SHOWN)
+				printf("lost    %s\n", paths[k]);
+			free(paths[k]);
+		}
+	}
+	if (lost > REASONS_SHOWN)
+		printf("lost    ... and %zu more\n", lost - REASONS_SHOWN);
+	if (lost)
+		puts("ninja does not miss these; ninja report writes them again\n");
+}
+
 /* A cell counts as cached when its scores are. */
 static void print_cells(struct looker *l)
 {
@@ -201,6 +221,8 @@ int look_dry_run(struct generator *g)
 	if (start(&l, g))
 		return -1;
 	print_stages(&l);
+	if (g->request.verbose)
+		print_lost(&l);
 	print_cells(&l);
 	stop(&l);
 	return 0;

@@ -30,6 +30,7 @@ struct stage_slot {
 
 struct options {
 	const char *job, *group, *stamp;
+	int grouped;
 };
 
 static void on_signal(int number)
@@ -413,12 +414,13 @@ static int compute_alone(const struct stage *stage, struct job *job)
 	return failed;
 }
 
-static int run_job(const struct stage *stage, const char *path, const char *stamp)
+static int run_job(const struct stage *stage, const char *path, int grouped)
 {
 	struct job job;
 	struct cache_result result;
 	if (job_open(&job, path))
 		return error_report(1);
+	const char *stamp = grouped ? job.stamp : NULL;
 	int bad = job_check_program(&job, stage->name) || cache_prepare(job.cache) || cache_use(job.cache) < 0 ||
 		job_resolve(&job) <= 0;
 	/* Without its inputs the group could not try this job: next time it shall. */
@@ -447,7 +449,7 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 static int usage(const struct stage *stage, int status)
 {
 	FILE *to = status ? stderr : stdout;
-	fprintf(to, "usage: %s JOB [--stamp FILE]\n"
+	fprintf(to, "usage: %s JOB [--grouped]\n"
 		"       %s --group GROUP --stamp FILE\n\n%s\n\n"
 		"JOB is LIST:KEY of a list that ./configure wrote below build/jobs/ (or a file with one job), GROUP a file there.\n"
 		"ninja runs this program; to run it by hand, take a command from \"ninja -t commands\".\n"
@@ -469,6 +471,8 @@ int stage_main(int argc, char **argv, const struct stage *stage)
 			o.group = argv[++i];
 		else if (!strcmp(argv[i], "--stamp") && more)
 			o.stamp = argv[++i];
+		else if (!strcmp(argv[i], "--grouped"))
+			o.grouped = 1;
 		else if (argv[i][0] != '-' && !o.job)
 			o.job = argv[i];
 		else {
@@ -476,11 +480,11 @@ int stage_main(int argc, char **argv, const struct stage *stage)
 			return usage(stage, 2);
 		}
 	}
-	if (!o.job == !o.group || (o.group && !o.stamp))
+	if (!o.job == !o.group || !o.group != !o.stamp || (o.group && o.grouped))
 		return usage(stage, 2);
 	stage_signals();
 	stage_phase("resolve");
-	int status = o.group ? run_group(stage, o.group, o.stamp) : run_job(stage, o.job, o.stamp);
+	int status = o.group ? run_group(stage, o.group, o.stamp) : run_job(stage, o.job, o.grouped);
 	stage_times(stage->name, o.group ? "group" : "job");
 	return status;
 }

@@ -172,6 +172,11 @@ static void test_memory(void)
 	free(copy);
 	free(all);
 	free(text);
+	char *empty = mem_join("", NULL), *joined = mem_join("a", "", "bc", "d", NULL);
+	CHECK_STRING(empty, "");
+	CHECK_STRING(joined, "abcd");
+	free(empty);
+	free(joined);
 }
 
 static void overflow_array(void)
