@@ -78,12 +78,19 @@ void composer_free(struct composer *composer)
 	free(composer);
 }
 
-static void note(struct composer *c, const struct origin *at, const char *text)
+void conf_dir_note(struct composer *c, const struct origin *at, const char *text)
 {
 	struct strbuf b;
+	size_t i = 0;
 	strbuf_init(&b);
 	origin_describe(&b, at);
 	strbuf_addf(&b, ": %s", text);
+	while (i < c->note_count && strcmp(c->notes[i], b.s))
+		i++;
+	if (i < c->note_count) {
+		strbuf_release(&b);
+		return;
+	}
 	MEM_GROW(c->notes, c->note_count, c->note_capacity);
 	c->notes[c->note_count++] = strbuf_take(&b);
 	strbuf_release(&b);
@@ -94,7 +101,7 @@ static void note_hydra(struct composer *c, const struct origin *at, const char *
 {
 	char *text = mem_printf("%s configures Hydra, which is not used here: skipped (and so everywhere else)", what);
 	if (!c->hydra_noted)
-		note(c, at, text);
+		conf_dir_note(c, at, text);
 	c->hydra_noted = 1;
 	free(text);
 }
@@ -253,9 +260,9 @@ static int check_self_once(const struct config_file *f)
 static void note_traps(struct composer *c, const struct node *n)
 {
 	if (n->trap == TRAP_OCTAL)
-		note(c, &n->at, "YAML reads digits behind a leading 0 as octal");
+		conf_dir_note(c, &n->at, "YAML reads digits behind a leading 0 as octal");
 	else if (n->trap == TRAP_SEXAGESIMAL)
-		note(c, &n->at, "YAML reads digits around a colon as a number to base 60; quote it if it is a text");
+		conf_dir_note(c, &n->at, "YAML reads digits around a colon as a number to base 60; quote it if it is a text");
 	for (size_t i = 0; i < n->count; i++)
 		note_traps(c, n->items[i]);
 }

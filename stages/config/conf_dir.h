@@ -62,6 +62,9 @@ const struct config_file *conf_dir_file(struct composer *composer, const char *n
 /* The folder of that name. Never NULL. Borrowed. */
 const struct group_folder *conf_dir_folder(struct composer *composer, const char *name);
 
+/* Adds what a user should be told, once (composer_notes()). */
+void conf_dir_note(struct composer *composer, const struct origin *at, const char *text);
+
 /* "group/with/@package" cut at '@', as in a key of a defaults list: fills absolute, group or name, package. */
 void default_item_release(struct default_item *item);
 

@@ -242,6 +242,9 @@ static int take_command(struct walk *w, const struct override *o, struct default
 		return 0;
 	default:
 		add_pick(w, key, item, 0);
+		if (item->name_count > 1)
+			conf_dir_note(w->composer, &item->at, "[a,b] merges both options into one, the last over the others; "
+				"a,b makes a grid axis");
 		return 0;
 	}
 }

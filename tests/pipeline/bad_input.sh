@@ -89,6 +89,12 @@ answers 2 'no such function' \
 answers 2 'no such preset' \
 	"--preset: there is no preset 'qwen3_lm_sensitivty'; did you mean 'qwen3_lm_sensitivity'?" -- \
 	--preset qwen3_lm_sensitivty
+answers 2 'an option of a group alone' 'wint8_aint8: did you mean quant_pair=wint8_aint8?' -- wint8_aint8
+answers 2 'a grid alone' 'pairs_x_sizes: did you mean --grid conf/sweeps/pairs_x_sizes.yaml?' -- pairs_x_sizes
+answers 2 'its file' 'a file: did you mean --grid conf/sweeps/pairs_x_sizes.yaml, or' -- conf/sweeps/pairs_x_sizes.yaml
+answers 2 'a folder alone' 'is a folder: did you mean model.path=models/qwen3_vl_demo/checkpoint?' -- \
+	models/qwen3_vl_demo/checkpoint
+answers 2 'a key alone' "'=' is missing: expected quant_pair=VALUE" -- quant_pair
 answers 2 'options of other programs' 'unknown option -m; a,b makes a grid axis by itself' -- -m quant_pair=wfp8_afp8
 answers 2 'and another' 'unknown option --config-name; --preset P takes conf/preset/P.yaml' -- --config-name x
 answers 2 'and another one' 'ninja takes it: ninja -j N' -- -j4
@@ -116,6 +122,8 @@ answers 2 'a group beside the file' \
 	quant_pair=odd
 rm conf/quant_pair/odd.yaml grid.yaml captions.txt
 
+configure 'quant_pair=[wfp8_afp8,wint8_aint8]' dataset.size=small,medium
+check 'options merged are said, once' equal "$status $(grep -c 'merges both options into one' "$S/out")" '0 1'
 configure quant_pair=wfp4_afp16,wfp8_afp16 quant_granularity=default,w_per_tensor
 check 'an invalid cell in a grid is skipped' equal $status 0
 check 'with its name' said 'qwen3_vl_demo.wfp4_afp16.w_per_tensor.small'

@@ -93,7 +93,7 @@ mv "$S/rules.kept" rules
 refused 'an option misspelt' 'did you mean --grid?' -- --gird x
 refused 'another' 'did you mean --dry-run?' -- --dryrun
 refused 'an option without its dashes' 'did you mean --help?' -- help
-refused 'a key without a value' "'=' is missing: expected quant_pair=VALUE" -- quant_pair wfp8_afp8
+refused 'a blank for =' 'wfp8_afp8: did you mean quant_pair=wfp8_afp8?' -- quant_pair wfp8_afp8
 refused 'an option of no name' "no option is named for 'quant_pair'; options of 'quant_pair': wfp4_afp16" -- quant_pair=
 refused 'the name of a grid file alone' 'did you mean conf/sweeps/pairs_x_sizes.yaml?' -- --grid pairs_x_sizes
 refused 'two ways to look' 'one at a time' -- --cfg --dry-run
