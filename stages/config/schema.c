@@ -357,9 +357,15 @@ static int fits(const struct rule *r, struct node *n)
 	}
 }
 
+/* Whether a file that could not be read may have the value: nothing stands for it here. */
+static int may_be_elsewhere(const struct checker *c, const struct node *n)
+{
+	return c->composition && c->composition->incomplete && (node_is_missing(n) || n->kind == NODE_NULL);
+}
+
 static void check_value(struct checker *c, const struct rule *r, struct node *n)
 {
-	if (c->composition && c->composition->incomplete && (node_is_missing(n) || n->kind == NODE_NULL))
+	if (may_be_elsewhere(c, n))
 		return;
 	if (node_is_missing(n)) {
 		struct strbuf b;
@@ -385,8 +391,9 @@ static void check_value(struct checker *c, const struct rule *r, struct node *n)
 
 enum match { MATCH_NONE, MATCH_PREFIX, MATCH_WHOLE };
 
-/* Whether the rule's path is the one being looked at, or below it. "*" stands for any part, "*x" only for itself. */
-static enum match match(const struct rule *r, const struct checker *c)
+/* Whether the rule's path is the one being looked at, or below it; *rest is what is below. "*" stands for any part,
+ * "*x" only for itself. */
+static enum match match(const struct rule *r, const struct checker *c, const char **rest)
 {
 	const char *p = r->path;
 	for (size_t i = 0; i < c->depth; i++) {
@@ -397,59 +404,92 @@ static enum match match(const struct rule *r, const struct checker *c)
 			return MATCH_NONE;
 		p += length + (p[length] == '.');
 	}
+	*rest = p;
 	return *p ? MATCH_PREFIX : MATCH_WHOLE;
 }
 
-/* Appends the keys of a section ("" is the root), each once; required: only those that must be there. */
-static void section_keys(const char *section, int required, struct strbuf *to)
+/* Appends the keys that a section must have. */
+static void required_keys(struct strbuf *to, const char *section)
 {
-	size_t length = strlen(section), last_length = 0;
-	const char *last = "";
-	for (size_t i = 0; i < RULES; i++) {
-		const char *p = rules[i].path + length + (length > 0);
-		if (strncmp(rules[i].path, section, length) || (length && rules[i].path[length] != '.'))
-			continue;
-		size_t part = strcspn(p, ".");
-		if (*p == '*' || (part == last_length && !memcmp(p, last, part)) || (required && !(rules[i].flags & REQUIRED)))
-			continue;
-		strbuf_addf(to, "%s%.*s", last_length ? ", " : "", (int)part, p);
-		last = p;
-		last_length = part;
-	}
+	size_t length = strlen(section), before = to->length;
+	for (size_t i = 0; i < RULES; i++)
+		if (rules[i].flags & REQUIRED && !strncmp(rules[i].path, section, length) && rules[i].path[length] == '.')
+			strbuf_addf(to, "%s%s", to->length > before ? ", " : "", rules[i].path + length + 1);
 }
 
-/* What could stand there instead. */
-static void add_keys_beside(struct strbuf *to, const char *path)
+/* Full paths of the keys that could stand where the path being looked at does, in new memory. */
+static size_t keys_beside(struct checker *c, char **paths)
 {
-	const char *dot = strrchr(path, '.');
-	char *section = mem_strndup(path, dot ? (size_t)(dot - path) : 0);
-	struct strbuf keys;
-	strbuf_init(&keys);
-	section_keys(section, 0, &keys);
-	if (keys.length)
-		strbuf_addf(to, "; there are %s", keys.s);
-	strbuf_release(&keys);
-	free(section);
+	struct strbuf above;
+	size_t count = 0;
+	c->depth--;
+	strbuf_init(&above);
+	add_path(&above, c);
+	for (size_t i = 0; i < RULES; i++) {
+		const char *rest;
+		if (match(&rules[i], c, &rest) != MATCH_PREFIX)
+			continue;
+		size_t part = strcspn(rest, ".");
+		if (part == 1 && *rest == '*') /* any */
+			continue;
+		char *path = mem_printf("%s%s%.*s", above.s, above.length ? "." : "", (int)part, rest);
+		if (count && !strcmp(paths[count - 1], path))
+			free(path);
+		else
+			paths[count++] = path;
+	}
+	strbuf_release(&above);
+	c->depth++;
+	return count;
+}
+
+/* Whether names are given for what stands beside the path being looked at, and it has none of them. "*" below a map with
+ * named keys stands for these alone. */
+static int is_misnamed(struct checker *c)
+{
+	char *beside[RULES];
+	size_t count = keys_beside(c, beside);
+	int misnamed = count > 0;
+	for (size_t i = 0; i < count; i++) {
+		const char *dot = strrchr(beside[i], '.');
+		misnamed &= strcmp(dot ? dot + 1 : beside[i], c->parts[c->depth - 1]) != 0;
+		free(beside[i]);
+	}
+	return misnamed;
+}
+
+/* The nearest key, or else those that could stand there. */
+static void add_known_keys(struct strbuf *to, struct checker *c, const char *wrong)
+{
+	char *beside[RULES];
+	const char *paths[2 * RULES];
+	size_t count = keys_beside(c, beside), all = 0, before = to->length;
+	for (size_t i = 0; i < count; i++)
+		paths[all++] = beside[i];
+	/* The names of quantizers begin with a '*'. */
+	for (size_t i = 0; i < RULES; i++)
+		if (!strstr(rules[i].path, ".*") || strstr(rules[i].path, "_quantizer"))
+			paths[all++] = rules[i].path;
+	suggest_path(to, wrong, paths, all);
+	for (size_t i = 0; i < count; i++) {
+		const char *dot = strrchr(beside[i], '.');
+		paths[i] = dot ? dot + 1 : beside[i];
+	}
+	if (to->length == before && count) {
+		strbuf_adds(to, "; there are ");
+		suggest_list(to, paths, count);
+	}
+	for (size_t i = 0; i < count; i++)
+		free(beside[i]);
 }
 
 static void unknown_key(struct checker *c, const struct node_key *key)
 {
-	const char *paths[RULES];
 	struct strbuf b, path;
-	size_t count = 0;
 	strbuf_init(&b);
 	strbuf_init(&path);
 	add_path(&path, c);
-	for (size_t i = 0; i < RULES; i++)
-		if (!strstr(rules[i].path, ".*"))
-			paths[count++] = rules[i].path;
-	/* The names of quantizers hold a '*' themselves. */
-	for (size_t i = 0; i < RULES; i++)
-		if (strstr(rules[i].path, "_quantizer"))
-			paths[count++] = rules[i].path;
-	suggest_path(&b, path.s, paths, count);
-	if (!b.length)
-		add_keys_beside(&b, path.s);
+	add_known_keys(&b, c, path.s);
 	PROBLEM(c, &key->at, "unknown key '%s'%s", path.s, b.s);
 	strbuf_release(&b);
 	strbuf_release(&path);
@@ -457,12 +497,26 @@ static void unknown_key(struct checker *c, const struct node_key *key)
 
 static void check_dict(struct checker *c, struct node *dict);
 
+static void check_section(struct checker *c, const struct node *value)
+{
+	struct strbuf b;
+	if (value->kind == NODE_DICT || may_be_elsewhere(c, value))
+		return;
+	strbuf_init(&b);
+	add_path(&b, c);
+	strbuf_adds(&b, ": expected a mapping, found ");
+	found_text(&b, value);
+	add_problem(c, &value->at, strbuf_take(&b));
+	strbuf_release(&b);
+}
+
 static void check_entry(struct checker *c, const struct node_key *key, struct node *value)
 {
 	const struct rule *whole = NULL;
+	const char *rest;
 	int prefix = 0;
 	for (size_t i = 0; i < RULES && !whole; i++) {
-		enum match m = match(&rules[i], c);
+		enum match m = match(&rules[i], c, &rest);
 		if (m == MATCH_WHOLE)
 			whole = &rules[i];
 		prefix |= m == MATCH_PREFIX;
@@ -470,18 +524,11 @@ static void check_entry(struct checker *c, const struct node_key *key, struct no
 	/* Rules of what is below a map stand behind the map's own. */
 	if (whole)
 		check_value(c, whole, value);
-	else if (!prefix)
+	else if (!prefix || is_misnamed(c)) {
 		unknown_key(c, key);
-	else if (c->composition && c->composition->incomplete && (node_is_missing(value) || value->kind == NODE_NULL))
 		return;
-	else if (value->kind != NODE_DICT) {
-		struct strbuf b;
-		strbuf_init(&b);
-		add_path(&b, c);
-		strbuf_adds(&b, ": expected a mapping, found ");
-		found_text(&b, value);
-		add_problem(c, &value->at, strbuf_take(&b));
-		strbuf_release(&b);
+	} else {
+		check_section(c, value);
 	}
 	if (value->kind == NODE_DICT && (whole ? whole->type == TYPE_MAP : prefix))
 		check_dict(c, value);
@@ -536,7 +583,7 @@ static int missing_section(struct checker *c, const char *path, char **told)
 	}
 	struct strbuf keys;
 	strbuf_init(&keys);
-	section_keys(section, 1, &keys);
+	required_keys(&keys, section);
 	PROBLEM(c, n ? &n->at : &c->root->at, "section '%s' is %s; it needs %s", section, n ? "empty" : "missing", keys.s);
 	strbuf_release(&keys);
 	free(*told);

@@ -120,7 +120,9 @@ static void print_grid(const struct generator *g, size_t distinct, size_t cached
 	printf("  %-10s %s: %zu cell%s", "grid", g->grid.name, cells, cells == 1 ? "" : "s");
 	if (distinct != cells)
 		printf(", %zu distinct computation%s", distinct, distinct == 1 ? "" : "s");
-	printf("; %zu already cached, %zu to compute\n", cached, distinct - cached);
+	const int report_only = node_bool(g->grid.cells[0].config, "runner.report_only");
+	printf("; %zu already cached, %zu %s\n", cached, distinct - cached,
+		report_only ? "without a result (runner.report_only)" : "to compute");
 	if (g->grid.key_count)
 		printf("  %-10s over ", "");
 	for (size_t i = 0; i < g->grid.key_count; i++)

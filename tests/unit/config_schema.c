@@ -90,6 +90,16 @@ static void test_messages(void)
 		"    +runner.x=4\n     ^", OVERRIDES("+runner.x=4"));
 	check_message("override 'model.path=', column 12: model.path: expected text, found an empty text\n    model.path=\n"
 		"               ^", OVERRIDES("model.path="));
+	check_message("override '+quant_granularity.quant_cfg_overrides.\"*weight_quantizer\".axs=0', column 2: unknown "
+		"key 'quant_granularity.quant_cfg_overrides.*weight_quantizer.axs'; did you mean "
+		"'quant_granularity.quant_cfg_overrides.*weight_quantizer.axis'?\n    "
+		"+quant_granularity.quant_cfg_overrides.\"*weight_quantizer\".ax\n     ^",
+		OVERRIDES("+quant_granularity.quant_cfg_overrides.\"*weight_quantizer\".axs=0"));
+	check_message("override '+quant_granularity.quant_cfg_overrides.weight_quantizer={}', column 2: unknown key "
+		"'quant_granularity.quant_cfg_overrides.weight_quantizer'; did you mean "
+		"'quant_granularity.quant_cfg_overrides.*weight_quantizer'?\n    "
+		"+quant_granularity.quant_cfg_overrides.weight_quantizer={}\n     ^",
+		OVERRIDES("+quant_granularity.quant_cfg_overrides.weight_quantizer={}"));
 	check_message("section 'quant_pair' is missing; it needs name, weight, activation, format_name, experimental",
 		OVERRIDES("~quant_pair"));
 }
