@@ -1,4 +1,4 @@
-/* What a config may hold: a table of paths, types, ranges and words (schema.c), with one line of explanation each.
+/* What a config may hold: a table of paths, types, ranges and words (schema_table.c), with a line of explanation each.
  *
  * An unknown key, a missing one, a wrong type, a value out of range or not among the words is reported with its place,
  * the line, a caret, the file that asked for it and the nearest valid word; up to 20 of them at once, in the order of
