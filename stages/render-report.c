@@ -212,8 +212,8 @@ static int run_job(const char *path)
 	struct job job;
 	if (job_open(&job, path))
 		return error_report(1);
-	int bad = strcmp(job.stage, "render-report") ? fail("%s: a job of %s, given to render-report", path, job.stage) : 0;
-	bad = bad || cache_use(job.cache) < 0 || job_resolve(&job) <= 0 || write_cell(&job);
+	int bad = job_check_program(&job, "render-report") || cache_use(job.cache) < 0 || job_resolve(&job) <= 0 ||
+		write_cell(&job);
 	if (bad)
 		cell_log_failed(&job);
 	else

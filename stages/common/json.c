@@ -458,6 +458,11 @@ void json_scalar(struct strbuf *to, const cJSON *value)
 		strbuf_adds(to, "null");
 }
 
+const cJSON *json_nested(const cJSON *object, const char *section, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(object, section), key);
+}
+
 void json_add_reference(cJSON *object, const char *key, const cJSON *value)
 {
 	cJSON *item;

@@ -35,6 +35,9 @@ int json_u64(const cJSON *object, const char *key, const char *source, uint64_t 
 int json_double(const cJSON *object, const char *key, const char *source, double *value);
 int json_bool(const cJSON *object, const char *key, const char *source, int *value);
 
+/* The value at section.key, NULL when either is not there. Borrowed. */
+const cJSON *json_nested(const cJSON *object, const char *section, const char *key);
+
 /* Adds value to object by reference: it must outlive object, and so must key, which is not copied. */
 void json_add_reference(cJSON *object, const char *key, const cJSON *value);
 

@@ -10,6 +10,7 @@
 #include "common/memory.h"
 #include "generator/generator.h"
 #include "generator/published.h"
+#include "generator/strict_tools.h"
 
 static const char grid_path[] = "build/grid.json";
 
@@ -125,6 +126,11 @@ static int write_leaf_list(const struct generator *g)
 	strbuf_adds(&list, "rules\n");
 	for (size_t i = 0; i < g->rules.count; i++)
 		strbuf_addf(&list, "%s\n", g->rules.rules[i].path);
+	for (size_t i = 0; i < g->rules.count && g->request.strict_tools; i++) {
+		char *path = strict_tools_path(&g->rules.rules[i]);
+		strbuf_addf(&list, "%s\n", path);
+		free(path);
+	}
 	/* A source file that comes or goes changes build/sources.ninja. */
 	add_folder_names(&list, "stages");
 	add_folder_names(&list, "tests");

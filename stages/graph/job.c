@@ -67,6 +67,8 @@ int job_open(struct job *job, const char *path)
 	job->ref = json_string(job->root, "ref", path);
 	const cJSON *numerics = cJSON_GetObjectItemCaseSensitive(job->root, "numerics");
 	job->numerics = cJSON_IsString(numerics) ? numerics->valuestring : NULL;
+	const cJSON *tool = cJSON_GetObjectItemCaseSensitive(job->root, "tool");
+	job->tool = cJSON_IsString(tool) ? tool->valuestring : NULL;
 	const cJSON *stamp = cJSON_GetObjectItemCaseSensitive(job->root, "stamp");
 	job->stamp = cJSON_IsString(stamp) ? stamp->valuestring : NULL;
 	job->params = json_member(job->root, "params", path);
@@ -91,8 +93,8 @@ void job_close(struct job *job)
 	*job = (struct job){0};
 }
 
-void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *params,
-	const char *inputs)
+void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *tool,
+	const char *params, const char *inputs)
 {
 	/* Keys in the order of their bytes. */
 	strbuf_adds(to, "{\"inputs\":");
@@ -105,6 +107,10 @@ void job_add_ingredients(struct strbuf *to, const char *stage, int version, cons
 	strbuf_adds(to, params);
 	strbuf_adds(to, ",\"stage\":");
 	json_quoted(to, stage);
+	if (tool) {
+		strbuf_adds(to, ",\"tool\":");
+		json_quoted(to, tool);
+	}
 	strbuf_addf(to, ",\"version\":%d}", version);
 }
 
@@ -118,10 +124,27 @@ static char *ingredients_of(const struct job *job, const cJSON *inputs)
 	strbuf_init(&inputs_text);
 	json_canonical(&params_text, job->params);
 	json_canonical(&inputs_text, inputs);
-	job_add_ingredients(&text, job->stage, version, job->numerics, params_text.s, inputs_text.s);
+	job_add_ingredients(&text, job->stage, version, job->numerics, job->tool, params_text.s, inputs_text.s);
 	strbuf_release(&params_text);
 	strbuf_release(&inputs_text);
 	return text.s;
+}
+
+int job_check_program(const struct job *job, const char *stage)
+{
+	struct file_map program;
+	if (strcmp(job->stage, stage))
+		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage);
+	if (!job->tool)
+		return 0;
+	if (file_map_open(&program, "/proc/self/exe"))
+		return -1;
+	struct digest digest = hash_bytes(program.bytes, program.length);
+	file_map_close(&program);
+	if (!strcmp(digest.hex, job->tool))
+		return 0;
+	return fail("%s: for another build of %s than this one (--strict-tools); run ninja, or ./configure, again",
+		job->path, stage);
 }
 
 /* Its group is asked again, before what comes after it: were it only the job's own edge, groups behind it and the overview

@@ -350,13 +350,6 @@ static int missing_jobs(struct job *jobs, size_t count, struct job **missing, si
 	return 0;
 }
 
-static int check_stage(const struct stage *stage, const struct job *job)
-{
-	if (strcmp(job->stage, stage->name))
-		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage->name);
-	return 0;
-}
-
 static int run_group(const struct stage *stage, const char *path, const char *stamp)
 {
 	const cJSON *item;
@@ -374,7 +367,7 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 			break;
 		bad = !cJSON_IsString(item) ? fail("%s: \"jobs\" must hold paths", path) : job_open(&jobs[opened], item->valuestring);
 		if (!bad)
-			bad = check_stage(stage, &jobs[opened++]);
+			bad = job_check_program(&jobs[opened++], stage->name);
 	}
 	/* Held until the process ends: gc waits, or is refused. */
 	if (!bad)
@@ -428,7 +421,8 @@ static int run_job(const struct stage *stage, const char *path, int grouped)
 	if (job_open(&job, path))
 		return error_report(1);
 	const char *stamp = grouped ? job.stamp : NULL;
-	int bad = check_stage(stage, &job) || cache_prepare(job.cache) || cache_use(job.cache) < 0 || job_resolve(&job) <= 0;
+	int bad = job_check_program(&job, stage->name) || cache_prepare(job.cache) || cache_use(job.cache) < 0 ||
+		job_resolve(&job) <= 0;
 	/* Without its inputs the group could not try this job: next time it shall. */
 	if (bad && stamp)
 		unlink(stamp);

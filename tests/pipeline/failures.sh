@@ -80,6 +80,8 @@ configure $grid
 build failures
 check 'not of what the graph no longer has' said 'nothing failed'
 configure $grid dataset.size=small,medium
+check 'one bad file of two is no error of configure' equal $status 0
+check 'but said' said 'captions_medium.txt:129:5'
 cp "$S/captions" $captions
 build
 check 'mended, the rest is computed' equal "$status $(ran_cells score-layers | grep -c medium)" '0 3'

@@ -651,11 +651,15 @@ static void test_ingredients(void)
 	struct strbuf text, plain;
 	strbuf_init(&text);
 	strbuf_init(&plain);
-	job_add_ingredients(&text, "score", 3, "cpu", params, inputs);
-	job_add_ingredients(&plain, "score", 3, NULL, params, inputs);
+	job_add_ingredients(&text, "score", 3, "cpu", NULL, params, inputs);
+	job_add_ingredients(&plain, "score", 3, NULL, NULL, params, inputs);
 	CHECK_STRING(text.s, "{\"inputs\":{\"x\":\"d\"},\"numerics\":\"cpu\",\"params\":{\"a\":[1.5],\"b\":2},"
 		"\"stage\":\"score\",\"version\":3}");
 	CHECK_STRING(plain.s, "{\"inputs\":{\"x\":\"d\"},\"params\":{\"a\":[1.5],\"b\":2},\"stage\":\"score\",\"version\":3}");
+	strbuf_clear(&plain);
+	job_add_ingredients(&plain, "score", 3, "cpu", "0123", params, inputs);
+	CHECK_STRING(plain.s, "{\"inputs\":{\"x\":\"d\"},\"numerics\":\"cpu\",\"params\":{\"a\":[1.5],\"b\":2},"
+		"\"stage\":\"score\",\"tool\":\"0123\",\"version\":3}");
 	strbuf_release(&text);
 	strbuf_release(&plain);
 }
