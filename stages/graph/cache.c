@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/aside.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -163,8 +164,11 @@ static struct writing *writing_begin(const char *root, const struct cache_result
 		struct writing *w = &writing[i];
 		if (atomic_flag_test_and_set(&w->taken))
 			continue;
-		if (snprintf(w->path, sizeof w->path, "%s/tmp/%s.%ld", root, result->action.hex, (long)getpid()) <
-			(int)sizeof w->path)
+		char *path = mem_printf("%s/tmp/%s", root, result->action.hex), *aside = aside_name(path);
+		int length = snprintf(w->path, sizeof w->path, "%s", aside);
+		free(path);
+		free(aside);
+		if (length < (int)sizeof w->path)
 			return w;
 		w->path[0] = '\0';
 		atomic_flag_clear(&w->taken);

@@ -7,7 +7,7 @@
  *     pins/NAME             what gc keeps besides (upkeep/gc.h)
  *     quarantine/           what fsck found damaged (upkeep/fsck.h)
  *     locks                 one process computes an action at a time: a lock on one byte of this empty file an action
- *     tmp/                  objects being written; same file system as cas/
+ *     tmp/                  objects being written, named as common/aside.h says; same file system as cas/
  *     leafdb                memo of leaf digests (leaf.h)
  *     cas/id                random name of this cache, made with it: reference files that point into a deleted or
  *                           another cache are found out by it (stages/tools/leaves.c)

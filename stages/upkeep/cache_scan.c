@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/aside.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -20,6 +21,13 @@ char *scan_size_text(double bytes)
 	for (; bytes >= 1000 && unit + 1 < sizeof units / sizeof *units; unit++)
 		bytes /= 1000;
 	return mem_printf(unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+}
+
+/* A file that becomes another one at once, or that a killed process left: no damage (leftovers.h). Were it moved to the
+ * quarantine, who writes it would fail. */
+static int being_written(const char *name)
+{
+	return aside_writer(name) != ASIDE_NONE;
 }
 
 /* ---- objects: cas/ab/abcd....KIND ---- */
@@ -42,6 +50,8 @@ static int add_object(void *scan, const char *folder, const char *name)
 	struct cache_scan *s = scan;
 	struct stat st;
 	const char *kind;
+	if (being_written(name))
+		return 0;
 	char *path = path_join(folder, name);
 	if (lstat(path, &st)) {
 		free(path);
@@ -102,7 +112,7 @@ static int add_entry(void *scan, const char *folder, const char *name)
 	struct stat st;
 	const char *extension;
 	int is_name = !parse_name(folder, name, &named, &extension);
-	if (is_name && !strcmp(extension, "fail"))
+	if ((is_name && !strcmp(extension, "fail")) || being_written(name))
 		return 0;
 	char *path = path_join(folder, name);
 	if (stat(path, &st)) {
@@ -194,6 +204,8 @@ static int leads_here(const struct cache_scan *s, const char *build_dir)
 static int add_root(void *scan, const char *folder, const char *name)
 {
 	struct cache_scan *s = scan;
+	if (being_written(name))
+		return 0;
 	char *path = path_join(folder, name), *line;
 	if (file_read(path, PATH_BYTES_MAX, &line, NULL)) {
 		free(path);
