@@ -74,7 +74,8 @@ static int run(struct job *job)
 	struct lm lm;
 	if (strcmp(job->stage, stage_name))
 		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage_name);
-	if (cache_prepare(job->cache) || job_resolve(job) <= 0 || open_lm(&lm, job))
+	/* Held until the process ends: gc waits, or is refused. */
+	if (cache_prepare(job->cache) || cache_use(job->cache) < 0 || job_resolve(job) <= 0 || open_lm(&lm, job))
 		return -1;
 	int locks = cache_locks_open(job->cache);
 	int bad = locks < 0 || cache_lock(locks, &job->action) || write_folder(job, &lm);

@@ -304,12 +304,13 @@ int cache_own(const char *root)
 {
 	int locks = cache_locks_open(root);
 	if (locks >= 0 && lock_with(F_OFD_SETLK, locks, use_byte, F_WRLCK)) {
-		if (errno == EAGAIN || errno == EACCES)
+		const int in_use = errno == EAGAIN || errno == EACCES;
+		if (in_use)
 			fail("%s is in use: a stage runs, or another gc or fsck. Try again when it is done", root);
 		else
 			fail("%s/locks: cannot lock: %s", root, strerror(errno));
 		cache_locks_close(locks);
-		locks = -1;
+		locks = in_use ? CACHE_IN_USE : -1;
 	}
 	return locks;
 }

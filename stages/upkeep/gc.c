@@ -11,6 +11,7 @@
 #include "common/memory.h"
 #include "upkeep/cache_scan.h"
 #include "upkeep/leftovers.h"
+#include "upkeep/users.h"
 
 enum { SHOWN = 20, DAY = 24 * 3600 };
 
@@ -431,11 +432,22 @@ static int collect(struct gc *g, const char *cache)
 	return bad ? -1 : 0;
 }
 
+/* Its own, to delete; -1 after fail(), which names who uses it. */
+static int own(const char *cache)
+{
+	int locks = cache_own(cache);
+	char *users = locks == CACHE_IN_USE ? cache_users(cache) : NULL;
+	if (users)
+		fail("%s is in use by %s. Try again when that is done", cache, users);
+	free(users);
+	return locks;
+}
+
 int gc_run(FILE *to, const char *cache, const struct gc_options *options)
 {
 	struct gc g = {.to = to, .options = options, .now = time(NULL)};
 	g.young = g.now - (time_t)(options->grace_days * DAY);
-	int locks = !file_exists(cache) ? fail("%s: there is no such cache", cache) : options->delete ? cache_own(cache)
+	int locks = !file_exists(cache) ? fail("%s: there is no such cache", cache) : options->delete ? own(cache)
 		: cache_use(cache);
 	int bad = locks < 0 || collect(&g, cache);
 	for (int which = 0; which < OTHERS; which++) {
