@@ -287,19 +287,35 @@ int ref_write(const struct job *job, const struct cache_result *result)
 	return bad ? -1 : 0;
 }
 
-/* What the file says; -1 after fail() when that cannot be, or is of another job. */
-static int read_sealed(const char *path, const char *key, struct cache_result *result)
+int ref_parse(const char *path, char **stage, char **key, struct cache_result *result)
 {
+	*stage = *key = NULL;
 	cJSON *ref = json_read(path, REF_BYTES_MAX);
 	if (!ref)
 		return -1;
 	const char *kept = json_string(ref, "seal", path), *format = json_string(ref, "format", path);
-	const char *stage = json_string(ref, "stage", path), *of = json_string(ref, "key", path);
-	int bad = !kept || !format || !stage || !of || cache_result_read(ref, path, result);
-	if (!bad && (strcmp(format, ref_format) || strcmp(of, key) || strcmp(kept, seal(result, stage, key).hex)))
-		bad = fail("%s: damaged, or another job's", path);
+	const char *by = json_string(ref, "stage", path), *of = json_string(ref, "key", path);
+	int bad = !kept || !format || !by || !of || cache_result_read(ref, path, result);
+	if (!bad && (strcmp(format, ref_format) || strcmp(kept, seal(result, by, of).hex)))
+		bad = fail("%s: damaged: its seal is not of what it says", path);
+	if (!bad) {
+		*stage = mem_strdup(by);
+		*key = mem_strdup(of);
+	}
 	cJSON_Delete(ref);
 	return bad ? -1 : 0;
+}
+
+/* What the file says; -1 after fail() when that cannot be, or is of another job. */
+static int read_sealed(const char *path, const char *key, struct cache_result *result)
+{
+	char *stage, *of;
+	int bad = ref_parse(path, &stage, &of, result);
+	if (!bad && strcmp(of, key))
+		bad = fail("%s: another job's", path);
+	free(stage);
+	free(of);
+	return bad;
 }
 
 /* -1 after fail() when the object is not as the reference file says. */
