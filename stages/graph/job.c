@@ -53,8 +53,10 @@ int job_open(struct job *job, const char *path)
 {
 	uint64_t version;
 	*job = (struct job){.path = mem_strdup(path), .root = job_list_read(path)};
-	if (!job->root)
+	if (!job->root) {
+		job_list_forget(path);
 		goto bad;
+	}
 	const char *format = json_string(job->root, "format", path);
 	if (!format || strcmp(format, "quantgrid-job/1")) {
 		fail("%s: not a job file (format \"quantgrid-job/1\" expected)", path);
