@@ -106,13 +106,19 @@ int cache_result_read(const cJSON *root, const char *path, struct cache_result *
 	return 0;
 }
 
-static int object_present(const char *root, const struct cache_result *result)
+int cache_object_check(const char *root, const struct cache_result *result)
 {
 	struct stat s;
 	char *path = cache_object_path(root, result);
-	int present = !stat(path, &s) && S_ISREG(s.st_mode) && (size_t)s.st_size == result->size;
+	int bad = 0;
+	if (stat(path, &s))
+		bad = fail("%s: %s", path, strerror(errno));
+	else if (!S_ISREG(s.st_mode))
+		bad = fail("%s: damaged: not a regular file", path);
+	else if ((size_t)s.st_size != result->size)
+		bad = fail("%s: damaged: %lld bytes, expected %zu", path, (long long)s.st_size, result->size);
 	free(path);
-	return present;
+	return bad;
 }
 
 /* gc goes by the time of the last hit. A cache that may only be read is none that gc deletes from. */
@@ -135,7 +141,7 @@ int cache_find(const char *root, const struct digest *action, const char *ingred
 		if (sealed && strcmp(kept, ingredients))
 			found = fail("%s: two actions share the key %s; please report this", path, action->hex);
 		else
-			found = sealed && object_present(root, result);
+			found = sealed && !cache_object_check(root, result);
 	}
 	if (found > 0)
 		renew(path);

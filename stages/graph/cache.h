@@ -57,6 +57,9 @@ struct digest cache_seal(const struct cache_result *result, const char *of);
 int cache_store(const char *root, const struct digest *action, const char *ingredients, const struct object_writer *w,
 	const cJSON *provenance, struct cache_result *result);
 
+/* -1 after fail() when the object is not there, or has another size than it should. */
+int cache_object_check(const char *root, const struct cache_result *result);
+
 /* The object's file; the caller frees. */
 char *cache_object_path(const char *root, const struct cache_result *result);
 

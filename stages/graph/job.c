@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -320,26 +319,12 @@ static int read_sealed(const char *path, const char *key, struct cache_result *r
 	return bad;
 }
 
-/* -1 after fail() when the object is not as the reference file says. */
-static int check_object(const char *cache, const struct cache_result *result)
-{
-	struct stat s;
-	char *object = cache_object_path(cache, result);
-	int bad = 0;
-	if (stat(object, &s))
-		bad = fail("%s: %s", object, strerror(errno));
-	else if ((size_t)s.st_size != result->size)
-		bad = fail("%s: damaged: %lld bytes, expected %zu", object, (long long)s.st_size, result->size);
-	free(object);
-	return bad;
-}
-
 int ref_read(const char *path, const char *cache, const char *key, struct cache_result *result)
 {
 	*result = (struct cache_result){0};
 	if (!file_exists(path))
 		return 0;
-	if (!read_sealed(path, key, result) && !check_object(cache, result))
+	if (!read_sealed(path, key, result) && !cache_object_check(cache, result))
 		return 1;
 	warn("%s: a reference file that leads nowhere, removed: the next ninja makes it again. %s", path, error_text());
 	if (unlink(path) && errno != ENOENT)
