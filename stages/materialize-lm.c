@@ -72,7 +72,9 @@ static int write_folder(const struct job *job, const struct lm *lm)
 static int run(struct job *job)
 {
 	struct lm lm;
-	if (job_check_program(job, stage_name) || cache_prepare(job->cache) || job_resolve(job) <= 0 || open_lm(&lm, job))
+	/* Held until the process ends: gc waits, or is refused. */
+	if (job_check_program(job, stage_name) || cache_prepare(job->cache) || cache_use(job->cache) < 0 ||
+		job_resolve(job) <= 0 || open_lm(&lm, job))
 		return -1;
 	int locks = cache_locks_open(job->cache);
 	int bad = locks < 0 || cache_lock(locks, &job->action) || write_folder(job, &lm);

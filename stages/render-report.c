@@ -424,6 +424,20 @@ static int read_one(void *context, size_t index, size_t worker)
 	return 0;
 }
 
+/* Until the process ends: gc waits, or is refused. The cells of a grid have one cache. */
+static int use_cache(const struct grid_file *grid)
+{
+	struct job job;
+	const char *report = grid->list->child ? json_string(grid->list->child, "report", grid->path) : NULL;
+	if (!grid->list->child)
+		return 0;
+	if (!report || job_open(&job, report))
+		return -1;
+	int use = cache_use(job.cache);
+	job_close(&job);
+	return use < 0 ? -1 : 0;
+}
+
 /* Cells are independent of one another, and each takes some milliseconds. */
 static int read_cells(struct grid_file *grid, int write)
 {
@@ -445,7 +459,7 @@ static int grid_read(struct grid_file *grid, const char *path, int write)
 	if (cJSON_GetArraySize(grid->list) > CELLS_MAX)
 		return fail("%s: more than %d cells", path, CELLS_MAX);
 	grid->cells = mem_zeroed((size_t)cJSON_GetArraySize(grid->list), sizeof *grid->cells);
-	if (read_cells(grid, write))
+	if (use_cache(grid) || read_cells(grid, write))
 		return -1;
 	find_twins(grid);
 	return read_invalid(grid);

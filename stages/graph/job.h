@@ -92,6 +92,10 @@ const char *job_unhashed_string(const struct job *job, const char *name);
 /* Reference files: where Ninja looks. Written only when the content differs. */
 int ref_write(const struct job *job, const struct cache_result *result);
 
+/* What a reference file says: whose it is (the caller frees both), and the result. -1 after fail()
+ * when that cannot be, or its seal is not of what it says. */
+int ref_parse(const char *path, char **stage, char **key, struct cache_result *result);
+
 /* 1 and the result, 0 when there is none, -1 after fail(). key: of the job it must belong to. A file that is damaged, is
  * another job's, or whose object is gone or has another size is removed, with a warning that names it, and counts as
  * none: the next ninja makes it again. */

@@ -70,7 +70,7 @@ static void add_job(struct strbuf *to, struct plan *plan, const struct plan_job 
 	add_string(to, "ref", job->ref_path ? job->ref_path : "");
 	if (job->group != PLAN_NO_GROUP)
 		add_string(to, "stamp", plan->groups[job->group].stamp_path);
-	strbuf_adds(to, "}\n");
+	job_list_seal(to);
 }
 
 static int by_key(const void *a, const void *b)

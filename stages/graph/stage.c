@@ -18,6 +18,7 @@
 #include "common/strbuf.h"
 #include "graph/cell_log.h"
 #include "graph/fault.h"
+#include "graph/job_list.h"
 #include "graph/leaf.h"
 #include "graph/progress_note.h"
 
@@ -350,16 +351,31 @@ static int missing_jobs(struct job *jobs, size_t count, struct job **missing, si
 	return 0;
 }
 
+/* The list of a group's jobs; NULL after fail(). */
+static const cJSON *group_jobs(const struct stage *stage, const cJSON *group, const char *path)
+{
+	const char *format = json_string(group, "format", path), *its = json_string(group, "stage", path);
+	const cJSON *list = json_member(group, "jobs", path);
+	if (!format || !its || !list)
+		return NULL;
+	if (strcmp(format, "quantgrid-group/1") || strcmp(its, stage->name))
+		return fail_null("%s: format \"%s\" of stage \"%s\", expected \"quantgrid-group/1\" of %s", path, format, its,
+			stage->name);
+	if (!cJSON_IsArray(list) || !cJSON_GetArraySize(list) || cJSON_GetArraySize(list) > GROUP_JOBS_MAX)
+		return fail_null("%s: \"jobs\" must list 1 to %d job files", path, GROUP_JOBS_MAX);
+	return list;
+}
+
 static int run_group(const struct stage *stage, const char *path, const char *stamp)
 {
 	const cJSON *item;
 	cJSON *group = json_read(path, GROUP_BYTES_MAX);
-	const cJSON *list = group ? json_member(group, "jobs", path) : NULL;
+	const cJSON *list = group ? group_jobs(stage, group, path) : NULL;
+	if (!list)
+		job_list_forget(path);
 	size_t count = list ? (size_t)cJSON_GetArraySize(list) : 0, opened = 0, missing_count = 0;
 	struct digest id = new_run();
 	int bad = !list;
-	if (!bad && (!cJSON_IsArray(list) || !count || count > GROUP_JOBS_MAX))
-		bad = fail("%s: \"jobs\" must list 1 to %d job files", path, GROUP_JOBS_MAX);
 	struct job *jobs = mem_zeroed(count, sizeof *jobs);
 	struct job **missing = mem_zeroed(count, sizeof *missing);
 	cJSON_ArrayForEach(item, list) {
