@@ -8,8 +8,8 @@
 points=${QUANTGRID_KILL_POINTS:-200}
 seed=${QUANTGRID_SEED:-1}
 state="cache tmp build/jobs build/ref build/leaf build/cells.ninja build/stages.ninja build/grid.json build/config.args \
-build/sources.ninja build/bootstrap.ninja build/toolchain build/.ninja_log build/.ninja_deps build.ninja build.ninja.in \
-conf models/qwen3_vl_demo/captions"
+build/sources.ninja build/bootstrap.ninja build/toolchain build/.ninja_log build/.ninja_deps build.ninja \
+build.ninja.in conf models/qwen3_vl_demo/captions"
 
 new_project faults
 if ! steps_library; then
@@ -34,8 +34,8 @@ restore() {
 	cp -a "$S/kept/$1/." .
 }
 
-# disturb HOW STEP COMMAND...: the command with something happening at that step. Its number is known to the library, and
-# $S/open is closed by the last process that comes of it.
+# disturb HOW STEP COMMAND...: the command with something happening at that step. Its number is known to the library,
+# and $S/open is closed by the last process that comes of it.
 disturb() {
 	how=$1 at=$2
 	shift 2
@@ -83,8 +83,8 @@ echo "steps: $first_steps in the first build, $edit_steps after an edit; $points
 
 # --- killed ---
 # killed STORY JOBS HOW:STEP...: ninja is killed at that step, and one that starts at once, beside what an orphan still
-# does, at the next one, and so on; the last one is left alone. Results are compared when all have ended. That is a third
-# of the work of a story for each kill, and hits what an earlier kill left.
+# does, at the next one, and so on; the last one is left alone. Results are compared when all have ended. That is a
+# third of the work of a story for each kill, and hits what an earlier kill left.
 kills=0
 killed() {
 	story=$1 jobs=$2
@@ -149,10 +149,11 @@ check "killed $kills times" [ $kills -ge "$points" ]
 
 # --- killed while the graph is made ---
 # Where Ninja has no note of when build.ninja was made, only times tell that it is older than its template. And of
-# ./configure itself Ninja knows nothing. graph_steps: those at which a file of the graph, or what it is made of, changes.
+# ./configure itself Ninja knows nothing. graph_steps: those at which a file of the graph, or what it is made of,
+# changes.
 graph_steps() {
-	grep -n 'build\.ninja\|cells\.ninja\|stages\.ninja\|sources\.ninja\|config\.args\|toolchain\|unfinished' "$S/steps" |
-		sed 's/:.*//'
+	grep -n -e 'build\.ninja\|cells\.ninja\|stages\.ninja\|sources\.ninja' -e 'config\.args\|toolchain\|unfinished' \
+		"$S/steps" | sed 's/:.*//'
 }
 
 # Of the lines of a file, other ones with another seed.
@@ -425,7 +426,8 @@ damaged_jobs() {
 	diff "$S/two.results" "$S/results" | head -n 8
 	return 1
 }
-for list in build/jobs/tokenize-calib.jsonl build/jobs/score-layers.jsonl "$(sed -n 's|^  job = \(.*/score-layers-.*\)|\1|p' build/cells.ninja)"; do
+group=$(sed -n 's|^  job = \(.*/score-layers-.*\)|\1|p' build/cells.ninja)
+for list in build/jobs/tokenize-calib.jsonl build/jobs/score-layers.jsonl "$group"; do
 	for how in emptied truncated garbage flipped5 flipped50 flipped99; do
 		row=$((row + 1))
 		[ "$points" -ge 1000 ] || [ $((row % 3)) = 0 ] || continue
