@@ -1,5 +1,5 @@
-/* Names of files that are written beside the one they become: NAME.PID@HOST.tmp beside NAME. They say whose they are, so
- * that what a killed process left can be told from what is being written: ninja gc does (upkeep/gc.h).
+/* Names of files that are written beside the one they become: NAME.PID@HOST.tmp beside NAME. They say whose they are,
+ * so that what a killed process left can be told from what is being written: ninja gc does (upkeep/gc.h).
  */
 #ifndef QG_COMMON_ASIDE_H
 #define QG_COMMON_ASIDE_H

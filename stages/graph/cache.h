@@ -77,8 +77,8 @@ void cache_unlock(int locks, const struct digest *action);
 int cache_lock_turn(int locks);
 
 /* Who computes, reads results or mends the cache uses it, side by side with others; who deletes what may be needed owns
- * it alone. Both hold until the file of locks they return is closed, or the process ends. -1 after fail(). cache_use() waits
- * for an owner; cache_own() does not wait: CACHE_IN_USE after fail() when somebody uses it. */
+ * it alone. Both hold until the file of locks they return is closed, or the process ends. -1 after fail(). cache_use()
+ * waits for an owner; cache_own() does not wait: CACHE_IN_USE after fail() when somebody uses it. */
 enum { CACHE_IN_USE = -2 };
 int cache_use(const char *root);
 int cache_own(const char *root);

@@ -5,8 +5,9 @@
  *     the folders of reports and of the overview                    that BUILD/grid.json names: hidden files
  *     BUILD/progress/                                               notes of processes that are dead
  *
- * A file goes when its name says that its writer was a process of this host which is no more (common/aside.h), or when it
- * is old: the writer may be of another host, or the number another process's by now. In CACHE/tmp/ all that is old goes.
+ * A file goes when its name says that its writer was a process of this host which is no more (common/aside.h), or when
+ * it is old: the writer may be of another host, or the number another process's by now. In CACHE/tmp/ all that is old
+ * goes.
  */
 #ifndef QG_UPKEEP_LEFTOVERS_H
 #define QG_UPKEEP_LEFTOVERS_H

@@ -1,5 +1,5 @@
-/* Lists of jobs: job_list_read() of graph/job_list.h. The input is the list, as it is and with the seal of each line put
- * right; a job of the seeds' keys is looked for. */
+/* Lists of jobs: job_list_read() of graph/job_list.h. The input is the list, as it is and with the seal of each line
+ * put right; a job of the seeds' keys is looked for. */
 #include "graph/job_list.h"
 
 #include <stdlib.h>

@@ -100,8 +100,8 @@ for tool in gc fsck; do
 	check "beside ninja $tool: the same files" agreed
 done
 
-# held STEP COMMAND...: the command is run while the build is held at the first step with these words. Its status comes to
-# $S/status, what it says to $S/said; the build goes on and must come to what it always comes to.
+# held STEP COMMAND...: the command is run while the build is held at the first step with these words. Its status comes
+# to $S/status, what it says to $S/said; the build goes on and must come to what it always comes to.
 held() {
 	fresh
 	rm -f "$S/steps" "$S/steps.met" "$S/status"
@@ -117,7 +117,8 @@ held() {
 while read -r step; do
 	check "gc beside $step: the build" held "$step" build/bin/gc --delete --grace 0
 	check "gc beside $step: refused" equal "$(cat "$S/status")" 1
-	check "gc beside $step: naming it, $(cat "$S/said")" grep -q "cache is in use by ${step%% *}.*(process [0-9]*)" "$S/said"
+	check "gc beside $step: naming it, $(cat "$S/said")" \
+		grep -q "cache is in use by ${step%% *}.*(process [0-9]*)" "$S/said"
 	check "fsck beside $step: the build" held "$step" build/bin/fsck
 	check "fsck beside $step: nothing damaged, $(cat "$S/said")" equal "$(cat "$S/status")" 0
 	check "ninja gc and fsck beside $step: the build" held "$step" ninja gc fsck
@@ -133,7 +134,8 @@ STEPS
 held 'score-layers rename cache/ac' build/bin/gc --delete
 check 'gc names the cell' grep -q 'in use by score-layers of qwen3_vl_demo\.[a-z0-9_.]* (process' "$S/said"
 
-# A stage that starts while gc deletes waits: else it would lead to what goes next. gc goes on when the stage is seen to wait.
+# A stage that starts while gc deletes waits: else it would lead to what goes next. gc goes on when the stage is seen to
+# wait.
 find cache/ac cache/cas -type f ! -name id -exec touch -d '30 days ago' {} +
 rm -rf build/ref "$S/steps" "$S/steps.met" "$S/trace"
 QUANTGRID_EDIT="unset QUANTGRID_STEP

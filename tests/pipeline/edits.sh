@@ -141,7 +141,8 @@ row 'an option less' '' ''
 if ninja -t list | grep -q cleandead; then
 	old=$(ls build/ref/score-layers/*edit_fp4* | wc -l)
 	ninja -t cleandead >/dev/null 2>&1
-	check 'ninja -t cleandead takes what an earlier graph left' equal "$old $(ls build/ref/score-layers | grep -c edit_fp4)" '2 0'
+	check 'ninja -t cleandead takes what an earlier graph left' \
+		equal "$old $(ls build/ref/score-layers | grep -c edit_fp4)" '2 0'
 	row 'ninja -t cleandead' '' ''
 	sed 's/^name:.*/name: edit_fp4/' conf/quant_pair/wfp4_afp16.yaml >conf/quant_pair/edit_fp4.yaml
 	row 'the option again' '' 'edit_fp4.medium edit_fp4.small'

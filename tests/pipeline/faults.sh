@@ -8,8 +8,8 @@
 points=${QUANTGRID_KILL_POINTS:-200}
 seed=${QUANTGRID_SEED:-1}
 state="cache tmp build/jobs build/ref build/leaf build/cells.ninja build/stages.ninja build/grid.json build/config.args \
-build/sources.ninja build/bootstrap.ninja build/toolchain build/.ninja_log build/.ninja_deps build.ninja build.ninja.in \
-conf models/qwen3_vl_demo/captions"
+build/sources.ninja build/bootstrap.ninja build/toolchain build/.ninja_log build/.ninja_deps build.ninja \
+build.ninja.in conf models/qwen3_vl_demo/captions"
 
 new_project faults
 if ! steps_library; then
@@ -34,13 +34,13 @@ restore() {
 	cp -a "$S/kept/$1/." .
 }
 
-# disturb HOW STEP COMMAND...: the command with something happening at that step. Its number is known to the library, and
-# $S/open is closed by the last process that comes of it.
+# disturb HOW STEP COMMAND...: the command with something happening at that step. Its number is known to the library,
+# and $S/open is closed by the last process that comes of it.
 disturb() {
 	how=$1 at=$2
 	shift 2
-	rm -f "$S/steps"
-	QUANTGRID_STEPS=$S/steps QUANTGRID_STEP=$at:$how LD_PRELOAD=$S/steps.so \
+	rm -f "$steps"
+	QUANTGRID_STEPS=$steps QUANTGRID_STEP=$at:$how LD_PRELOAD=$S/steps.so \
 		sh -c 'QUANTGRID_NINJA=$$; export QUANTGRID_NINJA; exec "$@"' sh "$@" >"$S/out" 2>&1 9>"$S/open"
 	status=$?
 }
@@ -51,9 +51,10 @@ disturbed() {
 	disturb "$happens" "$when" ninja "$@"
 }
 
-steps_done() { echo $(($(wc -c <"$S/steps") / 96)); }
+steps=$S/steps
+steps_done() { echo $(($(wc -c <"$steps") / 96)); }
 
-step_words() { dd if="$S/steps" bs=96 skip=$(($1 - 1)) count=1 2>/dev/null | sed 's/ *$//'; }
+step_words() { dd if="$steps" bs=96 skip=$(($1 - 1)) count=1 2>/dev/null | sed 's/ *$//'; }
 
 # --- two undisturbed stories ---
 grid='quant_pair=wint8_afp16 dataset.max_calib_samples=2 dataset.calib_seq_len=16 autoquant.check_recipe=false'
@@ -81,45 +82,82 @@ check 'the edit changes something' differ "$(cat "$S/first.results")" "$(cat "$S
 echo "steps: $first_steps in the first build, $edit_steps after an edit; $points of them, seed $seed"
 
 # --- killed ---
-# The second ninja starts at once, beside what an orphan still does; results are compared when that ended, too.
+# killed STORY JOBS HOW:STEP...: ninja is killed at that step, and one that starts at once, beside what an orphan still
+# does, at the next one, and so on; the last one is left alone. Results are compared when all have ended. That is a
+# third of the work of a story for each kill, and hits what an earlier kill left.
+kills=0
 killed() {
-	story=$1 how=$2 at=$3 jobs=$4
+	story=$1 jobs=$2
+	shift 2
 	restore "$story"
 	rm -f "$S/open"
 	mkfifo "$S/open"
 	cat "$S/open" >/dev/null &
 	waiting=$!
-	disturbed "$how" "$at" "-j$jobs"
-	reached=$([ "$(steps_done)" -ge "$at" ] && echo yes)
+	# One end is ours, between one ninja and the next; they do not get it.
+	exec 8>"$S/open"
+	number=0 words=
+	for kill; do
+		number=$((number + 1))
+		# An orphan goes on to count in the old file.
+		steps=$S/steps.$number
+		disturbed "${kill%:*}" "${kill#*:}" "-j$jobs" 8>&-
+		if [ "$(steps_done)" -ge "${kill#*:}" ]; then
+			kills=$((kills + 1))
+			words="$words
+    $kill: $(step_words "${kill#*:}")"
+		fi
+	done
+	steps=$S/steps
+	exec 8>&-
 	build -j"$jobs"
 	wait $waiting
 	rm "$S/open"
 	results >"$S/results"
-	if [ "$status" = 0 ] && [ "$reached" ] && same_files "$S/results" "$S/$story.results"; then return 0; fi
-	echo "$story: $how at step $at, -j$jobs: $(step_words "$at")"
+	if [ "$status" = 0 ] && [ "$words" ] && same_files "$S/results" "$S/$story.results"; then return 0; fi
+	echo "$story, -j$jobs, status $status:$words"
 	diff "$S/$story.results" "$S/results" | head -n 8
 	return 1
 }
 
+# Drawn from the whole story; who goes on needs some steps to come to where the last one was. More than are needed: some
+# stories end before their last step.
 awk -v seed="$seed" -v points="$points" -v first="$first_steps" -v edit="$edit_steps" 'BEGIN {
 	srand(seed)
 	split("kill torn ninja torn both", how)
+	again = 6
 	for (i = 0; i < points; i++) {
 		story = i % 2 ? "edit" : "first"
-		print story, how[int(i / 2) % 5 + 1], int(rand() * ((i % 2 ? edit : first) - 4)) + 1, int(i / 10) % 2 + 1
+		count = i % 2 ? 3 : 5
+		all = (i % 2 ? edit : first) - 4
+		for (k = 1; k <= count; k++) {
+			at = int(rand() * all) + 1
+			for (m = k; m > 1 && step[m - 1] > at; m--) step[m] = step[m - 1]
+			step[m] = at
+		}
+		line = story " " int(i / 2) % 2 + 1
+		for (k = 1; k <= count; k++)
+			line = line " " how[int(rand() * 5) + 1] ":" (k == 1 ? step[k] : step[k] - step[k - 1] + again)
+		print line
 	}
 }' >"$S/points"
-while read -r story how at jobs; do
-	check "killed and built again" killed "$story" "$how" "$at" "$jobs"
+while [ $kills -lt "$points" ] && read -r story jobs steps_killed; do
+	# shellcheck disable=SC2086
+	check "killed and built again" killed $story $jobs $steps_killed
 done <"$S/points"
+check "killed $kills times" [ $kills -ge "$points" ]
 
 # --- killed while the graph is made ---
 # Where Ninja has no note of when build.ninja was made, only times tell that it is older than its template. And of
-# ./configure itself Ninja knows nothing. graph_steps: those at which a file of the graph, or what it is made of, changes.
+# ./configure itself Ninja knows nothing. graph_steps: those at which a file of the graph, or what it is made of,
+# changes.
 graph_steps() {
-	grep -n 'build\.ninja\|cells\.ninja\|stages\.ninja\|sources\.ninja\|config\.args\|toolchain\|unfinished' "$S/steps" |
-		sed 's/:.*//'
+	grep -n -e 'build\.ninja\|cells\.ninja\|stages\.ninja\|sources\.ninja' -e 'config\.args\|toolchain\|unfinished' \
+		"$S/steps" | sed 's/:.*//'
 }
+
+# Of the lines of a file, other ones with another seed.
+every_third() { sed -n "$((seed % 3 + 1))~3p" "$1" >"$1.few" && mv "$1.few" "$1"; }
 
 # What ./configure --refresh would change. Without its times: it makes build.ninja anew, or it does not.
 graph() { cksum build.ninja build/*.ninja build/config.args build/jobs/*.jsonl build/grid.json | grep -v before; }
@@ -137,8 +175,9 @@ check 'another template' equal $status 0
 results >"$S/template.results"
 check 'is in the graph' said_in build.ninja '# another line'
 graph_steps >"$S/points"
+[ "$points" -ge 1000 ] || every_third "$S/points"
 for at in $(cat "$S/points"); do
-	check 'killed while ninja makes the graph' killed template both "$at" 1
+	check 'killed while ninja makes the graph' killed template 1 "both:$at"
 done
 
 # One more thing is found, and other arguments are given. What ninja comes to then may be of before or of after, but
@@ -165,6 +204,7 @@ other_configure kill 0
 check 'another ./configure' equal $status 0
 check 'has found something' said_in build.ninja "clang = $S/fake/bin/clang"
 graph_steps >"$S/points"
+[ "$points" -ge 1000 ] || every_third "$S/points"
 for at in $(cat "$S/points"); do
 	check 'killed while ./configure makes the graph' configure_killed "$at"
 done
@@ -290,12 +330,12 @@ after() { printf '%s\n' "${order#*"$1"}"; }
 
 # What comes after a stage is made again, so that it must read what the stage made.
 forget_after() {
+	kinds=
 	for later in $(after "$1"); do
 		rm -rf "build/ref/$later" build/ref/group/"$later"-*
-		for entry in cache/ac/*/*.json; do
-			! grep -q "\"kind\": \"$(kind_of $later)\"" "$entry" || rm "$entry"
-		done
+		kinds="$kinds${kinds:+\\|}$(kind_of $later)"
 	done
+	grep -l "\"kind\": \"\($kinds\)\"" cache/ac/*/*.json | xargs rm -f
 	rm -rf tmp
 }
 
@@ -386,7 +426,8 @@ damaged_jobs() {
 	diff "$S/two.results" "$S/results" | head -n 8
 	return 1
 }
-for list in build/jobs/tokenize-calib.jsonl build/jobs/score-layers.jsonl "$(sed -n 's|^  job = \(.*/score-layers-.*\)|\1|p' build/cells.ninja)"; do
+group=$(sed -n 's|^  job = \(.*/score-layers-.*\)|\1|p' build/cells.ninja)
+for list in build/jobs/tokenize-calib.jsonl build/jobs/score-layers.jsonl "$group"; do
 	for how in emptied truncated garbage flipped5 flipped50 flipped99; do
 		row=$((row + 1))
 		[ "$points" -ge 1000 ] || [ $((row % 3)) = 0 ] || continue

@@ -83,8 +83,8 @@ build
 check 'back to the grid: only what went is computed' equal "$status $(ran_cells score-layers)" "0 $old"
 
 # --- what killed processes leave ---
-# killed WORDS COMMAND...: it is killed at the step with these words (tests/preload/steps.c). gone WHERE: it left something
-# there, which is listed, is no damage, and goes.
+# killed WORDS COMMAND...: it is killed at the step with these words (tests/preload/steps.c). gone WHERE: it left
+# something there, which is listed, is no damage, and goes.
 rm cache/tmp/*
 mkdir -p tmp
 echo mine >tmp/.notes.999999999@elsewhere.tmp
@@ -99,7 +99,8 @@ gone() {
 	left_over >"$S/left"
 	grep -q "^$1" "$S/left" || { echo "nothing is left in $1:"; cat "$S/left"; return 1; }
 	gc
-	grep -q "half-written files\{0,1\}  *$(wc -l <"$S/left") " "$S/out" || { echo 'not listed:'; cat "$S/left"; return 1; }
+	grep -q "half-written files\{0,1\}  *$(wc -l <"$S/left") " "$S/out" ||
+		{ echo 'not listed:'; cat "$S/left"; return 1; }
 	fsck=$(build/bin/fsck 2>&1) || { echo "fsck takes it for damage: $fsck"; return 1; }
 	gc --delete
 	left_over >"$S/left"

@@ -74,8 +74,8 @@ cut -c1-400 build/cells.ninja | grep '^build ' | grep -n '\./\|//' >"$S/odd"
 check 'paths are written in one way' test ! -s "$S/odd"
 
 # --- the same under other Ninjas ---
-# Those of $QUANTGRID_NINJAS, paths or names, and samurai where it is installed. Each begins with the log of the one before,
-# which it may not be able to read: then all is compiled again.
+# Those of $QUANTGRID_NINJAS, paths or names, and samurai where it is installed. Each begins with the log of the one
+# before, which it may not be able to read: then all is compiled again.
 kept_compiler || skip 'the compiler has a path: programs may be compiled again'
 cell=qwen3_vl_demo.wfp8_afp8.default.small
 budget() { sed -i "s/^effective_bits: .*/effective_bits: $1/" conf/autoquant/gradient_default.yaml; }
@@ -89,7 +89,8 @@ run() {
 did() { [ ! -f "$S/trace" ] || sort "$S/trace"; }
 nothing() { [ $status = 0 ] && [ ! -s "$S/trace" ] && { said 'no work to do' || said 'nothing to do'; }; }
 
-# story NINJA: a build, an edit, the way back, a cell that fails; what ran goes to $S/ran, what came of it to $S/results.
+# story NINJA NAME: a build, an edit, the way back, a cell that fails; what ran and what came of it goes to
+# $S/story.NAME.
 story() {
 	rm -rf cache/ac cache/cas build/ref tmp
 	run "$1"

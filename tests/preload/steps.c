@@ -6,8 +6,8 @@
  *
  * A step is a call that creates, writes, syncs, renames, links or removes a file, or sets its time. Every process appends
  * one record of STEP_BYTES to FILE before it, "PROGRAM CALL PATH" (the end of a long path): its number is where in FILE
- * that came to lie, whoever runs beside it. Just before step N, or the first one whose record begins with WORDS (FILE.met
- * is there from then on; a * in WORDS stands for any text),
+ * that came to lie, whoever runs beside it. Just before step N, or the first one whose record begins with WORDS
+ * (FILE.met is there from then on; a * in WORDS stands for any text),
  *
  *     kill      the process ends as by kill -9
  *     torn      likewise, but when the step writes, half of the bytes are written first

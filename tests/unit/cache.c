@@ -964,7 +964,8 @@ static void test_use_and_own(void)
 	fresh_cache();
 	int one = cache_use(cache), two = cache_use(cache);
 	CHECK(one >= 0 && two >= 0, "%s", error_text());
-	CHECK(cache_own(cache) == CACHE_IN_USE && strstr(error_text(), "is in use"), "owned while in use: %s", error_text());
+	CHECK(cache_own(cache) == CACHE_IN_USE && strstr(error_text(), "is in use"), "owned while in use: %s",
+		error_text());
 	cache_locks_close(one);
 	CHECK(cache_own(cache) < 0, "owned while one still uses it");
 	cache_locks_close(two);

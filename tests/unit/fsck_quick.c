@@ -46,12 +46,13 @@ static void fresh_cache(void)
 	free(values);
 }
 
-/* How many problems fsck finds, with what it prints in *said unless that is NULL. What it put away or deleted is where it
- * was behind it. */
+/* How many problems fsck finds, with what it prints in *said unless that is NULL. What it put away or deleted is where
+ * it was behind it. */
 static size_t problems_of(int quick, char **said)
 {
 	size_t problems = 0, room;
-	char *text = NULL, *kept = path_join(cache, "kept"), *aside = mem_printf("%s/quarantine%s", cache, strrchr(object, '/'));
+	char *text = NULL, *kept = path_join(cache, "kept");
+	char *aside = mem_printf("%s/quarantine%s", cache, strrchr(object, '/'));
 	FILE *to = open_memstream(&text, &room);
 	CHECK(!link(entry, kept), "cannot link %s", entry);
 	CHECK(!fsck_run(to, cache, quick, &problems), "%s", error_text());
@@ -74,7 +75,8 @@ static size_t problems_of(int quick, char **said)
 static void write_at(size_t at, const char *bytes, size_t count)
 {
 	FILE *file = fopen(object, "r+be");
-	CHECK(file && !fseek(file, (long)at, SEEK_SET) && fwrite(bytes, 1, count, file) == count, "cannot write %s", object);
+	CHECK(file && !fseek(file, (long)at, SEEK_SET) && fwrite(bytes, 1, count, file) == count, "cannot write %s",
+		object);
 	if (file)
 		fclose(file);
 }

@@ -217,7 +217,8 @@ static void test_every_bit(void)
 /* What job_open() does then: the next ninja finds no stamp. */
 static void test_forget(void)
 {
-	char *stamp = scratch_write("build/leaf/stamp", "x", 1), *list = scratch_path("build/jobs/stage.jsonl:0123456789abcdef");
+	char *stamp = scratch_write("build/leaf/stamp", "x", 1);
+	char *list = scratch_path("build/jobs/stage.jsonl:0123456789abcdef");
 	job_list_forget(list);
 	CHECK(!file_exists(stamp), "the stamp stays");
 	job_list_forget(list);
