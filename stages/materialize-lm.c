@@ -14,7 +14,9 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "formats/lm.h"
+#include "graph/cell_log.h"
 #include "graph/job.h"
+#include "graph/progress_note.h"
 #include "graph/stage.h"
 #include "model/lm_folder.h"
 
@@ -24,6 +26,7 @@ static void on_signal(int number)
 {
 	(void)number;
 	lm_folder_interrupt();
+	progress_note_interrupt();
 	_exit(143);
 }
 
@@ -76,9 +79,13 @@ static int run(struct job *job)
 		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage_name);
 	if (cache_prepare(job->cache) || job_resolve(job) <= 0 || open_lm(&lm, job))
 		return -1;
+	char *build_dir = job_build_dir(job->path);
 	int locks = cache_locks_open(job->cache);
+	progress_note_begin(build_dir, stage_name, job->cell, 1);
 	int bad = locks < 0 || cache_lock(locks, &job->action) || write_folder(job, &lm);
+	progress_note_end();
 	cache_locks_close(locks);
+	free(build_dir);
 	lm_close(&lm);
 	return bad ? -1 : 0;
 }

@@ -19,10 +19,12 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "common/progress.h"
 #include "formats/lm.h"
 #include "formats/tokens.h"
 #include "graph/cell_log.h"
 #include "graph/job.h"
+#include "graph/progress_note.h"
 #include "graph/stage.h"
 #include "report/cell.h"
 #include "report/overview.h"
@@ -412,15 +414,18 @@ struct reading {
 	struct grid_file *grid;
 	const cJSON **items;         /* [grid->count] */
 	int write;
+	atomic_size_t done;          /* cells */
 };
 
 static int read_one(void *context, size_t index, size_t worker)
 {
-	const struct reading *r = context;
-	(void)worker;
+	struct reading *r = context;
 	if (read_cell(&r->grid->cells[index], r->items[index], r->grid->path, r->write))
 		return -1;
 	bound_captions(r->grid, &r->grid->cells[index].shown);
+	size_t done = atomic_fetch_add(&r->done, 1) + 1;
+	if (!worker)
+		progress_step("cell", done, r->grid->count);
 	return 0;
 }
 
@@ -496,9 +501,19 @@ static void list_missing(const struct grid_file *grid)
 				grid->cells[i].shown.name, grid->cells[i].shown.reason);
 }
 
+/* The build's folder is that of the grid. */
+static void begin_note(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup(".");
+	progress_note_begin(folder, "render-report", path, 1);
+	free(folder);
+}
+
 static int run_grid(const char *path, int present)
 {
 	struct grid_file grid;
+	begin_note(path);
 	stage_phase("load");
 	int bad = grid_read(&grid, path, present);
 	stage_phase("report");
@@ -506,6 +521,7 @@ static int run_grid(const char *path, int present)
 	if (!bad && present)
 		list_missing(&grid);
 	grid_release(&grid);
+	progress_note_end();
 	return bad ? error_report(1) : 0;
 }
 

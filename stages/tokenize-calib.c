@@ -61,7 +61,9 @@ static int tokenize(struct kept *kept, const struct job *job, struct calib_token
 		return fail("%s: no captions file among the inputs", job->path);
 	if (job_param_size(job, "dataset.num_samples", asked) || job_param_size(job, "dataset.calib_seq_len", &length_max))
 		return -1;
+	stage_phase("tokenizer");
 	const struct tokenizer *tokenizer = find_tokenizer(kept, job);
+	stage_phase("captions");
 	if (!tokenizer || captions_read(&captions, path, *asked))
 		return -1;
 	int bad = calib_tokens_encode(tokens, tokenizer, &captions, path, length_max);
@@ -87,6 +89,7 @@ static int make_tokens(struct stage_run *run, size_t index, struct kept *kept)
 	if (tokens.sequences < asked)
 		warn("%s: %zu captions asked for, the file has %zu: all are used", run->jobs[index]->cell, asked, tokens.sequences);
 	tokens_describe(&tokens, &w);
+	stage_phase("commit");
 	int bad = stage_commit(run, index, &w);
 	object_writer_release(&w);
 	calib_tokens_release(&made);

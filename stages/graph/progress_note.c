@@ -15,7 +15,6 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/progress.h"
-#include "graph/cell_log.h"
 
 static struct {
 	struct progress_note note;
@@ -52,6 +51,7 @@ static char *note_text(const struct progress_note *n)
 	add_number(root, "started", n->started);
 	add_number(root, "phase_started", n->phase_started);
 	add_number(root, "step_started", n->step_started);
+	add_number(root, "stepped", n->stepped);
 	add_number(root, "first_done", (double)n->first_done);
 	add_number(root, "pid", (double)n->pid);
 	strbuf_init(&text);
@@ -84,9 +84,10 @@ static void on_step(const char *what, size_t done, size_t total)
 {
 	struct progress_note *n = &here.note;
 	pthread_mutex_lock(&here.lock);
+	n->stepped = progress_note_now();
 	/* Another pass, or the same again, has a pace of its own. */
 	if (strcmp(n->step, what) || total != n->total || done < n->done || !n->step_started) {
-		n->step_started = progress_note_now();
+		n->step_started = n->stepped;
 		n->first_done = done;
 	}
 	snprintf(n->step, sizeof n->step, "%s", what);
@@ -96,25 +97,22 @@ static void on_step(const char *what, size_t done, size_t total)
 	pthread_mutex_unlock(&here.lock);
 }
 
-static int open_file(const char *job_name)
+static int open_file(const char *build_dir)
 {
-	char *build = job_build_dir(job_name);
-	int bad = !build || snprintf(here.path, sizeof here.path, "%s/progress/%ld", build, (long)getpid()) >=
-		(int)sizeof here.path || dir_make_parents(here.path);
-	free(build);
-	if (bad)
+	if (!build_dir || snprintf(here.path, sizeof here.path, "%s/progress/%ld", build_dir, (long)getpid()) >=
+		(int)sizeof here.path || dir_make_parents(here.path))
 		return -1;
 	return open(here.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 }
 
-void progress_note_begin(const char *job_name, const char *stage, const char *cell, size_t jobs)
+void progress_note_begin(const char *build_dir, const char *stage, const char *cell, size_t jobs)
 {
 	struct progress_note *n = &here.note;
 	*n = (struct progress_note){.jobs = jobs, .started = progress_note_now(), .pid = getpid()};
 	n->phase_started = n->started;
 	snprintf(n->stage, sizeof n->stage, "%s", stage);
 	snprintf(n->cell, sizeof n->cell, "%s", cell);
-	here.fd = open_file(job_name);
+	here.fd = open_file(build_dir);
 	if (here.fd < 0) {
 		here.path[0] = '\0';
 		return;
@@ -133,7 +131,7 @@ void progress_note_phase(const char *phase)
 	pthread_mutex_lock(&here.lock);
 	snprintf(n->phase, sizeof n->phase, "%s", phase);
 	n->phase_started = progress_note_now();
-	n->step_started = 0;
+	n->step_started = n->stepped = 0;
 	n->step[0] = '\0';
 	n->done = n->total = 0;
 	write_note();
@@ -198,7 +196,7 @@ static int parse_note(const char *text, struct progress_note *n)
 		copy_size(root, "total", &n->total) || copy_size(root, "first_done", &n->first_done) ||
 		copy_size(root, "pid", &pid) || json_double(root, "started", "note", &n->started) ||
 		json_double(root, "phase_started", "note", &n->phase_started) ||
-		json_double(root, "step_started", "note", &n->step_started);
+		json_double(root, "step_started", "note", &n->step_started) || json_double(root, "stepped", "note", &n->stepped);
 	cJSON_Delete(root);
 	n->pid = (long)pid;
 	return bad ? -1 : 0;

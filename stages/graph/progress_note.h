@@ -18,12 +18,13 @@ struct progress_note {
 	size_t done, total;                 /* steps of the phase; total 0: it has none */
 	double started, phase_started;      /* seconds since 1970 */
 	double step_started;                /* when done was first_done */
+	double stepped;                     /* when done became what it is */
 	size_t first_done;
 	long pid;
 };
 
-/* job_name: "BUILD/jobs/..."; any other has no note. For the process's first thread, like all below but committed. */
-void progress_note_begin(const char *job_name, const char *stage, const char *cell, size_t jobs);
+/* build_dir may be NULL: no note then. For the process's first thread, like all below but committed. */
+void progress_note_begin(const char *build_dir, const char *stage, const char *cell, size_t jobs);
 void progress_note_phase(const char *phase);
 void progress_note_committed(void);     /* any thread */
 void progress_note_end(void);

@@ -283,6 +283,15 @@ static int lock_jobs(struct stage_run *run, struct job **jobs, size_t count)
 	return 0;
 }
 
+/* Leaves are hashed again when they are very new, which takes a while: it has a phase, but no share of the times. */
+static void begin_note(const struct stage *stage, const struct stage_run *run)
+{
+	char *build_dir = job_build_dir(run->jobs[0]->path);
+	progress_note_begin(build_dir, stage->name, run->jobs[0]->cell, run->count);
+	progress_note_phase("check inputs");
+	free(build_dir);
+}
+
 /* Computes what is still missing of the jobs and notes each failure. Returns the number of jobs that failed, or -1
  * after fail() when it did not come to computing. */
 static int compute(const struct stage *stage, const struct digest *id, struct job **jobs, size_t count)
@@ -290,10 +299,10 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 	struct stage_run run = {.jobs = mem_array(count, sizeof *run.jobs), .slots = mem_zeroed(count, sizeof *run.slots),
 		.locks = cache_locks_open(jobs[0]->cache), .id = *id};
 	int failed = 0, bad = run.locks < 0 || lock_jobs(&run, jobs, count);
+	if (!bad && run.count)
+		begin_note(stage, &run);
 	for (size_t i = 0; i < run.count && !bad; i++)
 		bad = check_leaves(run.jobs[i]);
-	if (!bad && run.count)
-		progress_note_begin(run.jobs[0]->path, stage->name, run.jobs[0]->cell, run.count);
 	stage_phase("compute");
 	if (!bad && run.count) {
 		if (stage->compute && stage->compute(&run)) {

@@ -129,7 +129,8 @@ check 'and only its own' equal "$(ran render-report)" 1
 # --- looking changes nothing ---
 build status
 check 'ninja status counts the results' said 'score-layers              3 of 3 there'
-check 'ninja status: nothing runs, nothing was left behind' equal "$(said 'nothing runs' && ls build/progress)" ''
+check 'and the reports' said 'reports                   3 of 3 there'
+check 'ninja status: nothing runs, nothing was left behind' equal "$(said 'nothing computes now' && ls build/progress)" ''
 cksum build.ninja build/*.ninja build/grid.json build/config.args build/jobs/* build/jobs/group/* 2>/dev/null >"$S/before"
 configure --dry-run $grid dataset.size=medium
 check '--dry-run' equal $status 0
