@@ -110,7 +110,13 @@ int main(int argc, char **argv)
 	handle_signals();
 	if (job_open(&job, argv[1]))
 		return error_report(1);
+	warn_listen(cell_log_listener(&job));
 	int bad = run(&job);
+	if (bad)
+		cell_log_failed(&job);
+	else
+		cell_log_succeeded(&job);
+	warn_listen((struct warn_listener){NULL, NULL});
 	job_close(&job);
 	return bad ? error_report(1) : 0;
 }

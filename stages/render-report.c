@@ -214,12 +214,14 @@ static int run_job(const char *path)
 	struct job job;
 	if (job_open(&job, path))
 		return error_report(1);
+	warn_listen(cell_log_listener(&job));
 	int bad = strcmp(job.stage, "render-report") ? fail("%s: a job of %s, given to render-report", path, job.stage) : 0;
 	bad = bad || cache_use(job.cache) < 0 || job_resolve(&job) <= 0 || write_cell(&job);
 	if (bad)
 		cell_log_failed(&job);
 	else
 		cell_log_succeeded(&job);
+	warn_listen((struct warn_listener){NULL, NULL});
 	job_close(&job);
 	return bad ? error_report(1) : 0;
 }
@@ -341,6 +343,7 @@ static int read_cell(struct grid_cell *cell, const cJSON *item, const char *sour
 	if (!report || !manifest || read_names(cell, item, source) || job_open(&job, report))
 		return -1;
 	cell->report = report;
+	struct warn_listener before = warn_listen(cell_log_listener(&job));
 	int found = job_resolve(&job);
 	if (found > 0 && summarize_cell(cell, &job, write)) {
 		cell->shown.status = OVERVIEW_FAILED;
@@ -350,6 +353,7 @@ static int read_cell(struct grid_cell *cell, const cJSON *item, const char *sour
 	} else {
 		explain_missing(cell, report);
 	}
+	warn_listen(before);
 	job_close(&job);
 	return 0;
 }

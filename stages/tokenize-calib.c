@@ -99,9 +99,11 @@ static int make_tokens(struct stage_run *run, size_t index, struct kept *kept)
 static int compute(struct stage_run *run)
 {
 	struct kept kept = {.tokenizer = NULL};
-	for (size_t i = 0; i < run->count; i++)
+	for (size_t i = 0; i < run->count; i++) {
+		stage_at(run, i);
 		if (make_tokens(run, i, &kept))
 			stage_failed(run, i);
+	}
 	tokenizer_close(kept.tokenizer);
 	return 0;
 }

@@ -221,6 +221,19 @@ void stage_failed(struct stage_run *run, size_t index)
 	free(reason);
 }
 
+/* A warning of a computation that all jobs share. */
+static void hear_all(void *context, const char *text)
+{
+	const struct stage_run *run = context;
+	for (size_t i = 0; i < run->count; i++)
+		cell_log_warned(run->jobs[i], text);
+}
+
+void stage_at(struct stage_run *run, size_t index)
+{
+	warn_listen(cell_log_listener(run->jobs[index]));
+}
+
 struct each {
 	struct stage_run *run;
 	stage_work *work;
@@ -231,10 +244,14 @@ struct each {
 static int each_row(void *context, size_t row, size_t worker)
 {
 	const struct each *e = context;
+	struct warn_listener before = warn_listening();
 	(void)worker;
-	for (size_t i = row; i < e->run->count; i += e->width)
+	for (size_t i = row; i < e->run->count; i += e->width) {
+		stage_at(e->run, i);
 		if (e->run->slots[i].state == SLOT_OPEN && e->work(e->context, e->run, i))
 			stage_failed(e->run, i);
+	}
+	warn_listen(before);
 	return 0;
 }
 
@@ -304,6 +321,7 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 	for (size_t i = 0; i < run.count && !bad; i++)
 		bad = check_leaves(run.jobs[i]);
 	stage_phase("compute");
+	struct warn_listener before = warn_listen((struct warn_listener){hear_all, &run});
 	if (!bad && run.count) {
 		if (stage->compute && stage->compute(&run)) {
 			for (size_t i = 0; i < run.count; i++)
@@ -316,6 +334,7 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 	}
 	for (size_t i = 0; i < run.count; i++)
 		failed += run.slots[i].state != SLOT_DONE;
+	warn_listen(before);
 	progress_note_end();
 	cache_locks_close(run.locks);
 	free(run.jobs);
@@ -336,7 +355,9 @@ static int missing_jobs(struct job *jobs, size_t count, struct job **missing, si
 	struct cache_result result;
 	size_t n = 0, kept = 0;
 	for (size_t i = 0; i < count; i++) {
+		warn_listen(cell_log_listener(&jobs[i]));
 		int found = job_resolve(&jobs[i]);
+		warn_listen((struct warn_listener){NULL, NULL});
 		if (found < 0)
 			return -1;
 		if (!found) {
@@ -435,6 +456,7 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 	struct cache_result result;
 	if (job_open(&job, path))
 		return error_report(1);
+	warn_listen(cell_log_listener(&job));
 	int bad = check_stage(stage, &job) || cache_prepare(job.cache) || cache_use(job.cache) < 0 || job_resolve(&job) <= 0;
 	/* Without its inputs the group could not try this job: next time it shall. */
 	if (bad && stamp)
@@ -455,6 +477,7 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 		cell_log_succeeded(&job);
 	else if (noted <= 0)
 		cell_log_failed(&job);
+	warn_listen((struct warn_listener){NULL, NULL});
 	job_close(&job);
 	return bad ? error_report(1) : 0;
 }

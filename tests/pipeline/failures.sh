@@ -150,4 +150,19 @@ check 'ninja report computes nothing' equal "$(ran quantize-calibrate)$(ran scor
 check 'it renders what is there' said '2 of 3 reports rendered'
 check 'and lists what is missing' said 'missing  qwen3_vl_demo.wfp8_afp8.default.small'
 
+# --- warnings stand in the log of their cell ---
+rm -rf build/ref build/logs
+configure quant_pair=wint8_afp16 dataset.size=small,medium dataset.max_calib_samples=40
+build
+log=build/logs/demo_captions.40.log
+check 'fewer captions than asked for is a warning' said '40 captions asked for, the file has 16: all are used'
+check 'it stands in the log of what it is about' equal "$(grep -c ' tokenize-calib: warning: .*the file has 16' $log)" 1
+check 'each log has its own' equal "$(grep -h warning build/logs/demo_captions.32.log | grep -c ' demo_captions.32: ')" 1
+check 'and those of other cells have none' equal "$(grep -l warning build/logs/qwen3*)" ''
+printf 'damaged' >"$(ls build/ref/score-layers/*.wint8_afp16.default.small-*.ref)"
+build
+check 'a damaged reference file is said' said 'choose-recipe: warning: '
+check 'and stands in the log of who needed it' equal "$(grep -l ' choose-recipe: warning: .*leads nowhere' build/logs/*)" \
+	build/logs/qwen3_vl_demo.wint8_afp16.default.small.log
+
 finish

@@ -130,11 +130,19 @@ static void test_log(void)
 	struct job job = job_number(3, &path, &cell);
 	cell_log_computed(&job, 1, 0.25);
 	cell_log_computed(&job, 4, 2);
+	fail("kept");
+	warn_listen(cell_log_listener(&job));
+	warn("%d of a kind", 3);
+	warn_listen((struct warn_listener){NULL, NULL});
+	warn("heard by nobody");
+	CHECK_STRING(error_text(), "kept");
 	if (file_read(log, 1 << 16, &text, NULL))
 		exit(error_report(1));
 	expect(text, " some-stage: failed: no room\nof 3 GB\n    once more, by itself: build/bin/some-stage ");
 	expect(text, " some-stage: computed in 0.25 s\n");
 	expect(text, " some-stage: computed, 4 jobs together, after 2.00 s\n");
+	expect(text, " some-stage: warning: 3 of a kind\n");
+	CHECK(!strstr(text, "nobody"), "a warning that was not for the cell:\n%s", text);
 	free(text);
 	char elsewhere[] = "elsewhere.json";
 	job.path = elsewhere;
