@@ -449,10 +449,11 @@ static int read_cells(struct grid_file *grid, int write)
 static int grid_read(struct grid_file *grid, const char *path, int write)
 {
 	*grid = (struct grid_file){.path = path, .root = json_read(path, GRID_BYTES_MAX)};
-	if (!grid->root || !(grid->list = json_member(grid->root, "cells", path)))
+	if (!grid->root || json_check_format(grid->root, "quantgrid-grid/1", path) ||
+		!(grid->list = json_member(grid->root, "cells", path)))
 		return -1;
-	if (cJSON_GetArraySize(grid->list) > CELLS_MAX)
-		return fail("%s: more than %d cells", path, CELLS_MAX);
+	if (!cJSON_IsArray(grid->list) || cJSON_GetArraySize(grid->list) > CELLS_MAX)
+		return fail("%s: \"cells\" must list at most %d cells", path, CELLS_MAX);
 	grid->cells = mem_zeroed((size_t)cJSON_GetArraySize(grid->list), sizeof *grid->cells);
 	if (read_cells(grid, write))
 		return -1;

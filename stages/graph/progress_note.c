@@ -189,14 +189,17 @@ static int parse_note(const char *text, struct progress_note *n)
 {
 	size_t pid = 0;
 	cJSON *root = json_parse(text, strlen(text), "note", NULL);
-	int bad = !root || copy_text(root, "stage", n->stage, sizeof n->stage) ||
-		copy_text(root, "cell", n->cell, sizeof n->cell) || copy_text(root, "phase", n->phase, sizeof n->phase) ||
+	int bad = !root || json_check_format(root, "quantgrid-progress/1", "note") ||
+		copy_text(root, "stage", n->stage, sizeof n->stage) ||
+		copy_text(root, "cell", n->cell, sizeof n->cell) ||
+		copy_text(root, "phase", n->phase, sizeof n->phase) ||
 		copy_text(root, "step", n->step, sizeof n->step) || copy_size(root, "jobs", &n->jobs) ||
 		copy_size(root, "committed", &n->committed) || copy_size(root, "done", &n->done) ||
 		copy_size(root, "total", &n->total) || copy_size(root, "first_done", &n->first_done) ||
 		copy_size(root, "pid", &pid) || json_double(root, "started", "note", &n->started) ||
 		json_double(root, "phase_started", "note", &n->phase_started) ||
-		json_double(root, "step_started", "note", &n->step_started) || json_double(root, "stepped", "note", &n->stepped);
+		json_double(root, "step_started", "note", &n->step_started) ||
+		json_double(root, "stepped", "note", &n->stepped);
 	cJSON_Delete(root);
 	n->pid = (long)pid;
 	return bad ? -1 : 0;

@@ -390,7 +390,8 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 {
 	const cJSON *item;
 	cJSON *group = json_read(path, GROUP_BYTES_MAX);
-	const cJSON *list = group ? json_member(group, "jobs", path) : NULL;
+	int ours = group && !json_check_format(group, "quantgrid-group/1", path);
+	const cJSON *list = ours ? json_member(group, "jobs", path) : NULL;
 	size_t count = list ? (size_t)cJSON_GetArraySize(list) : 0, opened = 0, missing_count = 0;
 	struct digest id = new_run();
 	int bad = !list;

@@ -57,8 +57,9 @@ int stage_commit(struct stage_run *run, size_t index, const struct object_writer
 typedef int stage_work(void *context, struct stage_run *run, size_t index);
 void stage_each(struct stage_run *run, stage_work *work, void *context);
 
-/* From here on the calling thread is at jobs[index]: its warnings go to the log of that cell (graph/cell_log.h) alone, not to
- * those of all jobs. Stages that compute one after the other in compute say it; compute_each and stage_each() need not. */
+/* From here on the calling thread is at jobs[index]: its warnings go to the log of that cell (graph/cell_log.h) alone,
+ * not to those of all jobs. Stages whose compute does one after the other say it; compute_each and stage_each() need
+ * not. */
 void stage_at(struct stage_run *run, size_t index);
 
 /* Notes error_text() as the reason why jobs[index] failed. Nothing is printed: the job's own edge will say it. */

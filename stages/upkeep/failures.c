@@ -41,7 +41,8 @@ static int is_current(const struct failure *f)
 static void add_failure(struct failures *all, const char *path)
 {
 	struct failure f = {.root = json_read(path, FAILURE_BYTES_MAX)};
-	if (!f.root || !(f.stage = json_string(f.root, "stage", path)) || !(f.cell = json_string(f.root, "cell", path)) ||
+	if (!f.root || json_check_format(f.root, "quantgrid-failure/1", path) ||
+		!(f.stage = json_string(f.root, "stage", path)) || !(f.cell = json_string(f.root, "cell", path)) ||
 		!(f.job = json_string(f.root, "job", path)) || !(f.reason = json_string(f.root, "reason", path)) ||
 		!(f.log = json_string(f.root, "log", path))) {
 		warn("%s", error_text());
@@ -78,6 +79,10 @@ static int read_cells(struct failures *all, const char *build_dir)
 	const cJSON *item;
 	char *path = path_join(build_dir, "grid.json");
 	cJSON *grid = json_read(path, GRID_BYTES_MAX);
+	if (grid && json_check_format(grid, "quantgrid-grid/1", path)) {
+		cJSON_Delete(grid);
+		grid = NULL;
+	}
 	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(grid, "cells")) {
 		const cJSON *cell = cJSON_GetObjectItemCaseSensitive(item, "cell");
 		if (cJSON_IsString(cell))

@@ -93,9 +93,10 @@ static char *pace_text(double a_second)
 	return mem_printf(a_second < 100 ? "%.3g a second" : "%.0f a second", a_second);
 }
 
-/* done of total at the time last, after first_done at the time since. The pace is that of whole steps: it does not slacken
- * while one is under way. */
-static void print_steps(FILE *to, const char *what, size_t done, size_t total, size_t first_done, double since, double last)
+/* done of total at the time last, after first_done at the time since. The pace is that of whole steps: it does not
+ * slacken while one is under way. */
+static void print_steps(FILE *to, const char *what, size_t done, size_t total, size_t first_done, double since,
+	double last)
 {
 	const double passed = last - since;
 	const size_t steps = done > first_done ? done - first_done : 0;
@@ -238,7 +239,8 @@ static int add_stage(void *rows, const char *folder, const char *name)
 {
 	static const char before[] = ".before.jsonl";
 	const size_t length = strlen(name), end = sizeof jobs_ending - 1, old = sizeof before - 1;
-	if (length <= end || strcmp(name + length - end, jobs_ending) || (length > old && !strcmp(name + length - old, before)))
+	if (length <= end || strcmp(name + length - end, jobs_ending) ||
+		(length > old && !strcmp(name + length - old, before)))
 		return 0;
 	char *path = path_join(folder, name), *stage = mem_strndup(name, length - end);
 	int bad = add_row(rows, stage, path, "\"ref\":\"");

@@ -130,7 +130,8 @@ check 'and only its own' equal "$(ran render-report)" 1
 build status
 check 'ninja status counts the results' said 'score-layers              3 of 3 there'
 check 'and the reports' said 'reports                   3 of 3 there'
-check 'ninja status: nothing runs, nothing was left behind' equal "$(said 'nothing computes now' && ls build/progress)" ''
+check 'ninja status: nothing runs, nothing was left behind' \
+	equal "$(said 'nothing computes now' && ls build/progress)" ''
 cksum build.ninja build/*.ninja build/grid.json build/config.args build/jobs/* build/jobs/group/* 2>/dev/null >"$S/before"
 configure --dry-run $grid dataset.size=medium
 check '--dry-run' equal $status 0
@@ -157,12 +158,14 @@ build
 log=build/logs/demo_captions.40.log
 check 'fewer captions than asked for is a warning' said '40 captions asked for, the file has 16: all are used'
 check 'it stands in the log of what it is about' equal "$(grep -c ' tokenize-calib: warning: .*the file has 16' $log)" 1
-check 'each log has its own' equal "$(grep -h warning build/logs/demo_captions.32.log | grep -c ' demo_captions.32: ')" 1
+check 'each log has its own' \
+	equal "$(grep -h warning build/logs/demo_captions.32.log | grep -c ' demo_captions.32: ')" 1
 check 'and those of other cells have none' equal "$(grep -l warning build/logs/qwen3*)" ''
 printf 'damaged' >"$(ls build/ref/score-layers/*.wint8_afp16.default.small-*.ref)"
 build
 check 'a damaged reference file is said' said 'choose-recipe: warning: '
-check 'and stands in the log of who needed it' equal "$(grep -l ' choose-recipe: warning: .*leads nowhere' build/logs/*)" \
+check 'and stands in the log of who needed it' \
+	equal "$(grep -l ' choose-recipe: warning: .*leads nowhere' build/logs/*)" \
 	build/logs/qwen3_vl_demo.wint8_afp16.default.small.log
 
 finish

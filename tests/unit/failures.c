@@ -21,7 +21,7 @@ static void open_build(void)
 	struct strbuf list, grid;
 	strbuf_init(&list);
 	strbuf_init(&grid);
-	strbuf_adds(&grid, "{\"cells\":[");
+	strbuf_adds(&grid, "{\"format\":\"quantgrid-grid/1\",\"cells\":[");
 	for (int i = 0; i < JOBS; i++) {
 		keys[i] = mem_printf("%016x%016x", i + 1, 0);
 		strbuf_addf(&list, "{\"key\":\"%s\",\"cell\":\"cell.%d\"}\n", keys[i], i);

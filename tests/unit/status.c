@@ -137,8 +137,10 @@ static void test_order(void)
 	static const struct {
 		const char *name, *text;
 	} files[] = {
-		{"build/jobs/a-last.jsonl", "{\"key\":\"1\",\"inputs\":{\"x\":{\"job\":\"build/jobs/b.jsonl:12\"}},\"ref\":\"/no\"}\n"},
-		{"build/jobs/b.jsonl", "{\"key\":\"1\",\"inputs\":{\"x\":{\"job\":\"build/jobs/z.jsonl:12\"}},\"ref\":\"/\"}\n"},
+		{"build/jobs/a-last.jsonl",
+			"{\"key\":\"1\",\"inputs\":{\"x\":{\"job\":\"build/jobs/b.jsonl:12\"}},\"ref\":\"/no\"}\n"},
+		{"build/jobs/b.jsonl",
+			"{\"key\":\"1\",\"inputs\":{\"x\":{\"job\":\"build/jobs/z.jsonl:12\"}},\"ref\":\"/\"}\n"},
 		{"build/jobs/report.jsonl", "{\"key\":\"1\",\"ref\":\"\"}\n"},
 		{"build/jobs/empty.jsonl", ""},
 		{"build/jobs/z.jsonl", "{\"key\":\"1\",\"ref\":\"/\"}\n"},
