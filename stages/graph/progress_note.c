@@ -185,8 +185,9 @@ static int copy_size(const cJSON *root, const char *name, size_t *to)
 	return 0;
 }
 
-static int parse_note(const char *text, struct progress_note *n)
+int progress_note_parse(const char *text, struct progress_note *n)
 {
+	*n = (struct progress_note){0};
 	size_t pid = 0;
 	cJSON *root = json_parse(text, strlen(text), "note", NULL);
 	int bad = !root || json_check_format(root, "quantgrid-progress/1", "note") ||
@@ -227,7 +228,7 @@ int progress_note_read(const char *path, struct progress_note *note)
 		char *text;
 		if (file_read(path, NOTE_BYTES, &text, NULL))
 			return 0;
-		int bad = parse_note(text, note);
+		int bad = progress_note_parse(text, note);
 		free(text);
 		if (!bad)
 			return is_alive(note);

@@ -35,6 +35,9 @@ void progress_note_interrupt(void);
 /* The time that notes have: seconds since 1970. */
 double progress_note_now(void);
 
+/* What the text of a note says, whatever became of its process. -1 after fail(). */
+int progress_note_parse(const char *text, struct progress_note *note);
+
 /* 1 and what it says, 0 when the process is dead, the file gone or no note. */
 int progress_note_read(const char *path, struct progress_note *note);
 

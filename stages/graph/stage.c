@@ -18,10 +18,11 @@
 #include "common/strbuf.h"
 #include "graph/cell_log.h"
 #include "graph/fault.h"
+#include "graph/job_group.h"
 #include "graph/leaf.h"
 #include "graph/progress_note.h"
 
-enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20, STAMP_BYTES_MAX = 4096, PHASES_MAX = 32 };
+enum { PHASES_MAX = 32 };
 
 struct stage_slot {
 	enum { SLOT_OPEN, SLOT_DONE, SLOT_FAILED } state;
@@ -140,12 +141,6 @@ void stage_times(const char *stage, const char *what)
 }
 
 /* ---- one result ---- */
-
-/* Writes the stamp anew, content and mtime, creating its folder. */
-static int write_stamp(const char *path, const char *text)
-{
-	return dir_make_parents(path) || file_write(path, text, strlen(text)) ? -1 : 0;
-}
 
 /* Leaves must be what they were when the graph was made, before they are read and after. */
 static int check_leaves(const struct job *job)
@@ -386,38 +381,47 @@ static int check_stage(const struct stage *stage, const struct job *job)
 	return 0;
 }
 
-static int run_group(const struct stage *stage, const char *path, const char *stamp)
+/* Opens the jobs of a group; *opened counts them, also on failure. */
+static int open_jobs(const struct stage *stage, const struct job_group *group, struct job *jobs, size_t *opened)
 {
-	const cJSON *item;
-	cJSON *group = json_read(path, GROUP_BYTES_MAX);
-	int ours = group && !json_check_format(group, "quantgrid-group/1", path);
-	const cJSON *list = ours ? json_member(group, "jobs", path) : NULL;
-	size_t count = list ? (size_t)cJSON_GetArraySize(list) : 0, opened = 0, missing_count = 0;
-	struct digest id = new_run();
-	int bad = !list;
-	if (!bad && (!cJSON_IsArray(list) || !count || count > GROUP_JOBS_MAX))
-		bad = fail("%s: \"jobs\" must list 1 to %d job files", path, GROUP_JOBS_MAX);
-	struct job *jobs = mem_zeroed(count, sizeof *jobs);
-	struct job **missing = mem_zeroed(count, sizeof *missing);
-	cJSON_ArrayForEach(item, list) {
-		if (bad)
-			break;
-		bad = !cJSON_IsString(item) ? fail("%s: \"jobs\" must hold paths", path) : job_open(&jobs[opened], item->valuestring);
-		if (!bad)
-			bad = check_stage(stage, &jobs[opened++]);
+	for (*opened = 0; *opened < group->count; ++*opened) {
+		struct job *job = &jobs[*opened];
+		if (job_open(job, group->jobs[*opened]))
+			return -1;
+		if (check_stage(stage, job)) {
+			job_close(job);
+			return -1;
+		}
 	}
+	return 0;
+}
+
+static int run_jobs(const struct stage *stage, struct job *jobs, size_t count, const char *stamp)
+{
+	struct job **missing = mem_zeroed(count, sizeof *missing);
+	const struct digest id = new_run();
+	size_t missing_count = 0;
 	/* Held until the process ends: gc waits, or is refused. */
-	if (!bad)
-		bad = cache_prepare(jobs[0].cache) || cache_use(jobs[0].cache) < 0 || missing_jobs(jobs, count, missing, &missing_count);
+	int bad = cache_prepare(jobs[0].cache) || cache_use(jobs[0].cache) < 0 ||
+		missing_jobs(jobs, count, missing, &missing_count);
 	if (!bad && missing_count)
 		bad = compute(stage, &id, missing, missing_count) < 0;
-	if (!bad)
-		bad = write_stamp(stamp, id.hex);
+	free(missing);
+	return bad || group_stamp_write(stamp, &id) ? -1 : 0;
+}
+
+static int run_group(const struct stage *stage, const char *path, const char *stamp)
+{
+	struct job_group group;
+	size_t opened;
+	if (job_group_open(&group, path, stage->name))
+		return error_report(1);
+	struct job *jobs = mem_zeroed(group.count, sizeof *jobs);
+	int bad = open_jobs(stage, &group, jobs, &opened) || run_jobs(stage, jobs, group.count, stamp);
 	for (size_t i = 0; i < opened; i++)
 		job_close(&jobs[i]);
 	free(jobs);
-	free(missing);
-	cJSON_Delete(group);
+	job_group_close(&group);
 	return bad ? error_report(1) : 0;
 }
 
@@ -426,14 +430,10 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 static int failed_in_group(const struct job *job, const char *stamp)
 {
 	struct digest run;
-	char *reason, *written;
+	char *reason;
 	if (!cache_failure_find(job->cache, &job->action, &run, &reason))
 		return 0;
-	int current = file_exists(stamp) && !file_read(stamp, STAMP_BYTES_MAX, &written, NULL);
-	if (current) {
-		current = !strcmp(written, run.hex);
-		free(written);
-	}
+	int current = group_stamp_is(stamp, &run);
 	if (current)
 		fail("%s: %s", job->cell, reason);
 	free(reason);

@@ -8,9 +8,10 @@
 #include "common/hash_map.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "graph/grid_file.h"
 #include "graph/job_list.h"
 
-enum { FAILURE_BYTES_MAX = 2 << 20, GRID_BYTES_MAX = 256 << 20, SHOWN = 10 };
+enum { FAILURE_BYTES_MAX = 2 << 20, SHOWN = 10 };
 
 struct failure {
 	cJSON *root;            /* owner of the strings */
@@ -76,20 +77,12 @@ static int read_failures(struct failures *all, const char *build_dir)
 
 static int read_cells(struct failures *all, const char *build_dir)
 {
-	const cJSON *item;
+	struct grid_file grid;
 	char *path = path_join(build_dir, "grid.json");
-	cJSON *grid = json_read(path, GRID_BYTES_MAX);
-	if (grid && json_check_format(grid, "quantgrid-grid/1", path)) {
-		cJSON_Delete(grid);
-		grid = NULL;
-	}
-	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(grid, "cells")) {
-		const cJSON *cell = cJSON_GetObjectItemCaseSensitive(item, "cell");
-		if (cJSON_IsString(cell))
-			*hash_map_at(&all->cells, cell->valuestring, strlen(cell->valuestring)) = 1;
-	}
-	int bad = grid ? 0 : fail_context("run ./configure first");
-	cJSON_Delete(grid);
+	int bad = grid_file_open(&grid, path) ? fail_context("run ./configure first") : 0;
+	for (size_t i = 0; i < grid.count; i++)
+		*hash_map_at(&all->cells, grid.cells[i].name, strlen(grid.cells[i].name)) = 1;
+	grid_file_close(&grid);
 	free(path);
 	return bad;
 }

@@ -121,7 +121,7 @@ static void print_phase(FILE *to, const struct progress_note *n)
 	fputc('\n', to);
 }
 
-static void print_note(FILE *to, const struct progress_note *n, const struct cache_scan *scan)
+void status_print_note(FILE *to, const struct progress_note *n, const struct cache_scan *scan)
 {
 	const double passed = progress_note_now() - n->started, earlier = status_earlier(scan, n->stage, n->cell, n->jobs);
 	char *passed_text = status_time_text(passed), *left = status_time_text(earlier - passed);
@@ -165,7 +165,7 @@ static int visit_note(void *context, const char *folder, const char *name)
 	if (progress_note_read(path, &note)) {
 		if (!r->count++)
 			fprintf(r->to, "running\n");
-		print_note(r->to, &note, earlier_runs(r->status));
+		status_print_note(r->to, &note, earlier_runs(r->status));
 	} else {
 		unlink(path);
 	}

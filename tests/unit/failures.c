@@ -21,12 +21,16 @@ static void open_build(void)
 	struct strbuf list, grid;
 	strbuf_init(&list);
 	strbuf_init(&grid);
-	strbuf_adds(&grid, "{\"format\":\"quantgrid-grid/1\",\"cells\":[");
+	strbuf_adds(&grid, "{\"format\":\"quantgrid-grid/1\","
+		"\"grid\":\"g\",\"overview_json\":\"\",\"invalid\":[],\"cells\":[");
 	for (int i = 0; i < JOBS; i++) {
 		keys[i] = mem_printf("%016x%016x", i + 1, 0);
 		strbuf_addf(&list, "{\"key\":\"%s\",\"cell\":\"cell.%d\"}\n", keys[i], i);
 		if (i + 1 < JOBS)
-			strbuf_addf(&grid, "%s{\"cell\":\"cell.%d\"}", i ? "," : "", i);
+			strbuf_addf(&grid, "%s{\"cell\":\"cell.%d\","
+				"\"model\":\"\",\"pair\":\"\",\"granularity\":\"\",\"size\":\"\","
+				"\"report\":\"\",\"manifest\":\"\",\"formats\":[{\"name\":\"\",\"quant_pair\":{\"weight\":\"\","
+				"\"activation\":\"\"}}]}", i ? "," : "", i);
 	}
 	strbuf_adds(&grid, "]}");
 	build = scratch_path("build");
