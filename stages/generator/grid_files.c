@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/file_update.h"
+#include "common/hash_map.h"
 #include "common/memory.h"
 #include "generator/generator.h"
 #include "generator/published.h"
@@ -145,14 +146,36 @@ static int write_leaf_list(const struct generator *g)
 	return bad ? -1 : 0;
 }
 
+/* Two combinations may come to one name, of which one can exist: Ninja has one target of a name. The caller frees the
+ * array. */
+static const char **excluded_names(const struct generator *g, size_t *count)
+{
+	const char **names = mem_array(g->invalid_count, sizeof *names);
+	struct hash_map known = {0};
+	*count = 0;
+	for (size_t i = 0; i < g->plan.cell_count && g->invalid_count; i++)
+		*hash_map_at(&known, g->plan.cells[i].name, strlen(g->plan.cells[i].name)) = 1;
+	for (size_t i = 0; i < g->invalid_count; i++) {
+		size_t *before = hash_map_at(&known, g->invalid[i].name, strlen(g->invalid[i].name));
+		if (*before == HASH_MAP_NEW)
+			names[(*count)++] = g->invalid[i].name;
+		*before = 1;
+	}
+	hash_map_release(&known);
+	return names;
+}
+
 int generator_write(struct generator *g)
 {
+	size_t excluded_count;
+	const char **excluded = excluded_names(g, &excluded_count);
 	struct ninja_grid grid = {.path = grid_path, .overview = (const char *const *)g->overview, .slots = 1,
-		.overview_count = g->overview[0] ? 2 : 0,
+		.overview_count = g->overview[0] ? 2 : 0, .excluded = excluded, .excluded_count = excluded_count,
 		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
-	int changed;
-	if (plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
-		ninja_write(&g->plan, &grid, &published_files, &changed))
+	int changed, bad = plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
+		ninja_write(&g->plan, &grid, &published_files, &changed);
+	free(excluded);
+	if (bad)
 		return -1;
 	/* Ninja reads the graph again only when build.ninja itself is newer; what it includes does not count. */
 	if (changed && file_exists("build.ninja") && utimensat(AT_FDCWD, "build.ninja", NULL, 0))
