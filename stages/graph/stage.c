@@ -22,7 +22,7 @@
 #include "graph/leaf.h"
 #include "graph/progress_note.h"
 
-enum { PHASES_MAX = 32 };
+enum { PHASES_MAX = 32, LEFT_OUT_SHOWN = 3 };
 
 struct stage_slot {
 	enum { SLOT_OPEN, SLOT_DONE, SLOT_FAILED } state;
@@ -48,6 +48,7 @@ void stage_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 /* Appends a line to the file that a variable of the environment names, if it does. */
@@ -348,7 +349,7 @@ static int by_action(const void *a, const void *b)
 static int missing_jobs(struct job *jobs, size_t count, struct job **missing, size_t *missing_count)
 {
 	struct cache_result result;
-	size_t n = 0, kept = 0;
+	size_t n = 0, kept = 0, left_out = 0;
 	for (size_t i = 0; i < count; i++) {
 		warn_listen(cell_log_listener(&jobs[i]));
 		int found = job_resolve(&jobs[i]);
@@ -356,7 +357,8 @@ static int missing_jobs(struct job *jobs, size_t count, struct job **missing, si
 		if (found < 0)
 			return -1;
 		if (!found) {
-			fprintf(stderr, "%s: left out: %s\n", program_name(), error_text());
+			if (left_out++ < LEFT_OUT_SHOWN)
+				fprintf(stderr, "%s: left out: %s\n", program_name(), error_text());
 			continue;
 		}
 		found = cache_find(jobs[i].cache, &jobs[i].action, jobs[i].ingredients, &result);
@@ -365,6 +367,8 @@ static int missing_jobs(struct job *jobs, size_t count, struct job **missing, si
 		if (!found)
 			missing[n++] = &jobs[i];
 	}
+	if (left_out > LEFT_OUT_SHOWN)
+		fprintf(stderr, "%s: ... and %zu more left out\n", program_name(), left_out - LEFT_OUT_SHOWN);
 	if (n)
 		qsort(missing, n, sizeof *missing, by_action);
 	for (size_t i = 0; i < n; i++)

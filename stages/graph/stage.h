@@ -76,7 +76,8 @@ const char *stage_phase(const char *name);
  * it was started for. stage_main() does. */
 void stage_times(const char *stage, const char *what);
 
-/* SIGPIPE ignored; SIGTERM, SIGINT, SIGHUP remove the half-written object and exit 143. */
+/* SIGPIPE and SIGXFSZ ignored, so that a write that fails is an error with a message; SIGTERM, SIGINT, SIGHUP remove
+ * the half-written object and exit 143. */
 void stage_signals(void);
 
 #endif

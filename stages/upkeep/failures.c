@@ -16,7 +16,7 @@ enum { FAILURE_BYTES_MAX = 2 << 20, SHOWN = 10 };
 struct failure {
 	cJSON *root;            /* owner of the strings */
 	const char *stage, *cell, *job, *reason, *log;
-	size_t first_line;      /* its length */
+	char *line;             /* the first of the reason, with what only this job has left out */
 	size_t like_it;         /* failures with that line */
 };
 
@@ -38,6 +38,37 @@ static int is_current(const struct failure *f)
 	return there;
 }
 
+/* Digests and numbers of processes, as in the names of files in cache/tmp: "<digest>.<pid>" from at on, or nothing. */
+static size_t own_number(const char *at)
+{
+	size_t length = strspn(at, "0123456789abcdef");
+	if (length < JOB_KEY_SHORT)
+		return 0;
+	size_t digits = at[length] == '.' ? strspn(at + length + 1, "0123456789") : 0;
+	return length + (digits ? digits + 1 : 0);
+}
+
+/* When a disk is full every job says so of a file of its own: these are one reason. */
+static char *common_line(const struct failure *f)
+{
+	struct strbuf line;
+	const size_t cell = strlen(f->cell);
+	strbuf_init(&line);
+	for (const char *at = f->reason; *at && *at != '\n';) {
+		size_t number = own_number(at);
+		if (cell && !strncmp(at, f->cell, cell)) {
+			strbuf_adds(&line, "(the cell)");
+			at += cell;
+		} else if (number) {
+			strbuf_adds(&line, "(...)");
+			at += number;
+		} else {
+			strbuf_addc(&line, *at++);
+		}
+	}
+	return line.s;
+}
+
 /* One that is damaged is left out with a warning. */
 static void add_failure(struct failures *all, const char *path)
 {
@@ -54,7 +85,7 @@ static void add_failure(struct failures *all, const char *path)
 		cJSON_Delete(f.root);
 		return;
 	}
-	f.first_line = strcspn(f.reason, "\n");
+	f.line = common_line(&f);
 	MEM_GROW(all->list, all->count, all->capacity);
 	all->list[all->count++] = f;
 }
@@ -90,10 +121,7 @@ static int read_cells(struct failures *all, const char *build_dir)
 static int by_line(const void *a, const void *b)
 {
 	const struct failure *x = a, *y = b;
-	size_t n = x->first_line < y->first_line ? x->first_line : y->first_line;
-	int order = strncmp(x->reason, y->reason, n);
-	if (!order && x->first_line != y->first_line)
-		order = x->first_line < y->first_line ? -1 : 1;
+	int order = strcmp(x->line, y->line);
 	return order ? order : strcmp(x->cell, y->cell);
 }
 
@@ -103,18 +131,13 @@ static int by_number(const void *a, const void *b)
 	return x->like_it != y->like_it ? (x->like_it > y->like_it ? -1 : 1) : by_line(a, b);
 }
 
-static int same_line(const struct failure *a, const struct failure *b)
-{
-	return a->first_line == b->first_line && !strncmp(a->reason, b->reason, a->first_line);
-}
-
 static void group(struct failures *all)
 {
 	if (!all->count)
 		return;
 	qsort(all->list, all->count, sizeof *all->list, by_line);
 	for (size_t i = 0, end; i < all->count; i = end) {
-		for (end = i; end < all->count && same_line(&all->list[i], &all->list[end]); end++)
+		for (end = i; end < all->count && !strcmp(all->list[i].line, all->list[end].line); end++)
 			;
 		for (size_t k = i; k < end; k++)
 			all->list[k].like_it = end - i;
@@ -131,12 +154,25 @@ static void print_failure(FILE *to, struct failures *all, const struct failure *
 		fprintf(to, "build/bin/%s %s\n", f->stage, f->job);
 }
 
+/* Where all say the very same nothing is left out. */
+static void print_line(FILE *to, const struct failure *first)
+{
+	const size_t length = strcspn(first->reason, "\n");
+	int same = 1;
+	for (size_t k = 1; k < first->like_it; k++)
+		same = same && !strncmp(first[k].reason, first->reason, length) && strcspn(first[k].reason, "\n") == length;
+	if (same)
+		fprintf(to, "\n%.*s\n", (int)length, first->reason);
+	else
+		fprintf(to, "\n%s\n", first->line);
+}
+
 static void print_groups(FILE *to, struct failures *all, int whole)
 {
 	for (size_t i = 0, end; i < all->count; i = end) {
 		const struct failure *first = &all->list[i];
 		end = i + first->like_it;
-		fprintf(to, "\n%.*s\n", (int)first->first_line, first->reason);
+		print_line(to, first);
 		for (size_t k = i; k < end && (whole || k - i < SHOWN); k++)
 			print_failure(to, all, &all->list[k]);
 		if (!whole && end - i > SHOWN)
@@ -167,8 +203,10 @@ int failures_print(FILE *to, const char *build_dir, int whole, size_t *count)
 		print_groups(to, &all, whole);
 		*count = all.count;
 	}
-	for (size_t i = 0; i < all.count; i++)
+	for (size_t i = 0; i < all.count; i++) {
 		cJSON_Delete(all.list[i].root);
+		free(all.list[i].line);
+	}
 	free(all.list);
 	hash_map_release(&all.cells);
 	return bad ? -1 : 0;

@@ -1,5 +1,6 @@
 /* The failures of a build that still stand (graph/cell_log.h), of jobs that the present graph has, grouped by the first
- * line of their reason: the widest first, cells by name. With each the log and the command that tries it alone.
+ * line of their reason, but for names and numbers that each job has of its own: the widest first, cells by name. With
+ * each the log and the command that tries it alone.
  */
 #ifndef QG_UPKEEP_FAILURES_H
 #define QG_UPKEEP_FAILURES_H

@@ -168,4 +168,54 @@ check 'and stands in the log of who needed it' \
 	equal "$(grep -l ' choose-recipe: warning: .*leads nowhere' build/logs/*)" \
 	build/logs/qwen3_vl_demo.wint8_afp16.default.small.log
 
+# --- three things at once: a shard cut short, NaN in a weight, a file that may not become so large ---
+rm -rf cache tmp build/ref build/failed build/logs
+checkpoint=models/qwen3_vl_demo/checkpoint
+for bad in cut odd; do
+	cp -a $checkpoint $bad
+	chmod -R u+w $bad
+done
+truncate -s -1000 cut/model.safetensors
+printf '\377\377\377\377' | dd of=odd/model.safetensors bs=1 seek=600000 conv=notrunc 2>/dev/null
+configure quant_pair=wfp8_afp8,wint4_afp16,wfp4_afp16 model=qwen3_vl_demo model.path=$checkpoint,cut,odd
+check 'three checkpoints: configure' equal $status 0
+# 13 KiB: enough for scores of weights alone.
+mv build/bin/score-layers build/bin/score-layers.whole
+cat >build/bin/score-layers <<'END'
+#!/bin/bash
+ulimit -f 13
+exec build/bin/score-layers.whole "$@"
+END
+chmod +x build/bin/score-layers
+build -k 0
+check 'the build fails' differ $status 0
+check 'what the failures leave alone is reported' equal "$(ran_cells render-report)" \
+	"qwen3_vl_demo.wfp4_afp16.default.small.path=models_qwen3_vl_demo_checkpoint
+qwen3_vl_demo.wint4_afp16.default.small.path=models_qwen3_vl_demo_checkpoint"
+check 'the overview is there' equal "$(grep -c '"status": "failed"' $overview.json)" 7
+check 'with all reasons' equal "$(for words in 'cut short' 'is NaN' 'File too large'; do
+	grep -c "\"reason\": .*$words" $overview.json; done | tr '\n' ' ')" '3 3 1 '
+build failures
+check 'three failures' said '3 jobs failed, for 3 reasons; ninja tries them again'
+check 'the shard' said 'cut/model.safetensors: '
+check 'the weight' said 'odd/model.safetensors: byte '
+check 'the file' said 'cannot write: File too large'
+check 'logs are there' equal "$(sed -n 's/^ *log *//p' "$S/out" | sort -u | xargs ls 2>&1 >/dev/null)" ''
+# The commands, pasted, fail for the same reasons, and do not when these are gone.
+sed -n 's/^ *again *//p' "$S/out" >again
+check 'each has a command' equal "$(grep -c . again)" 3
+pasted=0
+while read -r command; do eval "$command" >"$S/out" 2>&1 && pasted=$((pasted + 1)); done <again
+check 'pasted, they fail' equal $pasted 0
+mv build/bin/score-layers.whole build/bin/score-layers
+cp $checkpoint/model.safetensors cut/
+cp $checkpoint/model.safetensors odd/
+grep '^ninja' again >cell
+eval "$(cat cell)" >"$S/out" 2>&1
+check 'with room, the command computes its cell' equal $? 0
+build failures
+check 'what is mended stands no longer' said 'nothing failed'
+build
+check 'and the rest is computed' equal $status 0
+
 finish

@@ -112,6 +112,28 @@ static void test_groups(void)
 	free(text);
 }
 
+/* A full disk: each job says it of its own cell and file. */
+static void test_own_names(void)
+{
+	size_t count;
+	for (int i = 0; i < 3; i++) {
+		char *reason = mem_printf("cell.%d: cache/tmp/%032x.%d: cannot write: File too large\nof cell.%d", i, 77 * i,
+			1000 + i, i);
+		set(i, reason);
+		free(reason);
+	}
+	set(3, "cell.3: cache/tmp/0123456789abcdef.1: cannot write: No space left");
+	set(4, "cache/tmp/0123: cannot write: File too large");
+	char *text = print(0, &count);
+	expect(text, " failed, for 4 reasons;");
+	expect(text, "\n(the cell): cache/tmp/(...): cannot write: File too large\n    some-stage cell.0\n");
+	expect(text, "\ncell.3: cache/tmp/0123456789abcdef.1: cannot write: No space left\n    some-stage cell.3\n");
+	expect(text, "\ncache/tmp/0123: cannot write: File too large\n");
+	free(text);
+	for (int i = 0; i < 5; i++)
+		set(i, NULL);
+}
+
 /* What the graph no longer has, what is damaged, and a graph that is not there. */
 static void test_left_out(void)
 {
@@ -163,6 +185,7 @@ int main(void)
 	open_build();
 	TEST(test_none);
 	TEST(test_groups);
+	TEST(test_own_names);
 	TEST(test_left_out);
 	TEST(test_log);
 	for (int i = 0; i < JOBS; i++)
