@@ -93,8 +93,8 @@ static int run(struct job *job)
 static int usage(int status)
 {
 	fputs("usage: materialize-lm JOB\n\n"
-		"Writes the language model of a checkpoint into a folder of its own, which other tools load as a plain Qwen3 model:\n"
-		"config.json, model.safetensors, tokenizer files. JOB is build/jobs/materialize-lm.jsonl:KEY, which\n"
+		"Writes the language model of a checkpoint into a folder of its own, which other tools load as a plain Qwen3\n"
+		"model: config.json, model.safetensors, tokenizer files. JOB is build/jobs/materialize-lm.jsonl:KEY, which\n"
 		"./configure extract.materialize=true writes.\n", status ? stderr : stdout);
 	return status;
 }

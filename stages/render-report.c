@@ -88,7 +88,8 @@ static int open_kind(struct inputs *in, struct format_inputs *f, enum object_kin
 	}
 }
 
-/* One that is damaged is discarded, so that the next ninja makes it again. in: of all but calib and scores; f: of these. */
+/* One that is damaged is discarded, so that the next ninja makes it again. in: of all but calib and scores; f: of
+ * these. */
 static int open_input(struct inputs *in, struct format_inputs *f, enum object_kind kind, const struct job *job,
 	const char *name)
 {
@@ -118,7 +119,8 @@ static int open_format_objects(struct format_inputs *f, const struct job *job, s
 }
 
 /* item is an element of the view's formats (graph/cell_view.h). */
-static int open_format(struct inputs *in, const struct job *job, size_t index, const cJSON *item, const cJSON *overrides)
+static int open_format(struct inputs *in, const struct job *job, size_t index, const cJSON *item,
+	const cJSON *overrides)
 {
 	const cJSON *pair = json_member(item, "quant_pair", job->path);
 	struct format_inputs *f = &in->formats[index];
@@ -465,8 +467,8 @@ static int usage(int status)
 	fputs("usage: render-report JOB\n"
 		"       render-report --overview GRID\n"
 		"       render-report --present GRID\n\n"
-		"Writes the reports of one cell; the overview of a grid; or both for all cells that have a result, listing those\n"
-		"without. JOB is build/jobs/render-report.jsonl:KEY, GRID is build/grid.json; ./configure writes both.\n",
+		"Writes the reports of one cell; the overview of a grid; or both for all cells that have a result, listing\n"
+		"those without. JOB is build/jobs/render-report.jsonl:KEY, GRID is build/grid.json; ./configure writes both.\n",
 		status ? stderr : stdout);
 	return status;
 }

@@ -15,8 +15,8 @@ static const char *input_path(const struct job *job, const char *input, const ch
 	return file ? file->path : NULL;
 }
 
-/* The tokenizer of the job before, which is nearly always that of this one: reading one of 150 thousand words takes longer
- * than the captions of all sizes. */
+/* The tokenizer of the job before, which is nearly always that of this one: reading one of 150 thousand words takes
+ * longer than the captions of all sizes. */
 struct kept {
 	struct digest files;
 	struct tokenizer *tokenizer;
@@ -87,7 +87,8 @@ static int make_tokens(struct stage_run *run, size_t index, struct kept *kept)
 		.truncated = made.truncated,
 	};
 	if (tokens.sequences < asked)
-		warn("%s: %zu captions asked for, the file has %zu: all are used", run->jobs[index]->cell, asked, tokens.sequences);
+		warn("%s: %zu captions asked for, the file has %zu: all are used", run->jobs[index]->cell, asked,
+			tokens.sequences);
 	tokens_describe(&tokens, &w);
 	stage_phase("commit");
 	int bad = stage_commit(run, index, &w);

@@ -93,22 +93,19 @@ static int write_grid_json(struct generator *g)
 	return file_update_close(&file, NULL);
 }
 
-static void add_folder_names(struct strbuf *list, const char *folder)
+static int add_if_folder(void *list, const char *folder, const char *name)
 {
-	char **names;
-	size_t count;
-	struct stat s;
+	char *path = path_join(folder, name);
+	if (dir_exists(path))
+		strbuf_addf(list, "%s\n", path);
+	free(path);
+	return 0;
+}
+
+static int add_folder_names(struct strbuf *list, const char *folder)
+{
 	strbuf_addf(list, "%s\n", folder);
-	if (dir_list(folder, &names, &count))
-		return;
-	for (size_t i = 0; i < count; i++) {
-		char *path = path_join(folder, names[i]);
-		if (!stat(path, &s) && S_ISDIR(s.st_mode))
-			strbuf_addf(list, "%s\n", path);
-		free(path);
-		free(names[i]);
-	}
-	free(names);
+	return dir_each(folder, add_if_folder, list);
 }
 
 /* Everything the graph was made from, for build/bin/leaves to watch. */
@@ -131,8 +128,7 @@ static int write_leaf_list(const struct generator *g)
 	for (size_t i = 0; i < g->rules.count; i++)
 		strbuf_addf(&list, "%s\n", g->rules.rules[i].path);
 	/* A source file that comes or goes changes build/sources.ninja. */
-	add_folder_names(&list, "stages");
-	add_folder_names(&list, "tests");
+	int bad = add_folder_names(&list, "stages") || add_folder_names(&list, "tests");
 	for (size_t i = 0; i < g->plan.cell_count; i++) {
 		const char *path = view_string(g->plan.cells[i].view, "model", "path");
 		if (strcmp(path, last))
@@ -141,7 +137,7 @@ static int write_leaf_list(const struct generator *g)
 	}
 	for (size_t i = 0; i < g->plan.leaf_count; i++)
 		strbuf_addf(&list, "%s\n", g->plan.leaves[i].path);
-	int bad = dir_make("build/leaf") || file_write_if_changed("build/leaf/list", list.s, list.length, NULL);
+	bad = bad || dir_make("build/leaf") || file_write_if_changed("build/leaf/list", list.s, list.length, NULL);
 	strbuf_release(&list);
 	return bad ? -1 : 0;
 }

@@ -462,7 +462,8 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 	if (job_open(&job, path))
 		return error_report(1);
 	warn_listen(cell_log_listener(&job));
-	int bad = check_stage(stage, &job) || cache_prepare(job.cache) || cache_use(job.cache) < 0 || job_resolve(&job) <= 0;
+	int bad = check_stage(stage, &job) || cache_prepare(job.cache) || cache_use(job.cache) < 0 ||
+		job_resolve(&job) <= 0;
 	/* Without its inputs the group could not try this job: next time it shall. */
 	if (bad && stamp)
 		unlink(stamp);
@@ -492,10 +493,10 @@ static int usage(const struct stage *stage, int status)
 	FILE *to = status ? stderr : stdout;
 	fprintf(to, "usage: %s JOB [--stamp FILE]\n"
 		"       %s --group GROUP --stamp FILE\n\n%s\n\n"
-		"JOB is LIST:KEY of a list that ./configure wrote below build/jobs/ (or a file with one job), GROUP a file there.\n"
-		"ninja runs this program; to run it by hand, take a command from \"ninja -t commands\".\n"
-		"Environment: QUANTGRID_THREADS (default: all processors), QUANTGRID_TIMES=FILE (a line there: where the seconds\n"
-		"went), QUANTGRID_TRACE, QUANTGRID_FAULT (for tests).\n",
+		"JOB is LIST:KEY of a list that ./configure wrote below build/jobs/ (or a file with one job), GROUP a file\n"
+		"there. ninja runs this program; to run it by hand, take a command from \"ninja -t commands\".\n"
+		"Environment: QUANTGRID_THREADS (default: all processors), QUANTGRID_TIMES=FILE (a line there: where the\n"
+		"seconds went), QUANTGRID_TRACE, QUANTGRID_FAULT (for tests).\n",
 		stage->name, stage->name, stage->about);
 	return status;
 }

@@ -66,7 +66,9 @@ struct report_cell {
 	int tied;                        /* lm_head shares its weight with the embedding */
 };
 
-enum { REPORT_MANIFEST, REPORT_LAYERS, REPORT_MARKDOWN, REPORT_YAML, REPORT_PARETO_JSON, REPORT_PARETO_CSV, REPORT_FILES };
+enum {
+	REPORT_MANIFEST, REPORT_LAYERS, REPORT_MARKDOWN, REPORT_YAML, REPORT_PARETO_JSON, REPORT_PARETO_CSV, REPORT_FILES
+};
 
 /* The names of the files, in the order above; the caller frees each. scheme may be NULL: that of the pair. */
 void report_file_names(char *names[REPORT_FILES], const char *scheme, const char *pair);

@@ -33,7 +33,7 @@ static int is_current(const struct failure *f)
 	if (!colon || strlen(colon + 1) != JOB_KEY_SHORT)
 		return file_exists(f->job);
 	char *list = mem_strndup(f->job, (size_t)(colon - f->job));
-	int there = file_exists(list) && job_list_has(list, colon + 1) > 0;
+	int there = job_list_has(list, colon + 1) > 0;
 	free(list);
 	return there;
 }
