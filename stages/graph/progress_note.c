@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,24 @@ static void on_step(const char *what, size_t done, size_t total)
 	pthread_mutex_unlock(&here.lock);
 }
 
+/* What a killed process of the stage left: its jobs are tried again now. */
+static int remove_ended(void *stage, const char *folder, const char *name)
+{
+	struct progress_note note;
+	char *path = path_join(folder, name);
+	if (progress_note_read(path, &note) == NOTE_ENDED && !strcmp(note.stage, stage))
+		unlink(path);
+	free(path);
+	return 0;
+}
+
+static void remove_notes(const char *build_dir, const char *stage)
+{
+	char *folder = path_join(build_dir, "progress");
+	(void)dir_each(folder, remove_ended, (void *)(uintptr_t)stage);
+	free(folder);
+}
+
 static int open_file(const char *build_dir)
 {
 	if (!build_dir || snprintf(here.path, sizeof here.path, "%s/progress/%ld", build_dir, (long)getpid()) >=
@@ -112,6 +131,8 @@ void progress_note_begin(const char *build_dir, const char *stage, const char *c
 	n->phase_started = n->started;
 	snprintf(n->stage, sizeof n->stage, "%s", stage);
 	snprintf(n->cell, sizeof n->cell, "%s", cell);
+	if (build_dir)
+		remove_notes(build_dir, n->stage);
 	here.fd = open_file(build_dir);
 	if (here.fd < 0) {
 		here.path[0] = '\0';
@@ -220,18 +241,18 @@ static int is_alive(const struct progress_note *n)
 	return alive && !strncmp(name, n->stage, 15);
 }
 
-int progress_note_read(const char *path, struct progress_note *note)
+enum note_state progress_note_read(const char *path, struct progress_note *note)
 {
 	enum { TRIES = 5 };
 	*note = (struct progress_note){0};
 	for (int i = 0; i < TRIES; i++) {
 		char *text;
 		if (file_read(path, NOTE_BYTES, &text, NULL))
-			return 0;
+			return NOTE_NONE;
 		int bad = progress_note_parse(text, note);
 		free(text);
 		if (!bad)
-			return is_alive(note);
+			return is_alive(note) ? NOTE_RUNS : NOTE_ENDED;
 	}
-	return 0; /* met half-written every time, or no note */
+	return NOTE_NONE; /* met half-written every time, or no note */
 }

@@ -1,8 +1,8 @@
 /* What a stage is at, in a file that build/bin/status reads: BUILD/progress/PID, there while the process computes.
  *
  * JSON in NOTE_BYTES, padded with blanks, so that it is written over in one go, which takes microseconds and never
- * waits for the disk. Nothing depends on it: a note that cannot be written is none. Who is killed leaves its note;
- * readers leave out those of dead processes.
+ * waits for the disk. Nothing depends on it: a note that cannot be written is none. Who is killed leaves its note, and
+ * ninja failures shows it, until the stage computes again in that build folder.
  */
 #ifndef QG_GRAPH_PROGRESS_NOTE_H
 #define QG_GRAPH_PROGRESS_NOTE_H
@@ -38,7 +38,8 @@ double progress_note_now(void);
 /* What the text of a note says, whatever became of its process. -1 after fail(). */
 int progress_note_parse(const char *text, struct progress_note *note);
 
-/* 1 and what it says, 0 when the process is dead, the file gone or no note. */
-int progress_note_read(const char *path, struct progress_note *note);
+/* What it says, and whether its process is there; NOTE_NONE: the file is gone or no note. */
+enum note_state { NOTE_NONE, NOTE_RUNS, NOTE_ENDED };
+enum note_state progress_note_read(const char *path, struct progress_note *note);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/memory.h"
 #include "graph/grid_file.h"
 #include "graph/job_list.h"
+#include "graph/progress_note.h"
 
 enum { FAILURE_BYTES_MAX = 2 << 20, SHOWN = 10 };
 
@@ -188,6 +189,41 @@ static size_t count_groups(const struct failures *all)
 	return groups;
 }
 
+/* ---- processes that could not say what happened ---- */
+
+struct ended {
+	FILE *to;
+	size_t count;
+};
+
+static int visit_note(void *context, const char *folder, const char *name)
+{
+	struct ended *e = context;
+	struct progress_note n;
+	char *path = path_join(folder, name);
+	if (progress_note_read(path, &n) == NOTE_ENDED) {
+		if (!e->count++)
+			fprintf(e->to, "\nended without a word: killed, out of memory, or crashed\n");
+		fprintf(e->to, "    %s %s%s\n        was at %s", n.stage, n.cell, n.jobs > 1 ? ", the first of its jobs" : "",
+			*n.phase ? n.phase : "the beginning");
+		if (n.total)
+			fprintf(e->to, ", %s %zu of %zu", n.step, n.done < n.total ? n.done + 1 : n.total, n.total);
+		fprintf(e->to, "; %zu of %zu job%s done\n        again  ninja\n", n.committed, n.jobs, n.jobs == 1 ? "" : "s");
+	}
+	free(path);
+	return 0;
+}
+
+static int print_ended(FILE *to, const char *build_dir, size_t *count)
+{
+	struct ended e = {.to = to};
+	char *folder = path_join(build_dir, "progress");
+	int bad = dir_each(folder, visit_note, &e);
+	free(folder);
+	*count += e.count;
+	return bad;
+}
+
 int failures_print(FILE *to, const char *build_dir, int whole, size_t *count)
 {
 	struct failures all = {0};
@@ -198,10 +234,11 @@ int failures_print(FILE *to, const char *build_dir, int whole, size_t *count)
 		if (all.count)
 			fprintf(to, "%zu job%s failed, for %zu reason%s; ninja tries %s again\n", all.count, all.count == 1 ? "" : "s",
 				groups, groups == 1 ? "" : "s", all.count == 1 ? "it" : "them");
-		else
-			fprintf(to, "nothing failed\n");
 		print_groups(to, &all, whole);
 		*count = all.count;
+		bad = print_ended(to, build_dir, count);
+		if (!bad && !*count)
+			fprintf(to, "nothing failed\n");
 	}
 	for (size_t i = 0; i < all.count; i++) {
 		cJSON_Delete(all.list[i].root);

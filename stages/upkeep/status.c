@@ -156,18 +156,15 @@ struct running {
 	size_t count;
 };
 
-/* Of a process that is gone the note is deleted. */
 static int visit_note(void *context, const char *folder, const char *name)
 {
 	struct running *r = context;
 	struct progress_note note;
 	char *path = path_join(folder, name);
-	if (progress_note_read(path, &note)) {
+	if (progress_note_read(path, &note) == NOTE_RUNS) {
 		if (!r->count++)
 			fprintf(r->to, "running\n");
 		status_print_note(r->to, &note, earlier_runs(r->status));
-	} else {
-		unlink(path);
 	}
 	free(path);
 	return 0;

@@ -13,7 +13,7 @@ struct status;
 struct status *status_open(const char *build_dir, const char *cache);
 void status_close(struct status *s);
 
-/* What it is at now. *running: stages at work. Notes of dead processes are removed. -1 after fail(). */
+/* What it is at now. *running: stages at work. -1 after fail(). */
 int status_print(struct status *s, FILE *to, size_t *running);
 
 /* "0:07", "1:02:03"; the caller frees. */

@@ -51,12 +51,15 @@ check 'then only the failed one is scored' equal "$(ran quantize-calibrate) $(ra
 
 # Killed in the middle of the commit sequence: nothing half-written is ever used.
 for point in before-cas after-cas after-ac; do
+	rm -f build/progress/*
 	rm -rf cache/ac cache/cas cache/tmp build/ref tmp
 	QUANTGRID_FAULT=$point
 	export QUANTGRID_FAULT
 	build
 	unset QUANTGRID_FAULT
 	check "killed at $point: the build fails" differ $status 0
+	build failures
+	check "killed at $point: ninja failures tells of it" said 'ended without a word'
 	build
 	check "killed at $point: the next one succeeds" equal $status 0
 	check "killed at $point: all is there" test -s tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wint4_aint8/default/small/per-layer-sensitivity.json

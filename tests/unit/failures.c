@@ -2,6 +2,7 @@
 #include "upkeep/failures.h"
 
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../check.h"
@@ -134,6 +135,33 @@ static void test_own_names(void)
 		set(i, NULL);
 }
 
+/* A process that was killed says nothing; its note does. */
+static void test_ended(void)
+{
+	static const char note[] = "{\"format\":\"quantgrid-progress/1\",\"stage\":\"some-stage\",\"cell\":\"cell.1\","
+		"\"jobs\":44,"
+		"\"phase\":\"score\",\"step\":\"layer\",\"committed\":3,\"done\":4,\"total\":36,\"first_done\":0,\"started\":1,"
+		"\"phase_started\":1,\"step_started\":1,\"stepped\":1,\"pid\":%ld}";
+	size_t count;
+	pid_t child = fork();
+	if (!child)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	char *of_dead = mem_printf(note, (long)child), *path = scratch_write("build/progress/7", of_dead, strlen(of_dead));
+	char *text = print(0, &count);
+	CHECK(count == 1, "%zu", count);
+	CHECK_STRING(text, "\nended without a word: killed, out of memory, or crashed\n"
+		"    some-stage cell.1, the first of its jobs\n"
+		"        was at score, layer 5 of 36; 3 of 44 jobs done\n        again  ninja\n");
+	free(text);
+	unlink(path);
+	free(of_dead);
+	free(path);
+	text = print(0, &count);
+	CHECK_STRING(text, "nothing failed\n");
+	free(text);
+}
+
 /* What the graph no longer has, what is damaged, and a graph that is not there. */
 static void test_left_out(void)
 {
@@ -184,6 +212,7 @@ int main(void)
 {
 	open_build();
 	TEST(test_none);
+	TEST(test_ended);
 	TEST(test_groups);
 	TEST(test_own_names);
 	TEST(test_left_out);

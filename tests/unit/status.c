@@ -72,22 +72,23 @@ static void test_note(void)
 	struct progress_note note;
 	progress_step("layer", 1, 2);   /* nobody listens */
 	progress_note_begin(build, "status", "model.a.b", 3);
-	CHECK(progress_note_read(note_path, &note), "no note at %s", note_path);
+	CHECK(progress_note_read(note_path, &note) == NOTE_RUNS, "no note at %s", note_path);
 	CHECK(note.jobs == 3 && note.pid == (long)getpid() && !note.total && !note.committed, "%zu jobs", note.jobs);
 	progress_note_phase("score");
 	progress_step("layer", 4, 36);
 	progress_step("layer", 5, 36);
 	progress_note_committed();
-	CHECK(progress_note_read(note_path, &note), "no note");
+	CHECK(progress_note_read(note_path, &note) == NOTE_RUNS, "no note");
 	CHECK(!strcmp(note.phase, "score") && !strcmp(note.step, "layer") && !strcmp(note.cell, "model.a.b"), "%s",
 		note.phase);
 	CHECK(note.done == 5 && note.total == 36 && note.first_done == 4 && note.committed == 1, "%zu of %zu from %zu",
 		note.done, note.total, note.first_done);
 	progress_step("layer", 0, 36);
-	CHECK(progress_note_read(note_path, &note) && !note.first_done && !note.done, "a second pass began at %zu",
-		note.first_done);
+	CHECK(progress_note_read(note_path, &note) == NOTE_RUNS && !note.first_done && !note.done,
+		"a second pass began at %zu", note.first_done);
 	progress_note_phase("commit");
-	CHECK(progress_note_read(note_path, &note) && !note.total && !*note.step, "the steps of the last phase stayed");
+	CHECK(progress_note_read(note_path, &note) == NOTE_RUNS && !note.total && !*note.step,
+		"the steps of the last phase stayed");
 	progress_note_end();
 	CHECK(!file_exists(note_path), "%s stayed", note_path);
 	progress_note_begin(NULL, "status", "a", 1);
@@ -172,7 +173,8 @@ static void test_dead(void)
 	if (!child)
 		_exit(0);
 	waitpid(child, NULL, 0);
-	copy = mem_printf("{\"format\":\"quantgrid-progress/1\",\"pid\":%ld,%s", (long)child, strstr(text, "\"phase\""));
+	char *pid = strstr(text, "\"pid\":");
+	copy = mem_printf("%.*s\"pid\":%ld%s", (int)(pid - text), text, (long)child, strchr(pid, ','));
 	dead = scratch_write("build/progress/1", copy, strlen(copy));
 	other = scratch_write("build/progress/2", "{\"pid\":", 7);
 	progress_note_end();
@@ -180,7 +182,14 @@ static void test_dead(void)
 	free(copy);
 	copy = print(&running);
 	CHECK(!running, "%zu run:\n%s", running, copy);
-	CHECK(!file_exists(dead) && !file_exists(other) && !file_exists(note_path), "notes of nobody stayed");
+	CHECK(file_exists(dead), "the note of a dead process is kept for ninja failures");
+	progress_note_end();
+	/* The stage computes again: what it left is told no more; what others left is. */
+	progress_note_begin(build, "another-program", "a", 1);
+	CHECK(file_exists(dead), "another stage removed the note");
+	progress_note_end();
+	progress_note_begin(build, "status", "a", 1);
+	CHECK(!file_exists(dead), "the note of a dead process stayed");
 	progress_note_end();
 	free(text);
 	free(copy);
