@@ -75,9 +75,9 @@ static int write_folder(const struct job *job, const struct lm *lm)
 static int run(struct job *job)
 {
 	struct lm lm;
-	if (strcmp(job->stage, stage_name))
-		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage_name);
-	if (cache_prepare(job->cache) || job_resolve(job) <= 0 || open_lm(&lm, job))
+	/* Held until the process ends: gc waits, or is refused. */
+	if (job_check_program(job, stage_name) || cache_prepare(job->cache) || cache_use(job->cache) < 0 ||
+		job_resolve(job) <= 0 || open_lm(&lm, job))
 		return -1;
 	char *build_dir = job_build_dir(job->path);
 	int locks = cache_locks_open(job->cache);

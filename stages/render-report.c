@@ -218,8 +218,8 @@ static int run_job(const char *path)
 	if (job_open(&job, path))
 		return error_report(1);
 	warn_listen(cell_log_listener(&job));
-	int bad = strcmp(job.stage, "render-report") ? fail("%s: a job of %s, given to render-report", path, job.stage) : 0;
-	bad = bad || cache_use(job.cache) < 0 || job_resolve(&job) <= 0 || write_cell(&job);
+	int bad = job_check_program(&job, "render-report") || cache_use(job.cache) < 0 || job_resolve(&job) <= 0 ||
+		write_cell(&job);
 	if (bad)
 		cell_log_failed(&job);
 	else
@@ -380,6 +380,19 @@ static int read_one(void *context, size_t index, size_t worker)
 	return 0;
 }
 
+/* Until the process ends: gc waits, or is refused. The cells of a grid have one cache. */
+static int use_cache(const struct grid_file *grid)
+{
+	struct job job;
+	if (!grid->count)
+		return 0;
+	if (job_open(&job, grid->cells[0].report))
+		return -1;
+	int use = cache_use(job.cache);
+	job_close(&job);
+	return use < 0 ? -1 : 0;
+}
+
 /* Cells are independent of one another, and each takes some milliseconds. */
 static int grid_read(struct grid *grid, const char *path, int write)
 {
@@ -388,7 +401,7 @@ static int grid_read(struct grid *grid, const char *path, int write)
 	if (grid_file_open(&grid->file, path))
 		return -1;
 	grid->cells = mem_zeroed(grid->file.count, sizeof *grid->cells);
-	if (pool_run(grid->file.count, read_one, &r))
+	if (use_cache(&grid->file) || pool_run(grid->file.count, read_one, &r))
 		return -1;
 	find_twins(grid);
 	return 0;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/aside.h"
 #include "common/error.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
@@ -133,7 +134,7 @@ static int write_all(int fd, const char *from, size_t length)
 
 static int write_aside(const char *path, const void *bytes, size_t length, int durable)
 {
-	char *aside = mem_printf("%s.%ld.tmp", path, (long)getpid());
+	char *aside = aside_name(path);
 	int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	int bad = fd < 0;
 	if (!bad) {
@@ -240,7 +241,7 @@ char *path_join(const char *dir, const char *name)
 	if (name[0] == '/' || !*dir || !strcmp(dir, "."))
 		return mem_strdup(name);
 	size_t length = strlen(dir);
-	return mem_printf("%s%s%s", dir, dir[length - 1] == '/' ? "" : "/", name);
+	return mem_join(dir, dir[length - 1] == '/' ? "" : "/", name, NULL);
 }
 
 int dir_list(const char *path, char ***names, size_t *count)

@@ -24,7 +24,7 @@ void file_map_close(struct file_map *map);
  * be neither the old content nor the new. */
 int file_map_check(const struct file_map *map, const char *path);
 
-/* Writes path through a temporary file beside it: the old content stays until the new one is whole. */
+/* Writes path through a temporary file beside it (aside.h): the old content stays until the new one is whole. */
 int file_write(const char *path, const void *bytes, size_t length);
 
 /* As file_write, and the content has reached the disk before the file gets its name. */

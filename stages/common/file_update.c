@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/aside.h"
 #include "common/error.h"
 #include "common/memory.h"
 
@@ -35,7 +36,7 @@ static int put(struct file_update *u, const char *from, size_t length)
 /* Begins the file beside with what was equal so far. */
 static int begin(struct file_update *u)
 {
-	u->aside = mem_printf("%s.%ld.tmp", u->path, (long)getpid());
+	u->aside = aside_name(u->path);
 	u->fd = open(u->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (u->fd < 0)
 		return fail("%s: cannot write: %s", u->path, strerror(errno));

@@ -38,6 +38,9 @@ int json_bool(const cJSON *object, const char *key, const char *source, int *val
 /* 0 when the member "format" is this one, as "quantgrid-grid/1"; -1 after fail(). */
 int json_check_format(const cJSON *object, const char *format, const char *source);
 
+/* The value at section.key, NULL when either is not there. Borrowed. */
+const cJSON *json_nested(const cJSON *object, const char *section, const char *key);
+
 /* Adds value to object by reference: it must outlive object, and so must key, which is not copied. */
 void json_add_reference(cJSON *object, const char *key, const cJSON *value);
 

@@ -51,6 +51,23 @@ char *mem_strdup(const char *text)
 	return mem_strndup(text, strlen(text));
 }
 
+char *mem_join(const char *first, ...)
+{
+	va_list texts;
+	size_t length = 1;
+	va_start(texts, first);
+	for (const char *text = first; text; text = va_arg(texts, const char *))
+		length += strlen(text);
+	va_end(texts);
+	char *joined = mem_array(length, 1), *end = joined;
+	*end = '\0';
+	va_start(texts, first);
+	for (const char *text = first; text; text = va_arg(texts, const char *))
+		end = stpcpy(end, text);
+	va_end(texts);
+	return joined;
+}
+
 char *mem_printf(const char *format, ...)
 {
 	va_list arguments;

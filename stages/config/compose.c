@@ -16,7 +16,24 @@ struct target {
 	struct composer *composer;
 	struct node *root;
 	const struct override *o;
+	int incomplete;              /* as that of the composition */
 };
+
+static struct node *parent_of(const struct target *t, int add);
+
+/* What could stand there instead. */
+static void add_keys_beside(struct strbuf *to, const struct target *t)
+{
+	const struct node *parent = parent_of(t, 0);
+	if (!parent || parent->kind != NODE_DICT || !parent->count)
+		return;
+	const char **names = mem_array(parent->count, sizeof *names);
+	for (size_t i = 0; i < parent->count; i++)
+		names[i] = parent->keys[i].text;
+	strbuf_adds(to, "; there are ");
+	suggest_list(to, names, parent->count);
+	free(names);
+}
 
 static int unknown_key(const struct target *t)
 {
@@ -25,27 +42,18 @@ static int unknown_key(const struct target *t)
 	char **paths = suggest_paths_of(t->root, &count);
 	strbuf_init(&b);
 	strbuf_addf(&b, "there is no key '%s'", t->o->key);
+	size_t before = b.length;
 	suggest_path(&b, t->o->key, (const char *const *)paths, count);
-	strbuf_addf(&b, "%s to add a new key, write +%s", strchr(b.s, '?') ? "" : ";", t->o->key);
+	int near = b.length > before;
+	if (!near)
+		add_keys_beside(&b, t);
+	strbuf_addf(&b, "%s to add a new key, write +%s", near ? "" : ";", t->o->key);
 	origin_fail(&t->o->at, "%s", b.s);
 	strbuf_release(&b);
 	for (size_t i = 0; i < count; i++)
 		free(paths[i]);
 	free(paths);
 	return -1;
-}
-
-static int is_container(const struct node *n)
-{
-	return n->kind == NODE_DICT || n->kind == NODE_LIST;
-}
-
-/* Index that a part spells, or count. */
-static size_t list_index(const struct node *list, const char *part)
-{
-	char *end;
-	unsigned long i = strtoul(part, &end, 10);
-	return *part >= '0' && *part <= '9' && !*end && i < list->count ? i : list->count;
 }
 
 /* The container that holds the last part of the key, our own; with add, made where it is missing. NULL: there is
@@ -55,8 +63,8 @@ static struct node *parent_of(const struct target *t, int add)
 	struct node *at = t->root;
 	for (size_t i = 0; i + 1 < t->o->part_count; i++) {
 		const char *part = t->o->parts[i];
-		size_t k = at->kind == NODE_DICT ? node_find(at, part, 1) : list_index(at, part);
-		if (k < at->count && is_container(at->items[k])) {
+		size_t k = node_child(at, part);
+		if (k < at->count && node_is_container(at->items[k])) {
 			at = node_own(&at->items[k]);
 			continue;
 		}
@@ -72,8 +80,7 @@ static struct node *parent_of(const struct target *t, int add)
 /* Index of the last part in its container, or count. */
 static size_t last_index(const struct target *t, const struct node *parent)
 {
-	const char *part = t->o->parts[t->o->part_count - 1];
-	return parent->kind == NODE_DICT ? node_find(parent, part, 1) : list_index(parent, part);
+	return node_child(parent, t->o->parts[t->o->part_count - 1]);
 }
 
 /* A dict that changes what exists may not bring new keys. */
@@ -111,11 +118,11 @@ static int set_value(const struct target *t, struct node *parent, size_t index)
 	const struct node *value = o->value;
 	struct node *old = index < parent->count ? parent->items[index] : NULL;
 	if (old && old->kind == NODE_DICT && value->kind == NODE_DICT) {
-		if (o->type == OVERRIDE_CHANGE && check_known_keys(t, old, value))
+		if (o->type == OVERRIDE_CHANGE && !t->incomplete && check_known_keys(t, old, value))
 			return -1;
 		return node_merge(node_own(&parent->items[index]), value);
 	}
-	if (old && is_container(old) && is_container(value) && old->kind != value->kind)
+	if (old && node_is_container(old) && node_is_container(value) && old->kind != value->kind)
 		return origin_fail(&o->value_at, "'%s' is a %s; a %s cannot be merged into it", o->key, node_kind_name(old->kind),
 			node_kind_name(value->kind));
 	if (old) {
@@ -148,13 +155,16 @@ static int add(const struct target *t)
 {
 	const struct override *o = t->o;
 	struct node *parent = parent_of(t, 1);
+	if (!parent && t->incomplete)
+		return 0;
 	if (!parent)
 		return origin_fail(&o->at, "'%s': a list on the way to it has no such item", o->key);
 	size_t i = last_index(t, parent);
 	const struct node *old = i < parent->count ? parent->items[i] : NULL;
 	if (!old && parent->kind == NODE_LIST)
-		return outside_list(t, parent);
-	if (old && o->type == OVERRIDE_ADD && !is_container(o->value) && old->kind != NODE_NULL && !node_is_missing(old))
+		return t->incomplete ? 0 : outside_list(t, parent);
+	if (old && o->type == OVERRIDE_ADD && !node_is_container(o->value) && old->kind != NODE_NULL &&
+		!node_is_missing(old))
 		return origin_fail(&o->at, "there is already an item at '%s': write %s=... to change it, ++%s=... to add or change",
 			o->key, o->key, o->key);
 	return set_value(t, parent, i);
@@ -166,7 +176,7 @@ static int remove_value(const struct target *t)
 	struct node *parent = parent_of(t, 0);
 	size_t i = parent ? last_index(t, parent) : 0;
 	if (!parent || i == parent->count)
-		return unknown_key(t);
+		return t->incomplete ? 0 : unknown_key(t);
 	if (o->has_value && o->value->kind != NODE_NULL && !node_equal(o->value, parent->items[i])) {
 		struct strbuf b;
 		strbuf_init(&b);
@@ -198,40 +208,47 @@ static int no_group(struct composer *composer, const struct override *o)
 	return -1;
 }
 
-static int apply(struct composer *composer, struct node *root, const struct override *o)
+/* Where keys may be missing, each one is set: the schema knows those that no config has. */
+static int apply(struct composer *composer, struct node *root, const struct override *o, int incomplete)
 {
-	struct target t = {composer, root, o};
+	struct target t = {composer, root, o, incomplete};
 	if (!strcmp(o->parts[0], "hydra"))
 		return origin_fail(&o->at, "hydra.* configures Hydra, which is not used here");
 	if (o->package || o->separator == '/')
 		return no_group(composer, o);
 	if (o->type == OVERRIDE_DELETE)
 		return remove_value(&t);
-	return o->type == OVERRIDE_CHANGE ? change(&t) : add(&t);
+	return o->type == OVERRIDE_CHANGE && !incomplete ? change(&t) : add(&t);
 }
 
-int compose_noting(struct composer *composer, const char *config, const struct override *overrides, size_t count,
-	struct composition *c, struct problems *problems)
+static void note_text(struct problems *problems, const char *text)
+{
+	fail("%s", text);
+	problems_add(problems, NULL);
+}
+
+void compose_noting(struct composer *composer, const char *config, const struct override *overrides, size_t count,
+	int incomplete, struct composition *c, struct problems *problems)
 {
 	const struct merged *m = merged_find(composer, config, overrides, count);
-	*c = (struct composition){0};
-	if (!m) {
-		problems_add(problems, NULL);
-		return -1;
-	}
 	*c = (struct composition){.root = node_hold(m->root), .choices = m->choices, .choice_count = m->choice_count,
 		.files = m->files, .file_count = m->file_count, .declared = m->root};
+	if (m->error)
+		note_text(problems, m->error);
+	else if (m->absent && !incomplete)
+		note_text(problems, m->absent);
+	c->incomplete = incomplete || m->error || m->absent;
 	for (size_t i = 0; i < count; i++)
-		if (!defaults_is_choice(composer, &overrides[i]) && apply(composer, node_own(&c->root), &overrides[i]))
+		if (!defaults_is_choice(composer, &overrides[i]) &&
+			apply(composer, node_own(&c->root), &overrides[i], c->incomplete))
 			problems_add(problems, NULL);
-	return 0;
 }
 
 int compose(struct composer *composer, const char *config, const struct override *overrides, size_t count,
 	struct composition *c)
 {
 	struct problems problems = {0};
-	compose_noting(composer, config, overrides, count, c, &problems);
+	compose_noting(composer, config, overrides, count, 0, c, &problems);
 	int bad = problems_report(&problems, 0);
 	if (bad)
 		composition_release(c);
@@ -242,6 +259,14 @@ void composition_release(struct composition *c)
 {
 	node_free(c->root);
 	*c = (struct composition){0};
+}
+
+const struct origin *composition_asker(const struct composition *c, const struct source *source)
+{
+	for (size_t i = 0; c && i < c->file_count; i++)
+		if (c->files[i].source == source)
+			return &c->files[i].from;
+	return NULL;
 }
 
 const char *composition_choice(const struct composition *c, const char *group)

@@ -3,13 +3,14 @@
  *     struct composer *composer = composer_new("conf");
  *     struct composition c;
  *     if (compose(composer, "preset/qwen3_lm_sensitivity", overrides, count, &c)) ...
- *     if (resolve(c.root, ...) || schema_check(c.root, &c)) ...
+ *     if (!(config = resolve(c.root, &c)) || schema_check(config, &c)) ...
  *     composition_release(&c);
  *
  * Defaults lists may nest 32 deep, have 10,000 items in all, and merge 16 MiB of files, each counted as often as it is
  * merged. A composer keeps the files it has read and what each choice of options came to, so that composing thousands of
  * cells reads and merges each once. All errors of the files and overrides of a composition are told at once, up to 20
- * (problems.h). Differences from Hydra are listed in deviations.md.
+ * (problems.h): a file that cannot be read hides nothing that is wrong with the others. Differences from Hydra are
+ * listed in deviations.md.
  */
 #ifndef QG_CONFIG_COMPOSE_H
 #define QG_CONFIG_COMPOSE_H
@@ -40,6 +41,8 @@ struct composition {
 	const struct composed_file *files; /* in order of merging; borrowed from the composer */
 	size_t file_count;
 	const struct node *declared;    /* as the files have it, before overrides of values; borrowed from the composer */
+	int incomplete;                 /* something that was asked for could not be read, and may have held anything: what
+	                                 * is here can be wrong, but nothing is wrong with what is not here */
 };
 
 struct composer *composer_new(const char *conf_dir);
@@ -50,11 +53,14 @@ int compose(struct composer *composer, const char *config, const struct override
 	struct composition *c);
 void composition_release(struct composition *c);
 
-/* The same for who looks on: what is wrong with overrides is noted, and they are left out. -1 when there is nothing to
- * look at; then that is noted, too. */
+/* The same for who looks on: what is wrong with files and overrides is noted and left out. incomplete: there are
+ * overrides that the caller could not read. */
 struct problems;
-int compose_noting(struct composer *composer, const char *config, const struct override *overrides, size_t count,
-	struct composition *c, struct problems *problems);
+void compose_noting(struct composer *composer, const char *config, const struct override *overrides, size_t count,
+	int incomplete, struct composition *c, struct problems *problems);
+
+/* What asked for the file that is this source, NULL: nothing that is known. c may be NULL. */
+const struct origin *composition_asker(const struct composition *c, const struct source *source);
 
 /* The chosen option of a group; NULL when there is none. */
 const char *composition_choice(const struct composition *c, const char *group);

@@ -10,6 +10,7 @@
 #include "common/spell.h"
 #include "common/strbuf.h"
 #include "config/merged.h"
+#include "config/problems.h"
 #include "config/suggest.h"
 
 enum { LIST_MAX = 1000, NAME_MAX_LENGTH = 300 };
@@ -38,6 +39,7 @@ static void file_free(struct config_file *f)
 	free(f->items);
 	yaml_file_release(&f->yaml);
 	free(f->package);
+	free(f->error);
 	free(f->name);
 	free(f->path);
 	free(f);
@@ -76,8 +78,7 @@ void composer_free(struct composer *composer)
 	free(composer);
 }
 
-/* Once: a file with an error is read again for each cell that needs it. */
-static void note(struct composer *c, const struct origin *at, const char *text)
+void conf_dir_note(struct composer *c, const struct origin *at, const char *text)
 {
 	struct strbuf b;
 	size_t i = 0;
@@ -100,7 +101,7 @@ static void note_hydra(struct composer *c, const struct origin *at, const char *
 {
 	char *text = mem_printf("%s configures Hydra, which is not used here: skipped (and so everywhere else)", what);
 	if (!c->hydra_noted)
-		note(c, at, text);
+		conf_dir_note(c, at, text);
 	c->hydra_noted = 1;
 	free(text);
 }
@@ -210,27 +211,36 @@ static int is_hydra(const struct default_item *item)
 	return path && (!strcmp(path, "hydra") || !strncmp(path, "hydra/", 6));
 }
 
-static int read_items(struct composer *c, struct config_file *f, const struct node *list)
+static void drop_item(struct config_file *f)
+{
+	default_item_release(&f->items[--f->item_count]);
+	f->items[f->item_count] = (struct default_item){0};
+}
+
+/* What cannot be read of the list is left out, and noted. */
+static void read_items(struct composer *c, struct config_file *f, const struct node *list, struct problems *problems)
 {
 	if (list->kind == NODE_NULL)
-		return 0;
-	if (list->kind != NODE_LIST)
-		return origin_fail(&list->at, "defaults must be a list (- group: option), found %s", node_kind_name(list->kind));
-	if (list->count > LIST_MAX)
-		return origin_fail(&list->at, "a defaults list of more than %d items", LIST_MAX);
+		return;
+	if (list->kind != NODE_LIST || list->count > LIST_MAX) {
+		if (list->kind != NODE_LIST)
+			origin_fail(&list->at, "defaults must be a list (- group: option), found %s", node_kind_name(list->kind));
+		else
+			origin_fail(&list->at, "a defaults list of more than %d items", LIST_MAX);
+		problems_add(problems, NULL);
+		return;
+	}
 	f->items = mem_zeroed(list->count, sizeof *f->items);
 	for (size_t i = 0; i < list->count; i++) {
 		struct default_item *item = &f->items[f->item_count++];
-		if (read_item(item, list->items[i]))
-			return -1;
-		if (!is_hydra(item))
-			continue;
-		note_hydra(c, &item->at, "this item");
-		default_item_release(item);
-		*item = (struct default_item){0};
-		f->item_count--;
+		if (read_item(item, list->items[i])) {
+			problems_add(problems, NULL);
+			drop_item(f);
+		} else if (is_hydra(item)) {
+			note_hydra(c, &item->at, "this item");
+			drop_item(f);
+		}
 	}
-	return 0;
 }
 
 static int check_self_once(const struct config_file *f)
@@ -250,19 +260,17 @@ static int check_self_once(const struct config_file *f)
 static void note_traps(struct composer *c, const struct node *n)
 {
 	if (n->trap == TRAP_OCTAL)
-		note(c, &n->at, "YAML reads digits behind a leading 0 as octal");
+		conf_dir_note(c, &n->at, "YAML reads digits behind a leading 0 as octal");
 	else if (n->trap == TRAP_SEXAGESIMAL)
-		note(c, &n->at, "YAML reads digits around a colon as a number to base 60; quote it if it is a text");
+		conf_dir_note(c, &n->at, "YAML reads digits around a colon as a number to base 60; quote it if it is a text");
 	for (size_t i = 0; i < n->count; i++)
 		note_traps(c, n->items[i]);
 }
 
 /* Takes "defaults" and "hydra" out of the content. */
-static int split(struct composer *c, struct config_file *f)
+static void split(struct composer *c, struct config_file *f, struct problems *problems)
 {
 	struct node *root = f->yaml.root;
-	if (root->kind != NODE_DICT)
-		return origin_fail(&root->at, "expected a mapping (key: value), found %s", node_kind_name(root->kind));
 	size_t hydra = node_find(root, "hydra", 0);
 	if (hydra < root->count) {
 		note_hydra(c, &root->keys[hydra].at, "the hydra: block");
@@ -271,12 +279,12 @@ static int split(struct composer *c, struct config_file *f)
 	note_traps(c, root);
 	size_t i = node_find(root, "defaults", 0);
 	if (i == root->count)
-		return 0;
+		return;
 	f->has_defaults = root->items[i]->count > 0;
-	if (read_items(c, f, root->items[i]) || check_self_once(f))
-		return -1;
+	read_items(c, f, root->items[i], problems);
+	if (check_self_once(f))
+		problems_add(problems, NULL);
 	node_remove(root, i);
-	return 0;
 }
 
 /* The header's package is always absolute. */
@@ -290,6 +298,27 @@ static void read_header(struct config_file *f)
 	else if (!strncmp(p, "_global_.", 9))
 		p += 9;
 	f->package = mem_strdup(p);
+}
+
+static void read_file(struct composer *c, struct config_file *f)
+{
+	struct problems problems = {0};
+	struct stat status;
+	int bad = stat(f->path, &status) ? fail("%s: a link that leads nowhere", f->path)
+		: yaml_file_read(&f->yaml, f->path);
+	if (!bad && f->yaml.root->kind != NODE_DICT) {
+		bad = origin_fail(&f->yaml.root->at, "expected a mapping (key: value), found %s",
+			node_kind_name(f->yaml.root->kind));
+		yaml_file_release(&f->yaml);
+	}
+	if (bad) {
+		f->error = mem_strdup(error_text());
+		return;
+	}
+	read_header(f);
+	split(c, f, &problems);
+	if (problems_report(&problems, 0))
+		f->error = mem_strdup(error_text());
 }
 
 static int check_name(const char *name)
@@ -313,13 +342,9 @@ const struct config_file *conf_dir_file(struct composer *composer, const char *n
 	struct config_file *f = mem_zeroed(1, sizeof *f);
 	f->name = mem_strdup(name);
 	f->path = mem_printf("%s/%s.yaml", composer->dir, name);
-	f->exists = stat(f->path, &st) == 0 && S_ISREG(st.st_mode);
-	if (f->exists && (yaml_file_read(&f->yaml, f->path) || split(composer, f))) {
-		file_free(f);
-		return NULL;
-	}
+	f->exists = lstat(f->path, &st) == 0;
 	if (f->exists)
-		read_header(f);
+		read_file(composer, f);
 	MEM_GROW(composer->files, composer->file_count, composer->file_capacity);
 	return composer->files[composer->file_count++] = f;
 }

@@ -25,7 +25,8 @@ struct config_file {
 	char *name;                 /* "quant_pair/wfp8_afp8" */
 	char *path;                 /* "conf/quant_pair/wfp8_afp8.yaml" */
 	int exists;
-	struct yaml_file yaml;      /* root without "defaults" and "hydra" */
+	struct yaml_file yaml;      /* root without "defaults" and "hydra"; NULL: there is none, or it cannot be read */
+	char *error;                /* all that is wrong with the file; the rest of it is here. NULL: nothing */
 	char *package;              /* of the header, absolute: "" for _global_; NULL when there is none */
 	struct default_item *items;
 	size_t item_count;
@@ -54,11 +55,15 @@ struct composer {
 	char **lists[2];            /* what composer_files() and composer_folders() returned last */
 };
 
-/* The file of that name; exists tells whether there is one. NULL after fail(): not readable, not valid. Borrowed. */
+/* The file of that name; exists tells whether there is one, error what is wrong with it. NULL after fail(): no file can
+ * have that name. Borrowed. */
 const struct config_file *conf_dir_file(struct composer *composer, const char *name);
 
 /* The folder of that name. Never NULL. Borrowed. */
 const struct group_folder *conf_dir_folder(struct composer *composer, const char *name);
+
+/* Adds what a user should be told, once (composer_notes()). */
+void conf_dir_note(struct composer *composer, const struct origin *at, const char *text);
 
 /* "group/with/@package" cut at '@', as in a key of a defaults list: fills absolute, group or name, package. */
 void default_item_release(struct default_item *item);

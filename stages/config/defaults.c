@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "config/problems.h"
+#include "config/schema.h"
 #include "config/suggest.h"
 
 enum { DEPTH_MAX = 32, ELEMENTS_MAX = 10000 };
@@ -67,6 +68,7 @@ struct walk {
 	size_t text_count, text_capacity;
 	int depth, endless;
 	struct problems problems;
+	struct problems absent;               /* what a file that cannot be read may have brought */
 };
 
 /* Gives the text to the walk, which frees it at the end. */
@@ -240,6 +242,9 @@ static int take_command(struct walk *w, const struct override *o, struct default
 		return 0;
 	default:
 		add_pick(w, key, item, 0);
+		if (item->name_count > 1)
+			conf_dir_note(w->composer, &item->at, "[a,b] merges both options into one, the last over the others; "
+				"a,b makes a grid axis");
 		return 0;
 	}
 }
@@ -252,24 +257,39 @@ static int note_problem(struct walk *w)
 	return w->endless || !problems_add(&w->problems, NULL) ? -1 : 0;
 }
 
-static int add_asker(const struct element *e)
-{
-	struct strbuf from;
-	if (!e->at.source)
-		return -1;
-	strbuf_init(&from);
-	origin_describe(&from, &e->at);
-	char *message = mem_strdup(error_text());
-	fail("%s\n    composed from: %s", message, from.s);
-	free(message);
-	strbuf_release(&from);
-	return -1;
-}
-
 static int endless(struct walk *w, const struct element *e)
 {
 	w->endless = 1;
 	return origin_fail(&e->at, "defaults lists nest too deeply: does '%s' include itself?", config_path(w, e));
+}
+
+/* A file or folder where an option's name belongs: the key that takes one. */
+static void add_path_key(struct strbuf *to, const struct element *e)
+{
+	const char *key;
+	size_t length = strlen(e->group);
+	for (size_t i = 0; (key = schema_key(i)); i++)
+		if (!strncmp(key, e->group, length) && key[length] == '.' && strlen(key) > 4 &&
+			!strcmp(key + strlen(key) - 4, "path")) {
+			strbuf_addf(to, "; a file or folder goes behind %s=", key);
+			return;
+		}
+}
+
+static int no_name(struct walk *w, const struct element *e)
+{
+	struct strbuf b;
+	const char *const *options;
+	if (!e->is_group)
+		return origin_fail(&e->at, "%s", keep(w, mem_strdup(error_text())));
+	strbuf_init(&b);
+	add_path_key(&b, e);
+	size_t count = composer_options(w->composer, group_path(w, e), &options);
+	strbuf_adds(&b, count ? "; options: " : "");
+	suggest_list(&b, options, count);
+	origin_fail(&e->at, "'%.100s' is not the name of an option of '%s'%s", e->name, group_path(w, e), b.s);
+	strbuf_release(&b);
+	return -1;
 }
 
 static int not_found(struct walk *w, const struct element *e)
@@ -283,6 +303,11 @@ static int not_found(struct walk *w, const struct element *e)
 		strbuf_addf(&b, "there is no %s/%s.yaml", w->composer->dir, path);
 	size_t count = composer_options(w->composer, group_path(w, e), &options);
 	suggest_word(&b, e->name, options, count);
+	if (strchr(e->name, '/'))
+		add_path_key(&b, e);
+	if (!count && !e->absolute && *e->base && *e->group && composer_is_group(w->composer, e->group))
+		strbuf_addf(&b, "; '%s' is looked for beside the file that asks, '/%s' in %s", e->group, e->group,
+			w->composer->dir);
 	if (count && *group_path(w, e)) {
 		strbuf_addf(&b, "%s options of '%s': ", b.s[b.length - 1] == '?' ? "" : ";", group_path(w, e));
 		suggest_list(&b, options, count);
@@ -302,8 +327,9 @@ static int must_specify(struct walk *w, const struct element *e)
 	size_t count = composer_options(w->composer, group_path(w, e), &options);
 	suggest_list(&b, options, count);
 	origin_fail(&e->at, "You must specify '%s', e.g. %s=OPTION; options: %s", key, key, b.s);
+	problems_add(&w->absent, NULL);
 	strbuf_release(&b);
-	return -1;
+	return 0;
 }
 
 /* Whether the command line removes this group's choice. */
@@ -328,7 +354,10 @@ static int known_twice(const char *key, const struct element *e, const struct el
 	const char *name = e->name ? e->name : "null", *other = behind->name ? behind->name : "null";
 	strbuf_init(&first);
 	origin_describe(&first, &e->at);
-	if (strcmp(name, other))
+	if (behind->external)
+		origin_fail(&behind->at, "%s is chosen at %s already; to choose another option write %s=%s, without '+'", key,
+			first.s, key, other);
+	else if (strcmp(name, other))
 		origin_fail(&behind->at, "Multiple values for %s: %s at %s. To override a value use 'override %s: %s'", key, name,
 			first.s, key, other);
 	else
@@ -489,7 +518,7 @@ static int expand_list(struct walk *w, struct element *e, int interpolated)
 			return -1;
 	}
 	/* Names may be those of what failed. */
-	for (size_t i = 0; i < e->child_count && !w->problems.count; i++) {
+	for (size_t i = 0; i < e->child_count && !w->problems.count && !w->absent.count; i++) {
 		struct element *child = e->children[i];
 		if (child == e || !child->name || !strstr(child->name, "${"))
 			continue;
@@ -500,19 +529,25 @@ static int expand_list(struct walk *w, struct element *e, int interpolated)
 	return 0;
 }
 
+/* What is wrong in the file has its place, and is told with who asked for it. The rest of the file counts. */
+static int open_file(struct walk *w, struct element *e)
+{
+	e->file = conf_dir_file(w->composer, config_path(w, e));
+	if (!e->file)
+		return no_name(w, e);
+	if (!e->file->error)
+		return 0;
+	fail("%s", e->file->error);
+	problems_composed_from(&e->at);
+	return note_problem(w);
+}
+
 static int expand(struct walk *w, struct element *e, int interpolated)
 {
 	if (w->depth >= DEPTH_MAX || w->element_count > ELEMENTS_MAX)
 		return endless(w, e);
-	if (e->name && strcmp(e->name, "???")) {
-		e->file = conf_dir_file(w->composer, config_path(w, e));
-		if (!e->file) {
-			/* A name that is none needs its place; errors in a file have theirs, and who asked for it. */
-			if (strstr(error_text(), "not the name of"))
-				return origin_fail(&e->at, "%s", keep(w, mem_strdup(error_text())));
-			return add_asker(e);
-		}
-	}
+	if (e->name && strcmp(e->name, "???") && open_file(w, e))
+		return -1;
 	if (is_deleted(w, e)) {
 		e->dropped = 1;
 		return 0;
@@ -589,7 +624,7 @@ static void flatten(struct defaults *d, struct walk *w, const struct element *e)
 		MEM_GROW(d->choices, d->choice_count, d->choice_capacity);
 		d->choices[d->choice_count++] = (struct choice){mem_strdup(override_key(w, e)), e->name ? mem_strdup(e->name) : NULL};
 	}
-	if (!e->file || !e->file->exists)
+	if (!e->file || !e->file->yaml.root)
 		return;
 	if (!e->child_count)
 		add_file(d, w, e);
@@ -624,8 +659,14 @@ static void walk_release(struct walk *w, size_t overrides)
 	free(w->texts);
 }
 
-int defaults_expand(struct defaults *d, struct composer *composer, const char *config, const struct override *overrides,
-	size_t count)
+/* The problems as one text, NULL: none. */
+static char *text_of(struct problems *problems)
+{
+	return problems_report(problems, 0) ? mem_strdup(error_text()) : NULL;
+}
+
+void defaults_expand(struct defaults *d, struct composer *composer, const char *config,
+	const struct override *overrides, size_t count)
 {
 	struct walk w = {.composer = composer};
 	int bad = 0;
@@ -639,13 +680,14 @@ int defaults_expand(struct defaults *d, struct composer *composer, const char *c
 	}
 	struct element *root = element_new(&w, NULL, NULL);
 	set_config_path(&w, root, config);
-	if (bad || expand(&w, root, 0) || (!w.problems.count && check_used(&w)))
+	if (bad || expand(&w, root, 0))
 		problems_add(&w.problems, NULL);
-	bad = problems_report(&w.problems, 0);
-	if (!bad)
-		flatten(d, &w, root);
+	else if (!w.problems.count && !w.absent.count && check_used(&w))
+		problems_add(&w.absent, NULL);
+	d->error = text_of(&w.problems);
+	d->absent = text_of(&w.absent);
+	flatten(d, &w, root);
 	walk_release(&w, count);
-	return bad ? -1 : 0;
 }
 
 void defaults_release(struct defaults *d)
@@ -660,5 +702,7 @@ void defaults_release(struct defaults *d)
 	}
 	free(d->files);
 	free(d->choices);
+	free(d->error);
+	free(d->absent);
 	*d = (struct defaults){0};
 }

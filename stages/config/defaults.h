@@ -21,13 +21,16 @@ struct defaults {
 	size_t file_count, file_capacity;
 	struct choice *choices;
 	size_t choice_count, choice_capacity;
+	char *error;                      /* all that is wrong; the lists are what is known without. NULL: nothing */
+	char *absent;                     /* what is not there, and should be, when nothing else is wrong. NULL: nothing */
 };
 
 /* Whether this override chooses a group (or removes a choice) rather than set a value. */
 int defaults_is_choice(struct composer *composer, const struct override *o);
 
-int defaults_expand(struct defaults *d, struct composer *composer, const char *config, const struct override *overrides,
-	size_t count);
+/* Goes on behind what is wrong: the other lists and files are looked at as well. */
+void defaults_expand(struct defaults *d, struct composer *composer, const char *config,
+	const struct override *overrides, size_t count);
 void defaults_release(struct defaults *d);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/memory.h"
+#include "config/problems.h"
 #include "config/resolve.h"
 #include "config/suggest.h"
 
@@ -51,8 +52,9 @@ static int compose_pair(struct sections *sections, struct composer *composer, co
 	free(all);
 	if (bad)
 		return -1;
-	struct node *config = resolve_sharing(c.root, c.choices, c.choice_count);
-	bad = !config || sections_share(sections, config, &c, &hash);
+	struct problems problems = {0};
+	struct node *config = resolve_noting(c.root, &c, &problems);
+	bad = problems_report(&problems, 0) || sections_share(sections, config, &c, &hash);
 	if (!bad)
 		*pair = node_hold(node_at(config, group));
 	node_free(config);
@@ -64,16 +66,16 @@ int formats_load(struct sections *sections, struct composer *composer, const cha
 	const struct override *overrides, size_t count, const struct node *config, struct node ***pairs, size_t *pair_count)
 {
 	const struct node *list = node_at(config, "autoquant.formats");
+	struct problems problems = {0};
 	*pairs = NULL;
 	*pair_count = 0;
 	if (!list || list->kind != NODE_LIST)
 		return 0;
 	*pairs = mem_zeroed(list->count, sizeof **pairs);
-	for (size_t i = 0; i < list->count; i++) {
+	for (size_t i = 0; i < list->count; i++)
 		if (check_name(composer, list, i) ||
 			compose_pair(sections, composer, config_name, overrides, count, list->items[i]->text, &(*pairs)[i]))
-			return -1;
-		++*pair_count;
-	}
-	return 0;
+			problems_add(&problems, NULL);
+	*pair_count = list->count;
+	return problems_report(&problems, 0);
 }

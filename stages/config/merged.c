@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/error.h"
 #include "common/memory.h"
 #include "config/defaults.h"
 #include "config/problems.h"
@@ -28,9 +29,8 @@ static struct node *package_dict(struct node *root, const char *package, const s
 	return root;
 }
 
-static int merge_files(struct merged *m, const struct defaults *d)
+static void merge_files(struct merged *m, const struct defaults *d, struct problems *problems)
 {
-	struct problems problems = {0};
 	size_t merged = 0;
 	m->files = mem_zeroed(d->file_count, sizeof *m->files);
 	for (size_t i = 0; i < d->file_count; i++) {
@@ -39,8 +39,10 @@ static int merge_files(struct merged *m, const struct defaults *d)
 		merged += f->file->yaml.source->length;
 		if (merged > MERGED_BYTES_MAX)
 			break;
-		if (node_merge(package_dict(m->root, f->package, &content->at), content))
-			problems_add(&problems, NULL);
+		if (node_merge(package_dict(m->root, f->package, &content->at), content)) {
+			problems_composed_from(&f->from);
+			problems_add(problems, NULL);
+		}
 		m->files[m->file_count++] = (struct composed_file){f->file->path, f->file->yaml.source,
 			mem_strdup(f->package), f->from};
 		source_hold(f->from.source);
@@ -48,9 +50,8 @@ static int merge_files(struct merged *m, const struct defaults *d)
 	if (merged > MERGED_BYTES_MAX) {
 		origin_fail(&d->files[m->file_count].from, "the files of the defaults lists have more than %d bytes",
 			MERGED_BYTES_MAX);
-		problems_add(&problems, NULL);
+		problems_add(problems, NULL);
 	}
-	return problems_report(&problems, 0);
 }
 
 void merged_free(struct merged *m)
@@ -66,28 +67,51 @@ void merged_free(struct merged *m)
 	}
 	free(m->choices);
 	free(m->files);
+	free(m->error);
+	free(m->absent);
 	free(m);
 }
 
-/* NULL after fail(). */
 static struct merged *merged_make(struct composer *composer, const char *config, const struct override *overrides,
 	size_t count)
 {
 	struct defaults d;
-	if (defaults_expand(&d, composer, config, overrides, count))
-		return NULL;
+	struct problems problems = {0};
 	struct merged *m = mem_zeroed(1, sizeof *m);
+	defaults_expand(&d, composer, config, overrides, count);
 	m->root = node_new(NODE_DICT, NULL);
-	int bad = merge_files(m, &d);
+	if (d.error) {
+		fail("%s", d.error);
+		problems_add(&problems, NULL);
+	}
+	merge_files(m, &d, &problems);
+	if (problems_report(&problems, 0))
+		m->error = mem_strdup(error_text());
+	m->absent = d.absent;
 	m->choices = d.choices;
 	m->choice_count = d.choice_count;
+	d.absent = NULL;
 	d.choices = NULL;
 	d.choice_count = 0;
 	defaults_release(&d);
-	if (!bad)
-		return m;
-	merged_free(m);
-	return NULL;
+	return m;
+}
+
+static void add_choice(struct strbuf *to, const struct override *o)
+{
+	strbuf_addc(to, '\n');
+	strbuf_addc(to, (char)('0' + (int)o->type));
+	strbuf_adds(to, o->key);
+	strbuf_addc(to, '@');
+	strbuf_adds(to, o->package ? o->package : "");
+	strbuf_addc(to, '=');
+	/* An option by its name, or in brackets what is none. */
+	if (o->value && o->value->kind == NODE_STRING) {
+		strbuf_adds(to, o->value->text);
+	} else if (o->value) {
+		strbuf_addc(to, '[');
+		node_to_flow(to, o->value);
+	}
 }
 
 const struct merged *merged_find(struct composer *composer, const char *config, const struct override *overrides,
@@ -96,22 +120,14 @@ const struct merged *merged_find(struct composer *composer, const char *config, 
 	struct strbuf key;
 	strbuf_init(&key);
 	strbuf_adds(&key, config);
-	for (size_t i = 0; i < count; i++) {
-		if (!defaults_is_choice(composer, &overrides[i]))
-			continue;
-		char *text = override_text(&overrides[i]);
-		strbuf_addc(&key, '\n');
-		strbuf_adds(&key, text);
-		free(text);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (defaults_is_choice(composer, &overrides[i]))
+			add_choice(&key, &overrides[i]);
 	size_t *known = hash_map_at(&composer->merged_index, key.s, key.length);
 	strbuf_release(&key);
 	if (*known != HASH_MAP_NEW)
 		return composer->merged[*known];
-	struct merged *m = merged_make(composer, config, overrides, count);
-	if (!m)
-		return NULL;
 	MEM_GROW(composer->merged, composer->merged_count, composer->merged_capacity);
 	*known = composer->merged_count;
-	return composer->merged[composer->merged_count++] = m;
+	return composer->merged[composer->merged_count++] = merged_make(composer, config, overrides, count);
 }

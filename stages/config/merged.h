@@ -14,9 +14,10 @@ struct merged {
 	size_t choice_count;
 	struct composed_file *files;
 	size_t file_count;
+	char *error, *absent;           /* as those of defaults.h; what is known is merged all the same */
 };
 
-/* Those of the overrides that choose options count, the others are looked over. NULL after fail(). Borrowed. */
+/* Those of the overrides that choose options count, the others are looked over. Borrowed. */
 const struct merged *merged_find(struct composer *composer, const char *config, const struct override *overrides,
 	size_t count);
 

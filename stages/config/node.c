@@ -121,6 +121,11 @@ int node_is_missing(const struct node *node)
 	return node->kind == NODE_STRING && strcmp(node->text, "???") == 0;
 }
 
+int node_is_container(const struct node *node)
+{
+	return node->kind == NODE_DICT || node->kind == NODE_LIST;
+}
+
 size_t node_find(const struct node *dict, const char *key, int any_kind)
 {
 	size_t other = dict->count;
@@ -198,6 +203,11 @@ static size_t list_index(const struct node *list, const char *text)
 	return *end || i >= list->count ? list->count : i;
 }
 
+size_t node_child(const struct node *node, const char *part)
+{
+	return node->kind == NODE_LIST ? list_index(node, part) : node_find(node, part, 1);
+}
+
 struct node *node_at(const struct node *root, const char *path)
 {
 	char part[256];
@@ -207,18 +217,13 @@ struct node *node_at(const struct node *root, const char *path)
 			return NULL;
 		memcpy(part, path, length);
 		part[length] = '\0';
-		size_t i = root->kind == NODE_LIST ? list_index(root, part) : node_find(root, part, 1);
-		if ((root->kind != NODE_LIST && root->kind != NODE_DICT) || i == root->count)
+		size_t i = node_child(root, part);
+		if (i == root->count)
 			return NULL;
 		root = root->items[i];
 		path += length + (path[length] == '.');
 	}
 	return (struct node *)root;
-}
-
-static int is_container(const struct node *n)
-{
-	return n->kind == NODE_DICT || n->kind == NODE_LIST;
 }
 
 static int merge_refused(const struct node_key *key, const struct node *old, const struct node *from)
@@ -244,7 +249,7 @@ int node_merge(struct node *dict, const struct node *from)
 		else if (old->kind == NODE_DICT && value->kind == NODE_DICT) {
 			if (node_merge(node_own(&dict->items[at]), value))
 				return -1;
-		} else if (is_container(old) && is_container(value) && old->kind != value->kind)
+		} else if (node_is_container(old) && node_is_container(value) && old->kind != value->kind)
 			return merge_refused(&from->keys[i], old, value);
 		else if (!node_is_missing(value))
 			node_set(dict, &from->keys[i], node_hold(value));

@@ -59,6 +59,7 @@ struct node *node_own(struct node **slot);
 const char *node_kind_name(enum node_kind kind);
 
 int node_is_missing(const struct node *node); /* the string "???" */
+int node_is_container(const struct node *node); /* a list or a dict */
 
 /* --- dicts and lists --- */
 
@@ -67,6 +68,9 @@ struct node *node_get(const struct node *dict, const char *key);
 
 /* Index of the key, or count. With any_kind a key of any kind that prints so, string keys first. */
 size_t node_find(const struct node *dict, const char *key, int any_kind);
+
+/* Index of what one part of a dotted path leads to: a key of any kind, or a list's index. count when there is none. */
+size_t node_child(const struct node *node, const char *part);
 
 /* Sets or adds; takes value over. The key's text is copied. */
 void node_set(struct node *dict, const struct node_key *key, struct node *value);

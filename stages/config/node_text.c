@@ -256,7 +256,7 @@ void node_to_flow(struct strbuf *to, const struct node *node)
 		flow_string(to, node->text);
 	else if (node->kind == NODE_FLOAT)
 		node_float_text(to, node->number);
-	else if (node->kind != NODE_DICT && node->kind != NODE_LIST)
+	else if (!node_is_container(node))
 		yaml_scalar_text(to, node);
 	else {
 		strbuf_addc(to, node->kind == NODE_DICT ? '{' : '[');

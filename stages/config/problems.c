@@ -33,17 +33,42 @@ static void add_one(struct problems *p, const char *text, size_t length, const c
 	p->items[p->count++].times = 1;
 }
 
+/* The end of the problem that begins at text: before the newline in front of the next one. */
+static const char *end_of(const char *text)
+{
+	const char *end = text + strcspn(text, "\n");
+	while (*end && (end[1] == ' ' || !end[1]))
+		end += 1 + strcspn(end + 1, "\n");
+	return end;
+}
+
 int problems_add(struct problems *p, const char *where)
 {
 	char *message = mem_strdup(error_text());
 	for (const char *at = message, *end; at; at = *end ? end + 1 : NULL) {
-		end = at + strcspn(at, "\n");
-		while (*end && (end[1] == ' ' || !end[1]))
-			end += 1 + strcspn(end + 1, "\n");
+		end = end_of(at);
 		add_one(p, at, (size_t)(end - at), where);
 	}
 	free(message);
 	return p->count < PROBLEMS_MAX;
+}
+
+int problems_composed_from(const struct origin *from)
+{
+	struct strbuf all;
+	if (!from->source)
+		return -1;
+	strbuf_init(&all);
+	for (const char *at = error_text(), *end; at; at = *end ? end + 1 : NULL) {
+		end = end_of(at);
+		strbuf_adds(&all, all.length ? "\n" : "");
+		strbuf_add(&all, at, (size_t)(end - at));
+		strbuf_adds(&all, "\n    composed from: ");
+		origin_describe(&all, from);
+	}
+	fail("%s", all.s);
+	strbuf_release(&all);
+	return -1;
 }
 
 int problems_report(struct problems *p, size_t tries)

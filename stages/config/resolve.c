@@ -26,17 +26,18 @@ struct site {
 	const struct node *node;
 	const struct frame *frame;   /* of the container that holds it */
 	const char *key;
+	size_t offset;               /* of the interpolation in the node's text, for messages */
 };
 
 struct resolver {
 	const struct frame *root;
-	const struct choice *choices;
-	size_t choice_count;
+	const struct composition *composition;  /* may be NULL */
 	const struct node *active[ACTIVE_MAX];  /* texts being resolved: one met again is a cycle */
 	size_t active_count;
 	size_t nested;                          /* interpolations under way, those of one text inside another included */
 	size_t nodes, bytes;                    /* made so far, bytes of text: references to references must not explode */
-	struct problems problems;               /* of sections, one each */
+	struct problems *problems;
+	int full;                               /* no room for more of them */
 	int sharing;                            /* what holds no interpolation is held, not copied */
 };
 
@@ -55,9 +56,11 @@ static void add_key(struct strbuf *to, const struct frame *f, const char *key)
 static int site_fail(const struct site *s, char *message)
 {
 	struct strbuf b;
+	const struct node *n = s->node;
+	struct origin at = n->kind == NODE_STRING ? origin_inside(&n->at, n->text, s->offset) : n->at;
 	strbuf_init(&b);
 	add_key(&b, s->frame, s->key);
-	origin_fail(&s->node->at, "%s: %s", b.s, message);
+	origin_fail(&at, "%s: %s", b.s, message);
 	strbuf_release(&b);
 	free(message);
 	return -1;
@@ -105,10 +108,15 @@ static int count_bytes(struct resolver *r, const struct site *s, size_t bytes)
 
 /* --- following a key --- */
 
-static struct node *missing_value(const struct site *s, const char *key)
+/* What stands for a value that is not known: no name, type or range is asked of it. */
+static struct node *unknown(const struct site *s)
 {
-	SITE_FAIL(s, "interpolation key '%s' must be given first: its value is ???", key);
-	return NULL;
+	return node_new_string("?" "??", &s->node->at);
+}
+
+static int is_incomplete(const struct resolver *r)
+{
+	return r->composition && r->composition->incomplete;
 }
 
 /* Finds the key below container f. 1 and a resolved copy in *found, 0 when there is none, -1 after fail(). */
@@ -126,7 +134,12 @@ static int follow(struct resolver *r, const struct site *s, const struct frame *
 			unsigned long n = strtoul(parts[i], &end, 10);
 			k = *end || n >= at->count ? at->count : n;
 		}
-		if (at->kind != NODE_DICT && at->kind != NODE_LIST) {
+		if (!node_is_container(at) && (node_is_missing(at) || is_incomplete(r))) {
+			*found = unknown(s);
+			status = 1;
+			goto done;
+		}
+		if (!node_is_container(at)) {
 			SITE_FAIL(s, "interpolation key '%s': '%s' is not inside a container, but below a %s", key, parts[i],
 				node_kind_name(at->kind));
 			goto done;
@@ -139,16 +152,16 @@ static int follow(struct resolver *r, const struct site *s, const struct frame *
 		at = at->items[k];
 		if (made || at->kind != NODE_STRING || !strstr(at->text, "${") || i + 1 == count)
 			continue;
-		struct site on_the_way = {at, &frames[i], parts[i]};
+		struct site on_the_way = {at, &frames[i], parts[i], 0};
 		at = made = resolve_value(r, &on_the_way);
 		if (!made)
 			goto done;
 	}
-	if (node_is_missing(at)) {
-		missing_value(s, key);
+	if (node_is_missing(at) && !made && !is_incomplete(r)) {
+		SITE_FAIL(s, "interpolation key '%s' must be given first: its value is ???", key);
 		goto done;
 	}
-	struct site target = {at, count ? &frames[count - 1] : f->up, count ? parts[count - 1] : f->key};
+	struct site target = {at, count ? &frames[count - 1] : f->up, count ? parts[count - 1] : f->key, 0};
 	*found = made ? node_copy(at) : resolve_value(r, &target);
 	status = *found ? 1 : -1;
 done:
@@ -207,6 +220,8 @@ static struct node *key_value(struct resolver *r, const struct site *s, const ch
 {
 	struct node *found = NULL;
 	int status = find_key(r, s, key, &found);
+	if (status == 0 && is_incomplete(r))
+		return unknown(s);
 	if (status == 0) {
 		struct strbuf b;
 		size_t count;
@@ -300,7 +315,9 @@ static struct node *oc_decode(const struct call *c)
 static struct node *oc_create(const struct call *c)
 {
 	const struct node *n = c->arguments->count == 1 ? c->arguments->items[0] : NULL;
-	if (!n || (n->kind != NODE_DICT && n->kind != NODE_LIST))
+	if (n && node_is_missing(n))
+		return unknown(c->site);
+	if (!n || !node_is_container(n))
 		return call_fail(c, "expected one {dict} or [list]");
 	return node_copy(n);
 }
@@ -311,6 +328,8 @@ static struct node *oc_dict(const struct call *c)
 	struct node *dict = key && c->arguments->count == 1 ? key_value(c->r, c->site, key) : NULL;
 	if (!key || c->arguments->count != 1)
 		return call_fail(c, "expected the key of a dict");
+	if (dict && node_is_missing(dict))
+		return dict;
 	if (!dict || dict->kind != NODE_DICT) {
 		node_free(dict);
 		return dict ? call_fail(c, "there is no dict at that key") : NULL;
@@ -333,12 +352,15 @@ static struct node *hydra(const struct call *c)
 			: call_fail(c, "the working directory has no name");
 	if (!strncmp(what, prefix, sizeof prefix - 1)) {
 		what += sizeof prefix - 1;
-		for (size_t i = 0; i < c->r->choice_count; i++) {
-			const struct choice *choice = &c->r->choices[i];
+		const struct composition *composition = c->r->composition;
+		for (size_t i = 0; composition && i < composition->choice_count; i++) {
+			const struct choice *choice = &composition->choices[i];
 			if (!strcmp(choice->group, what))
 				return choice->option ? node_new_string(choice->option, &c->site->node->at)
 					: node_new(NODE_NULL, &c->site->node->at);
 		}
+		if (is_incomplete(c->r))
+			return unknown(c->site);
 		SITE_FAIL(c->site, "${hydra:%s%s}: no group '%s' is chosen", prefix, what, what);
 		return NULL;
 	}
@@ -350,6 +372,14 @@ static struct node *hydra(const struct call *c)
 static struct node *now(const struct call *c)
 {
 	return call_fail(c, "the time would make every result a new one");
+}
+
+/* Where the arguments stand. */
+static struct origin arguments_at(const struct call *c)
+{
+	const struct node *n = c->site->node;
+	const char *from = n->text + c->site->offset, *found = strstr(from, c->text);
+	return origin_inside(&n->at, n->text, (size_t)((found ? found : from) - n->text));
 }
 
 static struct node *call_run(struct call *c)
@@ -368,18 +398,20 @@ static struct node *call_run(struct call *c)
 	}
 	if (i == RESOLVERS) {
 		const char *near = spell_nearest(c->name, names, RESOLVERS);
-		SITE_FAIL(c->site, "unknown resolver '%s'%s%s%s; there are oc.env, oc.select, oc.decode, oc.create, oc.dict.keys, "
-			"oc.dict.values and hydra", c->name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+		SITE_FAIL(c->site, "unknown resolver '%s'%s%s%s there are oc.env, oc.select, oc.decode, oc.create, "
+			"oc.dict.keys, oc.dict.values and hydra",
+			c->name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : ";");
 		return NULL;
 	}
 	if (resolvers[i].plain)
 		return resolvers[i].run(c);
-	struct node *list = value_parse_arguments(c->text, strlen(c->text), &c->site->node->at);
+	struct origin at = arguments_at(c);
+	struct node *list = value_parse_arguments(c->text, strlen(c->text), &at);
 	struct node *result = NULL;
 	c->arguments = node_new(NODE_LIST, NULL);
 	size_t given = list ? list->count : 0, done = 0;
 	for (; done < given; done++) {
-		struct site argument = {list->items[done], c->site->frame, c->site->key};
+		struct site argument = {list->items[done], c->site->frame, c->site->key, 0};
 		struct node *value = resolve_value(c->r, &argument);
 		if (!value)
 			break;
@@ -454,6 +486,7 @@ static struct node *resolve_text(struct resolver *r, const struct site *s, const
 	struct strbuf b;
 	struct node *value = NULL;
 	const char *p = text, *end = text + strlen(text);
+	struct site here = *s;
 	strbuf_init(&b);
 	while (*p) {
 		size_t run = strspn(p, "\\");
@@ -472,16 +505,18 @@ static struct node *resolve_text(struct resolver *r, const struct site *s, const
 			p += 2;
 			continue;
 		}
+		if (text == s->node->text)
+			here.offset = (size_t)(p - text);
 		size_t length = value_interpolation(p, (size_t)(end - p), 1);
 		if (!length) {
-			SITE_FAIL(s, "'%.100s' is not an interpolation: '}' is missing", p);
+			SITE_FAIL(&here, "'%.100s' is not an interpolation: '}' is missing", p);
 			goto bad;
 		}
-		value = interpolation(r, s, p + 2, length - 3);
+		value = interpolation(r, &here, p + 2, length - 3);
 		if (!value)
 			goto bad;
 		p += length;
-		if (!b.length && !*p) {
+		if ((!b.length && !*p) || node_is_missing(value)) {
 			strbuf_release(&b);
 			return value;
 		}
@@ -502,6 +537,19 @@ bad:
 	return NULL;
 }
 
+/* A text failed: notes it with who asked for its file. Whether to go on, with an unknown value in its place; not when a
+ * limit was met. */
+static int go_on(struct resolver *r, const struct site *s)
+{
+	const struct origin *from = composition_asker(r->composition, s->node->at.source);
+	if (r->full || r->nodes > NODES_MAX || r->bytes > BYTES_MAX)
+		return 0;
+	if (from)
+		problems_composed_from(from);
+	r->full = !problems_add(r->problems, NULL);
+	return !r->full;
+}
+
 static struct node *resolve_string(struct resolver *r, const struct site *s)
 {
 	for (size_t i = 0; i < r->active_count; i++) {
@@ -517,8 +565,10 @@ static struct node *resolve_string(struct resolver *r, const struct site *s)
 	r->active[r->active_count++] = s->node;
 	struct node *value = resolve_text(r, s, s->node->text);
 	r->active_count--;
+	if (!value && go_on(r, s))
+		return unknown(s);
 	/* A message about the value should point to where this key was set. */
-	if (value && value->kind != NODE_DICT && value->kind != NODE_LIST) {
+	if (value && !node_is_container(value)) {
 		node_own(&value);
 		source_hold(s->node->at.source);
 		source_release(value->at.source);
@@ -539,15 +589,6 @@ static int has_interpolation(const struct node *n, size_t *nodes)
 	return 0;
 }
 
-/* Behind a section that failed the others are looked at as well, unless a limit was met. */
-static int go_on(struct resolver *r, const struct site *s)
-{
-	if (s->frame || r->nodes > NODES_MAX || r->bytes > BYTES_MAX)
-		return 0;
-	r->active_count = r->nested = 0;
-	return problems_add(&r->problems, NULL);
-}
-
 static struct node *resolve_value(struct resolver *r, const struct site *s)
 {
 	const struct node *n = s->node;
@@ -562,18 +603,17 @@ static struct node *resolve_value(struct resolver *r, const struct site *s)
 		return node_hold(n);
 	if (n->kind == NODE_STRING && strstr(n->text, "${"))
 		return resolve_string(r, s);
-	if (n->kind != NODE_DICT && n->kind != NODE_LIST)
+	if (!node_is_container(n))
 		return n->text && count_bytes(r, s, strlen(n->text)) ? NULL : node_copy(n);
 	struct node *copy = node_new(n->kind, &n->at);
 	struct frame f = {s->frame, n, s->key};
 	for (size_t i = 0; i < n->count; i++) {
 		char index[24];
-		snprintf(index, sizeof index, "%zu", i);
-		struct site child = {n->items[i], &f, n->kind == NODE_DICT ? n->keys[i].text : index};
+		if (n->kind == NODE_LIST)
+			snprintf(index, sizeof index, "%zu", i);
+		struct site child = {n->items[i], &f, n->kind == NODE_DICT ? n->keys[i].text : index, 0};
 		size_t key_bytes = n->kind == NODE_DICT ? strlen(n->keys[i].text) : 0;
 		struct node *value = count_bytes(r, s, key_bytes) ? NULL : resolve_value(r, &child);
-		if (!value && go_on(r, s))
-			continue;
 		if (!value) {
 			node_free(copy);
 			return NULL;
@@ -586,26 +626,29 @@ static struct node *resolve_value(struct resolver *r, const struct site *s)
 	return copy;
 }
 
-static struct node *resolve_root(const struct node *root, const struct choice *choices, size_t count, int sharing)
+static struct node *resolve_root(const struct node *root, const struct composition *c, struct problems *problems,
+	int sharing)
 {
 	struct frame f = {NULL, root, ""};
-	struct resolver r = {.root = &f, .choices = choices, .choice_count = count, .sharing = sharing};
-	struct site s = {root, NULL, ""};
+	struct resolver r = {.root = &f, .composition = c, .problems = problems, .sharing = sharing};
+	struct site s = {root, NULL, "", 0};
 	struct node *resolved = resolve_value(&r, &s);
-	if (!resolved)
-		problems_add(&r.problems, NULL);
-	if (!problems_report(&r.problems, 0))
+	if (!resolved && !r.full)
+		problems_add(problems, NULL);
+	return resolved;
+}
+
+struct node *resolve(const struct node *root, const struct composition *c)
+{
+	struct problems problems = {0};
+	struct node *resolved = resolve_root(root, c, &problems, 0);
+	if (!problems_report(&problems, 0))
 		return resolved;
 	node_free(resolved);
 	return NULL;
 }
 
-struct node *resolve(const struct node *root, const struct choice *choices, size_t count)
+struct node *resolve_noting(const struct node *root, const struct composition *c, struct problems *problems)
 {
-	return resolve_root(root, choices, count, 0);
-}
-
-struct node *resolve_sharing(const struct node *root, const struct choice *choices, size_t count)
-{
-	return resolve_root(root, choices, count, 1);
+	return resolve_root(root, c, problems, 1);
 }

@@ -4,17 +4,20 @@
  * A whole value keeps its type, inside text values print as Python prints them. \${ is a literal ${. Cycles, missing
  * keys, "???" targets, now: and hydra:job.num fail with the full key and the place; so do more than 64 values that lead
  * to one another, 256 interpolations inside one another, 200,000 values or 16 MiB of text made: references to references
- * grow fast. What fails in several sections is told of together (problems.h).
+ * grow fast. All that fails is told of together (problems.h). In an incomplete composition a key that is not there is
+ * "???", and no error.
  */
 #ifndef QG_CONFIG_RESOLVE_H
 #define QG_CONFIG_RESOLVE_H
 
 #include "config/compose.h"
 
-/* A resolved copy of root. choices may be NULL when count is 0. NULL after fail(). */
-struct node *resolve(const struct node *root, const struct choice *choices, size_t count);
+/* A resolved copy of root. c (may be NULL) tells what was chosen, and which file asked for which. NULL after fail(). */
+struct node *resolve(const struct node *root, const struct composition *c);
 
-/* The same sharing with root what holds no interpolation: to be read only. */
-struct node *resolve_sharing(const struct node *root, const struct choice *choices, size_t count);
+/* The same sharing with root what holds no interpolation: to be read only. What fails is noted, and "???" in its place.
+ * NULL when a limit was met; then that is noted. */
+struct problems;
+struct node *resolve_noting(const struct node *root, const struct composition *c, struct problems *problems);
 
 #endif

@@ -7,101 +7,10 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "config/schema_table.h"
 #include "config/suggest.h"
 
-enum type { TYPE_STRING, TYPE_NAME, TYPE_WORD, TYPE_INT, TYPE_FLOAT, TYPE_BOOL, TYPE_MAP, TYPE_TEXTS, TYPE_ANY };
-enum { REQUIRED = 1, NULLABLE = 2, ABOVE_MIN = 4 /* the minimum itself is excluded */ };
-
-struct rule {
-	const char *path;          /* a part may be "*" */
-	enum type type;
-	int flags;
-	const char *words;         /* TYPE_WORD: "a|b" */
-	const char *refused;       /* words that mean something, but not here yet */
-	double min, max;
-	const char *about;
-};
-
-#define SAMPLES_MAX 1e6
-#define LENGTH_MAX 1048576
-
-/* The whole of what a config may say. */
-static const struct rule rules[] = {
-	{"experiment", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "names the folder of results below tmp/"},
-
-	{"model.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "in cell names and folders"},
-	{"model.family", TYPE_WORD, REQUIRED, "qwen", NULL, 0, 0, "which architecture reads the checkpoint"},
-	{"model.variant", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "for people"},
-	{"model.format", TYPE_WORD, REQUIRED, "pytorch", NULL, 0, 0, "a folder with config.json and safetensors"},
-	{"model.path", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "the checkpoint's folder"},
-	{"model.hub", TYPE_STRING, NULLABLE, NULL, NULL, 0, 0, "hub name, for when path is missing"},
-	{"model.dtype", TYPE_WORD, REQUIRED, "fp32|bf16", NULL, 0, 0, "activations on a GPU: fp32, or bf16 as served"},
-
-	{"dataset.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "in cell names"},
-	{"dataset.root", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "folder of the captions"},
-	{"dataset.size", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "a key of size_to_max_samples"},
-	{"dataset.captions_path", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "text file, one caption a line"},
-	{"dataset.size_to_max_samples", TYPE_MAP, REQUIRED, NULL, NULL, 0, 0, "captions used by each size"},
-	{"dataset.size_to_max_samples.*", TYPE_INT, 0, NULL, NULL, 1, SAMPLES_MAX, "captions of that size"},
-	{"dataset.max_calib_samples", TYPE_INT, REQUIRED | NULLABLE, NULL, NULL, 1, SAMPLES_MAX,
-		"captions used, whatever the size says"},
-	{"dataset.calib_seq_len", TYPE_INT, REQUIRED, NULL, NULL, 2, LENGTH_MAX, "tokens a caption is cut to"},
-
-	{"quant_pair.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "in cell names and folders"},
-	{"quant_pair.weight", TYPE_WORD, REQUIRED, "fp4|fp8|int4|int8", NULL, 0, 0, "type of quantized weights"},
-	{"quant_pair.activation", TYPE_WORD, REQUIRED, "fp16|fp8|int8|int4", NULL, 0, 0,
-		"type of quantized inputs; fp16: left alone"},
-	{"quant_pair.format_name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "recipe that the pair stands for"},
-	{"quant_pair.experimental", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "no usual deployment"},
-	{"quant_pair.scheme_name", TYPE_NAME, NULLABLE, NULL, NULL, 0, 0, "name of the manifest"},
-	{"quant_pair.publish_pair_dir", TYPE_NAME, NULLABLE, NULL, NULL, 0, 0, "folder of the pair when published"},
-	{"quant_pair.publish_run_dir", TYPE_NAME, NULLABLE, NULL, NULL, 0, 0, "folder of the run when published"},
-	{"quant_pair.coverage_mode", TYPE_WORD, 0, "lm_only", "full|lm_default", 0, 0, "which linears are searched"},
-	{"quant_pair.coverage_fraction", TYPE_FLOAT, ABOVE_MIN, NULL, NULL, 0, 1, "printed in the manifest"},
-
-	{"quant_granularity.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "in cell names and folders"},
-	{"quant_granularity.quant_cfg_overrides", TYPE_MAP, REQUIRED, NULL, NULL, 0, 0, "attributes laid over the recipe's"},
-	{"quant_granularity.quant_cfg_overrides.*weight_quantizer", TYPE_MAP, 0, NULL, NULL, 0, 0, "of weights"},
-	{"quant_granularity.quant_cfg_overrides.*input_quantizer", TYPE_MAP, 0, NULL, NULL, 0, 0, "of activations"},
-	{"quant_granularity.quant_cfg_overrides.default", TYPE_MAP, 0, NULL, NULL, 0, 0, "of all others"},
-	{"quant_granularity.quant_cfg_overrides.*.axis", TYPE_INT, NULLABLE, NULL, NULL, -1, 1,
-		"one scale a row (0), a column (1), or one for all (null)"},
-	{"quant_granularity.quant_cfg_overrides.*.block_sizes", TYPE_ANY, 0, NULL, NULL, 0, 0, "{-1: 64}: blocks of 64"},
-	{"quant_granularity.quant_cfg_overrides.*.type", TYPE_WORD, 0, "static|dynamic", NULL, 0, 0,
-		"scales from calibration, or from each input"},
-	{"quant_granularity.quant_cfg_overrides.*.num_bits", TYPE_ANY, 0, NULL, NULL, 0, 0, "8, 4, [4, 3] or [2, 1]"},
-	{"quant_granularity.quant_cfg_overrides.*.enable", TYPE_BOOL, 0, NULL, NULL, 0, 0, "false switches it off"},
-
-	{"autoquant.method", TYPE_WORD, REQUIRED, "gradient|kl_div", NULL, 0, 0, "how a format's harm is scored"},
-	{"autoquant.device", TYPE_WORD, REQUIRED, "auto|cpu|cuda", NULL, 0, 0, "where it is computed"},
-	{"autoquant.batch_size", TYPE_INT, REQUIRED, NULL, NULL, 1, 65536, "captions a batch"},
-	{"autoquant.effective_bits", TYPE_FLOAT, REQUIRED | ABOVE_MIN, NULL, NULL, 0, 16,
-		"budget of the search, bits a weight"},
-	{"autoquant.score_size", TYPE_INT, REQUIRED, NULL, NULL, 1, SAMPLES_MAX, "captions scored, in whole batches"},
-	{"autoquant.formats", TYPE_TEXTS, REQUIRED | NULLABLE, NULL, NULL, 0, 0,
-		"quant_pairs that compete for each layer; null: quant_pair alone"},
-	{"autoquant.cost", TYPE_WORD, REQUIRED, "search_bits|cost_bits", NULL, 0, 0,
-		"how the search counts: the smaller of weight and activation bits, or stored bits with scales"},
-	{"autoquant.allow_none", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "a layer may stay at 16 bits"},
-	{"autoquant.include", TYPE_TEXTS, REQUIRED | NULLABLE, NULL, NULL, 0, 0,
-		"patterns of module names: only these layers are searched"},
-	{"autoquant.exclude", TYPE_TEXTS, REQUIRED | NULLABLE, NULL, NULL, 0, 0,
-		"patterns of module names: these layers stay at 16 bits"},
-	{"autoquant.check_recipe", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "run the chosen mix once for real"},
-	{"autoquant.check_size", TYPE_INT, REQUIRED, NULL, NULL, 1, SAMPLES_MAX, "captions that the mix is run on at most"},
-
-	{"output_layout.name", TYPE_NAME, REQUIRED, NULL, NULL, 0, 0, "for people"},
-	{"output_layout.mode", TYPE_WORD, REQUIRED, "tmp|publish", NULL, 0, 0, "which folders results go to"},
-	{"output_layout.root_dir", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0, "the folder above them"},
-	{"output_layout.language_model_dir", TYPE_STRING, REQUIRED, NULL, NULL, 0, 0,
-		"where extract.materialize writes the model"},
-
-	{"extract.materialize", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "write a plain language model folder as well"},
-	{"runner.report_only", TYPE_BOOL, REQUIRED, NULL, NULL, 0, 0, "render from what exists"},
-	{"runner.output_dir", TYPE_STRING, REQUIRED | NULLABLE, NULL, NULL, 0, 0, "folder of a single cell's results"},
-};
-
-enum { RULES = sizeof rules / sizeof *rules, PROBLEMS_MAX = 20, PARTS_MAX = 64, TEXTS_MAX = 1000 };
+enum { PROBLEMS_MAX = 20, PARTS_MAX = 64, TEXTS_MAX = 1000 };
 
 struct problem {
 	size_t file;               /* its place among the composed files; those of overrides come last */
@@ -242,7 +151,7 @@ static int is_word_of(const char *text, const char *list)
 	return 0;
 }
 
-static void expectation(struct strbuf *to, const struct rule *r)
+static void expectation(struct strbuf *to, const struct schema_rule *r)
 {
 	static const char *const names[] = {
 		"text", "a name (letters, digits, _ . -)", "", "int", "float", "true or false", "a mapping",
@@ -269,6 +178,10 @@ static void found_text(struct strbuf *to, const struct node *n)
 		"", " (YAML reads yes, no, on and off so: quote it)", " (YAML reads a leading 0 as octal)",
 		" (YAML reads digits around ':' to base 60: quote it)"
 	};
+	if (n->kind == NODE_STRING && !*n->text) {
+		strbuf_adds(to, "an empty text");
+		return;
+	}
 	strbuf_addf(to, "the %s ", node_kind_name(n->kind));
 	if (n->kind == NODE_STRING)
 		strbuf_addf(to, "'%.60s'", n->text);
@@ -279,7 +192,7 @@ static void found_text(struct strbuf *to, const struct node *n)
 	strbuf_adds(to, traps[n->trap]);
 }
 
-static void wrong(struct checker *c, const struct rule *r, const struct node *n)
+static void wrong(struct checker *c, const struct schema_rule *r, const struct node *n)
 {
 	struct strbuf b;
 	strbuf_init(&b);
@@ -299,7 +212,7 @@ static void wrong(struct checker *c, const struct rule *r, const struct node *n)
 }
 
 /* A word that this version understands and does not support. Lifting one is moving it from refused to words. */
-static void refuse_word(struct checker *c, const struct rule *r, const struct node *n)
+static void refuse_word(struct checker *c, const struct schema_rule *r, const struct node *n)
 {
 	struct strbuf b;
 	strbuf_init(&b);
@@ -316,7 +229,7 @@ static int is_name(const char *text)
 		&& strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == length;
 }
 
-static int in_range(const struct rule *r, double value)
+static int in_range(const struct schema_rule *r, double value)
 {
 	return (r->flags & ABOVE_MIN ? value > r->min : value >= r->min) && value <= r->max;
 }
@@ -329,7 +242,7 @@ static int is_texts(const struct node *n)
 	return n->kind == NODE_LIST && n->count && n->count <= TEXTS_MAX;
 }
 
-static int fits(const struct rule *r, struct node *n)
+static int fits(const struct schema_rule *r, struct node *n)
 {
 	switch (r->type) {
 	case TYPE_STRING:
@@ -353,8 +266,16 @@ static int fits(const struct rule *r, struct node *n)
 	}
 }
 
-static void check_value(struct checker *c, const struct rule *r, struct node *n)
+/* Whether a file that could not be read may have the value: nothing stands for it here. */
+static int may_be_elsewhere(const struct checker *c, const struct node *n)
 {
+	return c->composition && c->composition->incomplete && (node_is_missing(n) || n->kind == NODE_NULL);
+}
+
+static void check_value(struct checker *c, const struct schema_rule *r, struct node *n)
+{
+	if (may_be_elsewhere(c, n))
+		return;
 	if (node_is_missing(n)) {
 		struct strbuf b;
 		strbuf_init(&b);
@@ -379,8 +300,9 @@ static void check_value(struct checker *c, const struct rule *r, struct node *n)
 
 enum match { MATCH_NONE, MATCH_PREFIX, MATCH_WHOLE };
 
-/* Whether the rule's path is the one being looked at, or below it. "*" stands for any part, "*x" only for itself. */
-static enum match match(const struct rule *r, const struct checker *c)
+/* Whether the rule's path is the one being looked at, or below it; *rest is what is below. "*" stands for any part,
+ * "*x" only for itself. */
+static enum match match(const struct schema_rule *r, const struct checker *c, const char **rest)
 {
 	const char *p = r->path;
 	for (size_t i = 0; i < c->depth; i++) {
@@ -391,25 +313,94 @@ static enum match match(const struct rule *r, const struct checker *c)
 			return MATCH_NONE;
 		p += length + (p[length] == '.');
 	}
+	*rest = p;
 	return *p ? MATCH_PREFIX : MATCH_WHOLE;
+}
+
+/* Appends the keys that a section must have. */
+static void required_keys(struct strbuf *to, const char *section)
+{
+	size_t length = strlen(section), before = to->length;
+	for (size_t i = 0; i < schema_rule_count; i++) {
+		const struct schema_rule *r = &schema_rules[i];
+		if (r->flags & REQUIRED && !strncmp(r->path, section, length) && r->path[length] == '.')
+			strbuf_addf(to, "%s%s", to->length > before ? ", " : "", r->path + length + 1);
+	}
+}
+
+/* Full paths of the keys that could stand where the path being looked at does, in new memory. */
+static size_t keys_beside(struct checker *c, char **paths)
+{
+	struct strbuf above;
+	size_t count = 0;
+	c->depth--;
+	strbuf_init(&above);
+	add_path(&above, c);
+	for (size_t i = 0; i < schema_rule_count; i++) {
+		const char *rest;
+		if (match(&schema_rules[i], c, &rest) != MATCH_PREFIX)
+			continue;
+		size_t part = strcspn(rest, ".");
+		if (part == 1 && *rest == '*') /* any */
+			continue;
+		char *path = mem_printf("%s%s%.*s", above.s, above.length ? "." : "", (int)part, rest);
+		if (count && !strcmp(paths[count - 1], path))
+			free(path);
+		else
+			paths[count++] = path;
+	}
+	strbuf_release(&above);
+	c->depth++;
+	return count;
+}
+
+/* Whether names are given for what stands beside the path being looked at, and it has none of them. "*" below a map
+ * with named keys stands for these alone. */
+static int is_misnamed(struct checker *c)
+{
+	char *beside[SCHEMA_RULES_MAX];
+	size_t count = keys_beside(c, beside);
+	int misnamed = count > 0;
+	for (size_t i = 0; i < count; i++) {
+		const char *dot = strrchr(beside[i], '.');
+		misnamed &= strcmp(dot ? dot + 1 : beside[i], c->parts[c->depth - 1]) != 0;
+		free(beside[i]);
+	}
+	return misnamed;
+}
+
+/* The nearest key, or else those that could stand there. */
+static void add_known_keys(struct strbuf *to, struct checker *c, const char *wrong)
+{
+	char *beside[SCHEMA_RULES_MAX];
+	const char *paths[2 * SCHEMA_RULES_MAX];
+	size_t count = keys_beside(c, beside), all = 0, before = to->length;
+	for (size_t i = 0; i < count; i++)
+		paths[all++] = beside[i];
+	/* The names of quantizers begin with a '*'. */
+	for (size_t i = 0; i < schema_rule_count; i++)
+		if (!strstr(schema_rules[i].path, ".*") || strstr(schema_rules[i].path, "_quantizer"))
+			paths[all++] = schema_rules[i].path;
+	suggest_path(to, wrong, paths, all);
+	for (size_t i = 0; i < count; i++) {
+		const char *dot = strrchr(beside[i], '.');
+		paths[i] = dot ? dot + 1 : beside[i];
+	}
+	if (to->length == before && count) {
+		strbuf_adds(to, "; there are ");
+		suggest_list(to, paths, count);
+	}
+	for (size_t i = 0; i < count; i++)
+		free(beside[i]);
 }
 
 static void unknown_key(struct checker *c, const struct node_key *key)
 {
-	const char *paths[RULES];
 	struct strbuf b, path;
-	size_t count = 0;
 	strbuf_init(&b);
 	strbuf_init(&path);
 	add_path(&path, c);
-	for (size_t i = 0; i < RULES; i++)
-		if (!strstr(rules[i].path, ".*"))
-			paths[count++] = rules[i].path;
-	/* The names of quantizers hold a '*' themselves. */
-	for (size_t i = 0; i < RULES; i++)
-		if (strstr(rules[i].path, "_quantizer"))
-			paths[count++] = rules[i].path;
-	suggest_path(&b, path.s, paths, count);
+	add_known_keys(&b, c, path.s);
 	PROBLEM(c, &key->at, "unknown key '%s'%s", path.s, b.s);
 	strbuf_release(&b);
 	strbuf_release(&path);
@@ -417,29 +408,38 @@ static void unknown_key(struct checker *c, const struct node_key *key)
 
 static void check_dict(struct checker *c, struct node *dict);
 
+static void check_section(struct checker *c, const struct node *value)
+{
+	struct strbuf b;
+	if (value->kind == NODE_DICT || may_be_elsewhere(c, value))
+		return;
+	strbuf_init(&b);
+	add_path(&b, c);
+	strbuf_adds(&b, ": expected a mapping, found ");
+	found_text(&b, value);
+	add_problem(c, &value->at, strbuf_take(&b));
+	strbuf_release(&b);
+}
+
 static void check_entry(struct checker *c, const struct node_key *key, struct node *value)
 {
-	const struct rule *whole = NULL;
+	const struct schema_rule *whole = NULL;
+	const char *rest;
 	int prefix = 0;
-	for (size_t i = 0; i < RULES && !whole; i++) {
-		enum match m = match(&rules[i], c);
+	for (size_t i = 0; i < schema_rule_count && !whole; i++) {
+		enum match m = match(&schema_rules[i], c, &rest);
 		if (m == MATCH_WHOLE)
-			whole = &rules[i];
+			whole = &schema_rules[i];
 		prefix |= m == MATCH_PREFIX;
 	}
 	/* Rules of what is below a map stand behind the map's own. */
 	if (whole)
 		check_value(c, whole, value);
-	else if (!prefix)
+	else if (!prefix || is_misnamed(c)) {
 		unknown_key(c, key);
-	else if (value->kind != NODE_DICT) {
-		struct strbuf b;
-		strbuf_init(&b);
-		add_path(&b, c);
-		strbuf_adds(&b, ": expected a mapping, found ");
-		found_text(&b, value);
-		add_problem(c, &value->at, strbuf_take(&b));
-		strbuf_release(&b);
+		return;
+	} else {
+		check_section(c, value);
 	}
 	if (value->kind == NODE_DICT && (whole ? whole->type == TYPE_MAP : prefix))
 		check_dict(c, value);
@@ -469,16 +469,48 @@ static const struct node *nearest(const struct node *root, const char *path)
 	return n ? n : root;
 }
 
+static void missing_key(struct checker *c, const struct schema_rule *r)
+{
+	const struct node *above = nearest(c->root, r->path);
+	const struct node *deleted = c->composition ? node_at(c->composition->declared, r->path) : NULL;
+	if (above->kind != NODE_DICT) /* that is the problem */
+		return;
+	if (deleted)
+		PROBLEM(c, &deleted->at, "%s must be there, and an override deletes it (%s)", r->path, r->about);
+	else
+		PROBLEM(c, &above->at, "key '%s' is missing (%s)", r->path, r->about);
+}
+
+/* A section of which nothing is there: told of once. Returns whether the key is in such a one. */
+static int missing_section(struct checker *c, const char *path, char **told)
+{
+	size_t length = strcspn(path, ".");
+	char *section = mem_strndup(path, length);
+	const struct node *n = node_get(c->root, section);
+	int nothing = path[length] && (!n || (n->kind == NODE_DICT && !n->count));
+	if (!nothing || (*told && !strcmp(*told, section))) {
+		free(section);
+		return nothing;
+	}
+	struct strbuf keys;
+	strbuf_init(&keys);
+	required_keys(&keys, section);
+	PROBLEM(c, n ? &n->at : &c->root->at, "section '%s' is %s; it needs %s", section, n ? "empty" : "missing", keys.s);
+	strbuf_release(&keys);
+	free(*told);
+	*told = section;
+	return 1;
+}
+
 static void check_required(struct checker *c)
 {
-	for (size_t i = 0; i < RULES; i++) {
-		const struct rule *r = &rules[i];
-		if (!(r->flags & REQUIRED) || node_at(c->root, r->path))
-			continue;
-		const struct node *above = nearest(c->root, r->path);
-		if (above->kind == NODE_DICT) /* else that is the problem */
-			PROBLEM(c, &above->at, "key '%s' is missing (%s)", r->path, r->about);
+	char *told = NULL;
+	for (size_t i = 0; i < schema_rule_count; i++) {
+		const struct schema_rule *r = &schema_rules[i];
+		if (r->flags & REQUIRED && !node_at(c->root, r->path) && !missing_section(c, r->path, &told))
+			missing_key(c, r);
 	}
+	free(told);
 }
 
 /* dataset.size is one of the sizes. */
@@ -506,22 +538,9 @@ int schema_check(struct node *config, const struct composition *c)
 {
 	struct checker checker = {.composition = c, .root = config};
 	check_dict(&checker, config);
-	check_required(&checker);
-	check_size(&checker);
+	if (!c || !c->incomplete) {
+		check_required(&checker);
+		check_size(&checker);
+	}
 	return report(&checker);
-}
-
-const char *schema_key(size_t index)
-{
-	return index < RULES ? rules[index].path : NULL;
-}
-
-const char *schema_words(const char *path)
-{
-	size_t i = 0;
-	while (i < RULES && strcmp(rules[i].path, path))
-		i++;
-	if (i == RULES)
-		return NULL;
-	return rules[i].type == TYPE_BOOL ? "true|false" : rules[i].words;
 }

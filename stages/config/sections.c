@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json.h"
 #include "common/memory.h"
 #include "config/schema.h"
 
@@ -31,17 +32,52 @@ static size_t add(struct sections *s, const struct node *value)
 	return s->count++;
 }
 
+static struct strbuf *scratch(struct sections *s)
+{
+	if (!s->scratch.s)
+		strbuf_init(&s->scratch);
+	strbuf_clear(&s->scratch);
+	return &s->scratch;
+}
+
+static void add_text(struct strbuf *to, const char *text)
+{
+	strbuf_add(to, text, strlen(text) + 1);
+}
+
+/* Bytes that are equal only of equal values: printing them as text, numbers above all, takes five times as long. */
+static void add_bytes(struct strbuf *to, const struct node *n)
+{
+	strbuf_addc(to, (char)n->kind);
+	if (n->kind == NODE_INT)
+		strbuf_add(to, &n->integer, sizeof n->integer);
+	else if (n->kind == NODE_FLOAT)
+		strbuf_add(to, &n->number, sizeof n->number);
+	else if (n->kind == NODE_BOOL)
+		strbuf_addc(to, (char)!!n->boolean);
+	else if (n->kind == NODE_STRING)
+		add_text(to, n->text);
+	if (n->kind != NODE_DICT && n->kind != NODE_LIST)
+		return;
+	strbuf_add(to, &n->count, sizeof n->count);
+	for (size_t i = 0; i < n->count; i++) {
+		if (n->kind == NODE_DICT) {
+			strbuf_addc(to, (char)n->keys[i].kind);
+			add_text(to, n->keys[i].text);
+		}
+		add_bytes(to, n->items[i]);
+	}
+}
+
 static struct section *share(struct sections *s, const struct node_key *key, struct node *value)
 {
-	struct strbuf text;
+	struct strbuf *bytes = scratch(s);
 	size_t index = value->holders > 1 ? *by_node(s, value) : HASH_MAP_NEW;
 	if (index != HASH_MAP_NEW)
 		return s->items[index];
-	strbuf_init(&text);
-	strbuf_addf(&text, "%s: ", key->text);
-	node_to_flow(&text, value);
-	size_t *known = hash_map_at(&s->by_text, text.s, text.length);
-	strbuf_release(&text);
+	add_text(bytes, key->text);
+	add_bytes(bytes, value);
+	size_t *known = hash_map_at(&s->by_value, bytes->s, bytes->length);
 	if (*known == HASH_MAP_NEW)
 		*known = add(s, value);
 	index = *known;
@@ -64,15 +100,13 @@ static void mark_checked(struct section *section, const struct node_key *key)
 /* What the schema wants of a config as a whole is that its sections are there. */
 static int check(struct sections *s, struct node *config, const struct composition *c, struct section **list)
 {
-	struct strbuf keys;
+	struct strbuf *keys = scratch(s);
 	int checked = 1;
-	strbuf_init(&keys);
 	for (size_t i = 0; i < config->count; i++) {
-		strbuf_addf(&keys, "%s\n", config->keys[i].text);
+		add_text(keys, config->keys[i].text);
 		checked &= list[i]->checked;
 	}
-	size_t *passed = hash_map_at(&s->passed, keys.s, keys.length);
-	strbuf_release(&keys);
+	size_t *passed = hash_map_at(&s->passed, keys->s, keys->length);
 	if (checked && *passed != HASH_MAP_NEW)
 		return 0;
 	if (schema_check(config, c))
@@ -119,16 +153,19 @@ const cJSON *section_json(struct section *section)
 	return section->json;
 }
 
-/* Of {x: value} what stands behind "x:", indented as in the whole config. */
+/* Of {x: value} what stands behind "x:". */
 const char *section_yaml(struct section *section)
 {
 	if (!section->yaml) {
-		struct strbuf text;
+		struct strbuf text, quoted;
 		struct node *whole = node_new(NODE_DICT, NULL);
 		node_set_string(whole, "x", node_hold(section->value));
 		strbuf_init(&text);
+		strbuf_init(&quoted);
 		node_to_yaml(&text, whole);
-		section->yaml = mem_strdup(text.s + 2);
+		json_quoted(&quoted, text.s + 2);
+		section->yaml = mem_strndup(quoted.s + 1, quoted.length - 2);
+		strbuf_release(&quoted);
 		strbuf_release(&text);
 		node_free(whole);
 	}
@@ -145,7 +182,8 @@ void sections_release(struct sections *s)
 	}
 	for (size_t i = 0; i < s->held_count; i++)
 		node_free(s->held[i]);
-	hash_map_release(&s->by_text);
+	strbuf_release(&s->scratch);
+	hash_map_release(&s->by_value);
 	hash_map_release(&s->by_node);
 	hash_map_release(&s->passed);
 	free(s->items);

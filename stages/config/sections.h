@@ -22,8 +22,9 @@ struct section {
 struct sections {
 	struct section **items;
 	size_t count, capacity;
-	struct hash_map by_text;  /* of a value as it was composed */
+	struct hash_map by_value; /* of values as they were composed */
 	struct hash_map by_node;  /* by address: those composed, and section.value; all are held */
+	struct strbuf scratch;
 	struct node **held;
 	size_t held_count, held_capacity;
 	struct hash_map passed;   /* lists of keys that a whole config has passed with */
@@ -36,7 +37,8 @@ int sections_share(struct sections *sections, struct node *config, const struct 
 /* The section of a value of a shared config. */
 struct section *sections_find(struct sections *sections, const struct node *value);
 
-/* Its value as JSON and as block YAML: what stands behind "key:" in the text of a whole config. Borrowed. */
+/* Its value as JSON; and as block YAML, what stands behind "key:" in the text of a whole config, escaped for a JSON
+ * string to hold it. Borrowed. */
 const cJSON *section_json(struct section *section);
 const char *section_yaml(struct section *section);
 

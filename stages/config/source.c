@@ -80,6 +80,34 @@ static const char *line_of(const struct origin *at, size_t *length)
 	return p;
 }
 
+/* Byte of the line that a column is at, or its length. */
+static size_t column_offset(const char *line, size_t length, unsigned column)
+{
+	size_t offset = 0;
+	for (unsigned c = 1; offset < length && c < column; c++) {
+		offset++;
+		while (offset < length && continues(line[offset]))
+			offset++;
+	}
+	return offset;
+}
+
+struct origin origin_inside(const struct origin *at, const char *text, size_t offset)
+{
+	struct origin inside = *at;
+	size_t length;
+	if (!at->source || !offset)
+		return inside;
+	const char *line = line_of(at, &length);
+	size_t start = column_offset(line, length, at->column);
+	start += start < length && (line[start] == '\'' || line[start] == '"') && *text != line[start];
+	if (length - start <= offset || memcmp(line + start, text, offset + 1))
+		return inside;
+	for (size_t i = column_offset(line, length, at->column); i < start + offset; i++)
+		inside.column += !continues(line[i + 1]);
+	return inside;
+}
+
 /* Appends length bytes of one line, tabs and other control characters as blanks so that the caret stays below. */
 static void add_line(struct strbuf *to, const char *line, size_t length)
 {
@@ -92,14 +120,13 @@ void origin_quote(struct strbuf *to, const struct origin *at)
 	enum { BEFORE = 60, AFTER = 60, INDENT = 4 };
 	if (!at->source)
 		return;
-	size_t length, caret = 0, offset = 0;
+	size_t length, caret = 0;
 	const char *line = line_of(at, &length);
-	while (offset < length && caret + 1 < at->column) {
-		offset++;
-		while (offset < length && continues(line[offset]))
-			offset++;
-		caret++;
-	}
+	if (!length)
+		return;
+	size_t offset = column_offset(line, length, at->column);
+	for (size_t i = 0; i < offset; i++)
+		caret += !continues(line[i]);
 	/* Cut in front of the caret by whole characters. */
 	const char *from = line;
 	size_t shown = caret;

@@ -34,11 +34,15 @@ void source_release(struct source *source); /* NULL is allowed */
 /* The place of byte offset in the text. */
 struct origin source_place(struct source *source, size_t offset);
 
+/* The place of a byte of a text that stands at a place, perhaps in quotes; the place itself where the source spells the
+ * text in another way (escapes, several lines). */
+struct origin origin_inside(const struct origin *at, const char *text, size_t offset);
+
 /* Appends "conf/x.yaml:5:13" or "override 'a.b=c', column 5". */
 void origin_describe(struct strbuf *to, const struct origin *at);
 
 /* Appends the line the place is in and a caret below it, each indented and ended by a newline; nothing when there is no
- * source. Long lines are cut around the caret. */
+ * source, or nothing in the line. Long lines are cut around the caret. */
 void origin_quote(struct strbuf *to, const struct origin *at);
 
 /* fail() with "PLACE: MESSAGE", the line and the caret. Returns -1. */

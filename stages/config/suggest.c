@@ -67,15 +67,38 @@ static const char *nearest_leaf(const char *wrong, const char *const *paths, siz
 	return best;
 }
 
-void suggest_path(struct strbuf *to, const char *wrong, const char *const *paths, size_t count)
+/* Of two keys of one section only their last parts say how near they are. */
+static int is_near(const char *wrong, const char *path)
 {
+	const char *leaf = leaf_of(wrong), *other = leaf_of(path);
+	size_t section = (size_t)(leaf - wrong), limit = strlen(leaf) / 3 > 1 ? strlen(leaf) / 3 : 1;
+	return section != (size_t)(other - path) || memcmp(wrong, path, section) || spell_distance(leaf, other) <= limit;
+}
+
+/* What holds the wrong key is no answer to what was meant in it. */
+static int is_above(const char *path, const char *wrong)
+{
+	size_t length = strlen(path);
+	return !strncmp(path, wrong, length) && wrong[length] == '.';
+}
+
+void suggest_path(struct strbuf *to, const char *wrong, const char *const *all, size_t all_count)
+{
+	const char **paths = mem_array(all_count, sizeof *paths);
+	size_t count = 0;
+	for (size_t i = 0; i < all_count; i++)
+		if (!is_above(all[i], wrong))
+			paths[count++] = all[i];
 	const char *near = spell_nearest(wrong, paths, count);
+	if (near && !is_near(wrong, near))
+		near = NULL;
 	if (!near)
 		near = transposed(wrong, paths, count);
 	if (!near)
 		near = nearest_leaf(wrong, paths, count);
 	if (near)
 		strbuf_addf(to, "; did you mean '%s'?", near);
+	free(paths);
 }
 
 struct path_list {

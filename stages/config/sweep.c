@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "common/memory.h"
 #include "config/axes.h"
+#include "config/conf_dir.h"
 #include "config/formats.h"
 #include "config/problems.h"
 #include "config/resolve.h"
@@ -18,6 +19,13 @@
 
 enum { CELLS_MAX = 100000, FAILURES_MAX = 1000 };
 
+/* An override as cells show it. */
+struct word {
+	char *word;                    /* as a shell takes it */
+	char *value;                   /* plain, for names; NULL until an axis asks */
+	const char *key;               /* likewise; borrowed from the grid */
+};
+
 struct sweep {
 	struct grid *grid;
 	struct composer *composer;
@@ -27,11 +35,15 @@ struct sweep {
 	struct axes axes;
 	struct problems problems;      /* of all cells so far */
 	size_t tries, failures;        /* cells composed, and those that failed */
+	int incomplete;                /* something of the command line or the file cannot be read */
 	int replaced;                  /* the command line took the place of something in the file */
 	size_t *excluded;              /* cells that each exclude took */
 	size_t cell_capacity;
 	struct hash128 *hashes;        /* of the configs of cells */
 	size_t hash_capacity;
+	struct word *words;            /* overrides, each once: cells have the values of axes in common */
+	size_t word_count, word_capacity;
+	struct hash_map word_index;    /* by address of the override's key and value */
 };
 
 /* A value as a name shows it, in new memory. */
@@ -100,37 +112,38 @@ static int parse_list(struct override_list *list, const char *const *texts, size
 	return problems_report(&problems, 0);
 }
 
-static int take_commands(struct sweep *s, const struct grid_request *request)
+static void take_commands(struct sweep *s, const struct grid_request *request)
 {
 	struct override_list all = {0};
-	struct problems problems = {0};
 	if (parse_list(&all, request->overrides, request->override_count))
-		problems_add(&problems, NULL);
+		problems_add(&s->problems, NULL);
 	for (size_t i = 0; i < all.count; i++) {
 		add_name(s->grid, &all.items[i]);
 		if (take_command(s, &all.items[i]))
-			problems_add(&problems, NULL);
+			problems_add(&s->problems, NULL);
 	}
 	free(all.items);
-	return problems_report(&problems, 0);
 }
 
-static int take_file(struct sweep *s)
+static int take_axis(struct sweep *s, const struct override *o)
+{
+	if (axes_find(&s->axes, o))
+		return origin_fail(&o->at, "sweep: '%s' is an axis already", o->key);
+	return axes_take(&s->axes, s->composer, o);
+}
+
+static void take_file(struct sweep *s)
 {
 	for (size_t i = 0; i < s->file.axes.count; i++) {
-		const struct override *o = &s->file.axes.items[i];
-		if (axes_find(&s->axes, o))
-			return origin_fail(&o->at, "sweep: '%s' is an axis already", o->key);
-		if (axes_take(&s->axes, s->composer, o))
-			return -1;
-		add_name(s->grid, o);
+		if (take_axis(s, &s->file.axes.items[i]))
+			problems_add(&s->problems, NULL);
+		add_name(s->grid, &s->file.axes.items[i]);
 	}
 	for (size_t i = 0; i < s->file.fixed.count; i++)
 		add_name(s->grid, &s->file.fixed.items[i]);
 	for (size_t i = 0; i < s->file.include_count; i++)
 		for (size_t k = 0; k < s->file.includes[i].count; k++)
 			add_name(s->grid, &s->file.includes[i].items[k]);
-	return 0;
 }
 
 /* --- cells --- */
@@ -195,7 +208,6 @@ static void add_word(struct strbuf *to, const char *word)
 {
 	int plain = *word && strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./=,:@%+-")
 		== strlen(word);
-	strbuf_adds(to, to->length ? " " : "");
 	if (plain) {
 		strbuf_adds(to, word);
 		return;
@@ -206,14 +218,29 @@ static void add_word(struct strbuf *to, const char *word)
 	strbuf_addc(to, '\'');
 }
 
-static char *all_texts(const struct override *overrides, size_t count)
+static struct word *word_of(struct sweep *s, const struct override *o)
+{
+	const void *which[] = {o->key, o->value};
+	size_t *known = hash_map_at(&s->word_index, which, sizeof which);
+	if (*known == HASH_MAP_NEW) {
+		struct strbuf b;
+		char *text = override_text(o);
+		strbuf_init(&b);
+		add_word(&b, text);
+		free(text);
+		MEM_GROW(s->words, s->word_count, s->word_capacity);
+		s->words[*known = s->word_count++] = (struct word){.word = b.s};
+	}
+	return &s->words[*known];
+}
+
+static char *all_texts(struct sweep *s, const struct override *overrides, size_t count)
 {
 	struct strbuf b;
 	strbuf_init(&b);
 	for (size_t i = 0; i < count; i++) {
-		char *text = override_text(&overrides[i]);
-		add_word(&b, text);
-		free(text);
+		strbuf_adds(&b, i ? " " : "");
+		strbuf_adds(&b, word_of(s, &overrides[i])->word);
 	}
 	char *all = strbuf_take(&b);
 	strbuf_release(&b);
@@ -247,6 +274,18 @@ struct recipe {
 	size_t count, from, swept;
 };
 
+static struct swept swept_of(struct sweep *s, const struct override *o)
+{
+	struct word *word = word_of(s, o);
+	if (!word->key) {
+		char *key = override_full_key(o);
+		word->key = grid_key(s->grid, key);
+		word->value = plain_text(o->value);
+		free(key);
+	}
+	return (struct swept){word->key, mem_strdup(word->value)};
+}
+
 static void add_cell(struct sweep *s, const struct recipe *r, struct node *config, const struct composition *c,
 	struct hash128 hash)
 {
@@ -257,22 +296,19 @@ static void add_cell(struct sweep *s, const struct recipe *r, struct node *confi
 		g->composed = node_hold(c->root);
 	*cell = (struct grid_cell){.config = config, .swept_count = r->swept, .choices = c->choices,
 		.choice_count = c->choice_count, .files = c->files, .file_count = c->file_count,
-		.overrides = all_texts(r->overrides, r->count)};
+		.overrides = all_texts(s, r->overrides, r->count)};
 	cell->swept = mem_zeroed(r->swept, sizeof *cell->swept);
-	for (size_t i = 0; i < r->swept; i++) {
-		char *key = override_full_key(&r->overrides[r->from + i]);
-		cell->swept[i] = (struct swept){grid_key(g, key), plain_text(r->overrides[r->from + i].value)};
-		free(key);
-	}
+	for (size_t i = 0; i < r->swept; i++)
+		cell->swept[i] = swept_of(s, &r->overrides[r->from + i]);
 	MEM_GROW(s->hashes, g->cell_count, s->hash_capacity);
 	s->hashes[g->cell_count++] = hash;
 }
 
-/* Some overrides are wrong; what else is? Takes over config (NULL: could not be resolved) and c. */
+/* Something is wrong; what else is? Takes over config (NULL: too large) and c. */
 static int note_rest(struct problems *problems, struct node *config, struct composition *c)
 {
 	struct node *copy = config ? node_copy(config) : NULL; /* checking changes it */
-	if (!copy || schema_check(copy, c))
+	if (copy && schema_check(copy, c))
 		problems_add(problems, NULL);
 	node_free(copy);
 	node_free(config);
@@ -287,16 +323,16 @@ static int make_cell(struct sweep *s, const struct recipe *r, int may_exclude)
 	struct node **pairs = NULL;
 	struct hash128 hash;
 	size_t pair_count = 0;
-	int excluded = 0;
+	int excluded = 0, bad = 0;
 	struct problems problems = {0};
 	s->tries++;
-	if (compose_noting(s->composer, s->config, r->overrides, r->count, &c, &problems))
-		return problems_report(&problems, 0);
-	struct node *config = resolve_sharing(c.root, c.choices, c.choice_count);
-	if (problems.count)
+	compose_noting(s->composer, s->config, r->overrides, r->count, s->incomplete, &c, &problems);
+	size_t before = problems.count;
+	struct node *config = resolve_noting(c.root, &c, &problems);
+	c.incomplete |= problems.count > before;
+	if (problems.count || s->incomplete)
 		return note_rest(&problems, config, &c);
-	int bad = config ? 0 : -1;
-	if (!bad && may_exclude) {
+	if (may_exclude) {
 		excluded = is_excluded(s, config, &c);
 		bad = excluded < 0;
 	}
@@ -333,7 +369,7 @@ static int note_failure(struct sweep *s, const struct recipe *r)
 {
 	char *where = NULL;
 	if (r->swept && (s->axes.count || s->file.include_count)) {
-		char *text = all_texts(r->overrides + r->from, r->swept);
+		char *text = all_texts(s, r->overrides + r->from, r->swept);
 		where = mem_printf("in cell %s%s", text, has_comma_list(r)
 			? " (a,b makes a grid axis; quote a comma that belongs to a value)" : "");
 		free(text);
@@ -462,25 +498,63 @@ static void sweep_release(struct sweep *s)
 	sweep_file_release(&s->file);
 	free(s->excluded);
 	free(s->hashes);
+	for (size_t i = 0; i < s->word_count; i++) {
+		free(s->words[i].word);
+		free(s->words[i].value);
+	}
+	free(s->words);
+	hash_map_release(&s->word_index);
 	free(s->config);
+}
+
+/* Whoever named a preset that is not there is told where. */
+static int check_preset(struct sweep *s, const struct grid_request *request)
+{
+	const struct config_file *file = conf_dir_file(s->composer, s->config);
+	const char *const *options;
+	struct strbuf b;
+	if (file && file->exists)
+		return 0;
+	strbuf_init(&b);
+	size_t count = composer_options(s->composer, "preset", &options);
+	strbuf_addf(&b, "there is no preset '%.100s'", s->grid->preset);
+	suggest_word(&b, s->grid->preset, options, count);
+	strbuf_adds(&b, b.s[b.length - 1] == '?' ? " There are: " : "; there are: ");
+	suggest_list(&b, options, count);
+	if (request->preset || !s->file.preset)
+		fail("--preset: %s", b.s);
+	else
+		origin_fail(&s->file.preset_at, "%s", b.s);
+	strbuf_release(&b);
+	return -1;
 }
 
 static int load(struct sweep *s, const struct grid_request *request)
 {
 	struct grid *g = s->grid;
 	if (request->file && sweep_file_read(&s->file, request->file))
-		return -1;
+		problems_add(&s->problems, NULL);
 	const char *preset = request->preset ? request->preset : s->file.preset ? s->file.preset : DEFAULT_PRESET;
 	g->preset = mem_strdup(preset);
 	g->name = request->file ? base_name(request->file) : mem_strdup(preset);
 	s->config = mem_printf("preset/%s", preset);
 	s->excluded = mem_zeroed(s->file.exclude_count, sizeof *s->excluded);
-	if (parse_list(&s->defaults, request->defaults, request->default_count) || take_file(s) || take_commands(s, request))
+	if (parse_list(&s->defaults, request->defaults, request->default_count))
 		return -1;
+	take_file(s);
+	take_commands(s, request);
+	s->incomplete = s->problems.count > 0;
+	/* Which files are composed is known all the same, unless the file should say so and does not. */
+	if (s->incomplete && s->file.preset_unknown && !request->preset)
+		return problems_report(&s->problems, 0);
+	if (check_preset(s, request)) {
+		problems_add(&s->problems, NULL);
+		return problems_report(&s->problems, 0);
+	}
 	for (size_t i = 0; i < s->axes.count; i++)
 		grid_key(g, s->axes.items[i].key);
 	if (make_product(s))
-		return -1;
+		problems_add(&s->problems, NULL);
 	make_includes(s);
 	if (problems_report(&s->problems, s->tries) || check_excludes(s))
 		return -1;

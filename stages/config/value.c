@@ -195,6 +195,11 @@ static int unexpected(struct parser *p)
 		return PARSE_FAIL(p, p->at, "a value is missing here");
 	if (c < 0x20 || c >= 0x7f)
 		return PARSE_FAIL(p, p->at, "this character is not allowed outside quotes: quote the value");
+	if (c == '~')
+		return PARSE_FAIL(p, p->at, "'~' is not allowed here outside quotes; for your home folder write $HOME");
+	if (c == '=' && memchr(p->text, ' ', p->at))
+		return PARSE_FAIL(p, p->at, "'=' is not allowed here outside quotes; two overrides are two words, not quoted "
+			"together");
 	return PARSE_FAIL(p, p->at, "'%c' is not allowed here outside quotes%s", c,
 		strchr(",]})", c) ? "" : ": quote the value, as in key='a=b'");
 }

@@ -81,7 +81,7 @@ static int cast_scalar(struct node *n, const char *cast)
 
 int value_cast(struct node *node, const char *cast)
 {
-	if (node->kind != NODE_LIST && node->kind != NODE_DICT)
+	if (!node_is_container(node))
 		return cast_scalar(node, cast);
 	for (size_t i = 0; i < node->count; i++)
 		if (value_cast(node->items[i], cast))
@@ -336,7 +336,7 @@ int value_call_run(struct value_call *c, struct value *value)
 			return functions[i].run(c, value);
 	}
 	const char *near = spell_nearest(c->name, names, 8);
-	return origin_fail(&c->at, "unknown function '%.60s'%s%s%s; there are choice, range, glob, sort, int, float, str, "
+	return origin_fail(&c->at, "unknown function '%.60s'%s%s%s there are choice, range, glob, sort, int, float, str, "
 		"bool",
-		c->name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+		c->name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : ";");
 }

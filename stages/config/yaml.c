@@ -1,5 +1,6 @@
 #include "config/yaml.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -49,17 +50,30 @@ static int parser_failed(const struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
 	struct origin at = place(r, p->problem_mark);
-	const char *problem = p->problem ? p->problem : "cannot be read", *hint = "";
+	const char *problem = p->problem ? p->problem : "cannot be read", *context = p->context ? p->context : "";
+	const char *hint = "";
+	char since[48] = "";
 	if (p->error == YAML_READER_ERROR) {
 		at = source_place(r->source, p->problem_offset);
 		return origin_fail(&at, "not YAML: %s", problem);
 	}
 	/* YAML cannot hold ${x} inside { } or [ ]: its brace ends the mapping. */
-	if (p->context && strstr(p->context, "flow") && strstr(r->source->text, "${"))
+	if (strstr(context, "flow") && strstr(r->source->text, "${"))
 		hint = "; quote a value that holds ${...} inside { } or [ ]";
 	else if (strstr(problem, "mapping values are not allowed"))
 		hint = "; quote a value that holds ': '";
-	return origin_fail(&at, "not YAML: %s%s%s%s", p->context ? p->context : "", p->context ? ", " : "", problem, hint);
+	else if (strstr(problem, "cannot start any token"))
+		hint = "; quote a text that begins so";
+	else if (strstr(context, "simple key"))
+		hint = "; a blank belongs behind it";
+	/* What is missed at the end, or on another line, began somewhere: there is the mistake. */
+	if (p->problem_mark.index >= r->source->length || strstr(context, "simple key")) {
+		at = place(r, p->context_mark);
+		snprintf(since, sizeof since, "%s", *context ? " that begins here" : "");
+	} else if (*context && p->context_mark.line != p->problem_mark.line) {
+		snprintf(since, sizeof since, " that begins in line %zu", p->context_mark.line + 1);
+	}
+	return origin_fail(&at, "not YAML: %s%s%s%s%s", context, since, *context ? ", " : "", problem, hint);
 }
 
 static int advance(struct reader *r)
@@ -381,7 +395,7 @@ static struct node *read_document(struct reader *r)
 	if (root->kind == NODE_NULL) {
 		node_free(root);
 		root = node_new(NODE_DICT, &at);
-	} else if (root->kind != NODE_DICT && root->kind != NODE_LIST) {
+	} else if (!node_is_container(root)) {
 		origin_fail(&at, "expected a mapping (key: value), found one %s", node_kind_name(root->kind));
 		goto bad;
 	}

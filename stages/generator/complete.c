@@ -151,6 +151,8 @@ static int complete_behind(const struct asked *a, const char *option, const char
 		offer_groups(a, "", NULL, DEPTH);
 	else if (!strcmp(option, "--info"))
 		offer(a, "defaults", "");
+	else if (!strcmp(option, "--cache-dir"))
+		return 1; /* the shell knows folders */
 	else
 		return 0;
 	return 1;
@@ -159,7 +161,7 @@ static int complete_behind(const struct asked *a, const char *option, const char
 void complete(const char *const *words, size_t count)
 {
 	static const char options[] = "--preset|--grid|--list|--cfg|--resolve|--package|--info|--diff|--dry-run|-v|"
-		"--explain|--check-rules|--install-deps|--without-cuda|--cuda-arch=|--help";
+		"--explain|--check-rules|--install-deps|--without-cuda|--cuda-arch=|--cache-dir|--strict-tools|--help";
 	const char *word = count ? words[count - 1] : "", *equals = strchr(word, '=');
 	struct asked a = {.composer = composer_new("conf"), .base = "", .word = word};
 	if (count > 1 && complete_behind(&a, words[count - 2], count > 2 ? words[count - 3] : ""))

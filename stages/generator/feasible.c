@@ -4,22 +4,18 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/json.h"
 #include "common/memory.h"
-
-static const cJSON *member(const cJSON *view, const char *section, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(view, section), key);
-}
 
 /* Of autoquant all counts but how much is scored and on what, which many cells differ in. */
 static void add_problem(struct strbuf *to, const cJSON *view)
 {
 	static const char *const options[] = {"effective_bits", "cost", "allow_none", "include", "exclude"};
-	json_canonical(to, member(view, "model", "path"));
-	json_canonical(to, member(view, "quantizer", "formats"));
+	json_canonical(to, json_nested(view, "model", "path"));
+	json_canonical(to, json_nested(view, "quantizer", "formats"));
 	for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
 		strbuf_addc(to, '\n');
-		json_canonical(to, member(view, "autoquant", options[i]));
+		json_canonical(to, json_nested(view, "autoquant", options[i]));
 	}
 }
 

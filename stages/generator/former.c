@@ -109,6 +109,19 @@ static size_t compare_input(struct strbuf *to, const struct plan *plan, const st
 	return 1;
 }
 
+/* Digests of the program; NULL: it is no part of the key. */
+static size_t compare_tools(struct strbuf *to, const char *is, const cJSON *former)
+{
+	const char *was = cJSON_IsString(former) ? former->valuestring : NULL;
+	if (is == was || (is && was && !strcmp(is, was)))
+		return 0;
+	if (to && is && was)
+		strbuf_addf(to, "%sanother build of the program (--strict-tools)", to->length ? "; " : "");
+	else if (to)
+		strbuf_addf(to, "%s--strict-tools was %s", to->length ? "; " : "", is ? "not given" : "given");
+	return 1;
+}
+
 size_t former_differences(struct strbuf *to, const struct plan *plan, const struct plan_job *job, const cJSON *former)
 {
 	const cJSON *version = cJSON_GetObjectItemCaseSensitive(former, "version");
@@ -126,6 +139,7 @@ size_t former_differences(struct strbuf *to, const struct plan *plan, const stru
 		if (to)
 			strbuf_addf(to, "%scomputed by %s -> %s", to->length ? "; " : "", numerics->valuestring, plan->numerics);
 	}
+	count += compare_tools(to, job->rule->tool, cJSON_GetObjectItemCaseSensitive(former, "tool"));
 	count += compare(to, "", cJSON_GetObjectItemCaseSensitive(former, "params"), job->params);
 	for (size_t i = 0; i < job->input_count; i++)
 		count += compare_input(to, plan, &job->inputs[i],

@@ -1,9 +1,6 @@
 /* The files that the generator writes. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/error.h"
 #include "common/file_update.h"
@@ -11,6 +8,7 @@
 #include "common/memory.h"
 #include "generator/generator.h"
 #include "generator/published.h"
+#include "generator/strict_tools.h"
 
 static const char grid_path[] = "build/grid.json";
 
@@ -25,10 +23,8 @@ static void add_string(struct strbuf *to, const char *name, const char *value)
 /* A cell on a line. */
 static void add_cell(struct strbuf *to, struct plan *plan, const struct plan_cell *cell, size_t same_as)
 {
-	char *names[REPORT_FILES];
 	const char *const told[][3] = {{"model", "model", "name"}, {"pair", "cell", "pair"},
 		{"granularity", "quant_granularity", "name"}, {"size", "dataset", "size"}};
-	published_report_names(cell, names);
 	strbuf_addc(to, '{');
 	add_string(to, "cell", cell->name);
 	for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
@@ -44,12 +40,10 @@ static void add_cell(struct strbuf *to, struct plan *plan, const struct plan_cel
 	}
 	add_string(to, "report", plan->jobs[cell->report].job_path);
 	strbuf_adds(to, ", ");
-	char *manifest = path_join(cell->output_dir, names[REPORT_MANIFEST]);
+	char *manifest = published_manifest(cell);
 	add_string(to, "manifest", manifest);
 	free(manifest);
 	strbuf_addc(to, '}');
-	for (size_t i = 0; i < REPORT_FILES; i++)
-		free(names[i]);
 }
 
 static void add_invalid(struct strbuf *to, const struct invalid_cell *cell)
@@ -124,9 +118,16 @@ static int write_leaf_list(const struct generator *g)
 		strbuf_addf(&list, "%s\n", paths[i]);
 	if (g->request.grid)
 		strbuf_addf(&list, "%s\n", g->request.grid);
+	/* ./configure was killed while it lasts. */
+	strbuf_adds(&list, "build/unfinished\n");
 	strbuf_adds(&list, "rules\n");
 	for (size_t i = 0; i < g->rules.count; i++)
 		strbuf_addf(&list, "%s\n", g->rules.rules[i].path);
+	for (size_t i = 0; i < g->rules.count && g->request.strict_tools; i++) {
+		char *path = strict_tools_path(&g->rules.rules[i]);
+		strbuf_addf(&list, "%s\n", path);
+		free(path);
+	}
 	/* A source file that comes or goes changes build/sources.ninja. */
 	int bad = add_folder_names(&list, "stages") || add_folder_names(&list, "tests");
 	for (size_t i = 0; i < g->plan.cell_count; i++) {
@@ -168,13 +169,9 @@ int generator_write(struct generator *g)
 	struct ninja_grid grid = {.path = grid_path, .overview = (const char *const *)g->overview, .slots = 1,
 		.overview_count = g->overview[0] ? 2 : 0, .excluded = excluded, .excluded_count = excluded_count,
 		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
-	int changed, bad = plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
+	int changed; /* ./configure sees it for itself, and replaces build.ninja then */
+	int bad = plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
 		ninja_write(&g->plan, &grid, &published_files, &changed);
 	free(excluded);
-	if (bad)
-		return -1;
-	/* Ninja reads the graph again only when build.ninja itself is newer; what it includes does not count. */
-	if (changed && file_exists("build.ninja") && utimensat(AT_FDCWD, "build.ninja", NULL, 0))
-		return fail("build.ninja: cannot set its time: %s", strerror(errno));
-	return 0;
+	return bad ? -1 : 0;
 }

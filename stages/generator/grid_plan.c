@@ -10,6 +10,7 @@
 #include "generator/feasible.h"
 #include "generator/generator.h"
 #include "generator/published.h"
+#include "generator/strict_tools.h"
 #include "model/lm_folder.h"
 #include "tokenizer/tokenizer.h"
 
@@ -191,6 +192,8 @@ int generator_plan(struct generator *g, const char *build_dir, const char *cache
 		return -1;
 	cell_views_init(&g->views, &g->grid, g->device.device);
 	plan_init(&g->plan, &g->rules, build_dir, cache_dir, g->device.numerics, find_lister);
+	if (g->request.strict_tools && strict_tools_take(&g->rules, g->plan.memo))
+		return -1;
 	if (add_cells(g))
 		return -1;
 	if (!g->plan.cell_count)

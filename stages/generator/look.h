@@ -22,7 +22,7 @@ int look_diff(struct generator *g);
 
 /* After generator_plan(). --dry-run: a table of stages, and the cells; with -v what each job that would run lacks.
  * --explain: the tree of keys of a cell, and what changed in it since the graph before. */
-void look_dry_run(struct generator *g);
+int look_dry_run(struct generator *g);
 int look_explain(struct generator *g);
 
 /* --check-rules: that all a rule names is there in every preset, beside what rules_read() checks. */

@@ -16,39 +16,64 @@
 
 enum { CELLS_SHOWN = 60, REASONS_SHOWN = 20, VALUE_MAX = 56 };
 
+/* The files that a published job declares. */
+struct declared {
+	size_t count, missing;
+	char *first;                  /* of those missing */
+};
+
 struct looker {
 	struct generator *g;
 	struct plan *plan;
 	struct plan_results results;
 	char *done;                   /* [job_count] 0 not looked at, 1 nothing to do, 2 would run */
-	char *published;              /* [job_count] 0 no, 1 the files are there */
+	struct declared *published;   /* [job_count] */
 	int list;                     /* former_find()'s before */
 	char *shown;                  /* [job_count] in the tree already */
 };
 
-static void start(struct looker *l, struct generator *g)
+/* Looks for each of the files; takes paths. */
+static void look_for(struct declared *d, char **paths, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		d->count++;
+		if (!file_exists(paths[i]) && !d->missing++)
+			d->first = paths[i];
+		else
+			free(paths[i]);
+	}
+	free(paths);
+}
+
+static int start(struct looker *l, struct generator *g)
 {
 	struct plan *plan = &g->plan;
+	char **paths;
+	size_t count;
 	*l = (struct looker){.g = g, .plan = plan, .done = mem_zeroed(plan->job_count, 1),
-		.published = mem_zeroed(plan->job_count, 1), .shown = mem_zeroed(plan->job_count, 1)};
+		.published = mem_zeroed(plan->job_count, sizeof *l->published), .shown = mem_zeroed(plan->job_count, 1)};
 	plan_results_init(&l->results, plan);
 	for (size_t i = 0; i < plan->cell_count; i++) {
-		char *names[REPORT_FILES], *path;
-		published_report_names(&plan->cells[i], names);
-		path = path_join(plan->cells[i].output_dir, names[REPORT_MANIFEST]);
-		l->published[plan->cells[i].report] = (char)file_exists(path);
-		free(path);
-		for (size_t k = 0; k < REPORT_FILES; k++)
-			free(names[k]);
+		const struct plan_cell *cell = &plan->cells[i];
+		char **manifest = mem_array(1, sizeof *manifest);
+		manifest[0] = published_manifest(cell);
+		look_for(&l->published[cell->report], manifest, 1);
 	}
-	for (size_t i = 0; i < plan->job_count; i++)
-		if (published_model_dir(&plan->jobs[i]))
-			l->published[i] = (char)file_exists(published_model_dir(&plan->jobs[i]));
+	for (size_t i = 0; i < plan->job_count; i++) {
+		if (!plan->jobs[i].rule->publish || l->published[i].count)
+			continue;
+		if (published_files.of_job(&plan->jobs[i], &paths, &count))
+			return -1;
+		look_for(&l->published[i], paths, count);
+	}
+	return 0;
 }
 
 static void stop(struct looker *l)
 {
 	plan_results_release(&l->results);
+	for (size_t i = 0; i < l->plan->job_count; i++)
+		free(l->published[i].first);
 	free(l->done);
 	free(l->published);
 	free(l->shown);
@@ -65,16 +90,29 @@ static const struct plan_input *waits_for(struct looker *l, const struct plan_jo
 	return NULL;
 }
 
-/* Files that are published are looked at by their names alone: they are those of this key when the graph has it. */
+/* As ninja does, the files that the graph declares are looked at by their names alone: they are those of this key when
+ * the graph has it. */
 static int would_run(struct looker *l, size_t job)
 {
 	const struct plan_job *j = &l->plan->jobs[job];
 	if (!l->done[job]) {
-		int has = j->rule->publish ? l->published[job] && former_has(l->plan, j) && !waits_for(l, j)
+		int has = j->rule->publish ? !l->published[job].missing && former_has(l->plan, j) && !waits_for(l, j)
 			: plan_results_has(&l->results, job);
 		l->done[job] = has ? 1 : 2;
 	}
 	return l->done[job] == 2;
+}
+
+static void add_missing(struct strbuf *to, const struct declared *d)
+{
+	if (!d->missing)
+		strbuf_adds(to, "what is published may be of another key");
+	else if (d->missing == d->count)
+		strbuf_adds(to, "not published yet");
+	else
+		strbuf_addf(to, "%s is missing", d->first);
+	if (d->missing > 1 && d->missing < d->count)
+		strbuf_addf(to, ", and %zu more of its %zu files", d->missing - 1, d->count);
 }
 
 /* Appends why a job would run. */
@@ -93,7 +131,7 @@ static void add_reason(struct strbuf *to, struct looker *l, size_t job)
 	else if (input)
 		strbuf_addf(to, "its input %s would be made anew", input->name);
 	else if (j->rule->publish)
-		strbuf_adds(to, l->published[job] ? "what is published may be of another key" : "not published yet");
+		add_missing(to, &l->published[job]);
 	else
 		strbuf_adds(to, known ? "no result in the cache" : "not asked for before");
 	cJSON_Delete(former);
@@ -139,6 +177,27 @@ static void print_stages(struct looker *l)
 	printf("%-20s %8zu %8zu %10zu\n\n", "in all", all, all - run, run);
 }
 
+/* Ninja knows a report by its manifest: what else of it is gone it does not see. */
+static void print_lost(struct looker *l)
+{
+	size_t lost = 0;
+	for (size_t i = 0; i < l->plan->cell_count; i++) {
+		char *paths[REPORT_FILES];
+		if (would_run(l, l->plan->cells[i].report))
+			continue;
+		published_report_paths(&l->plan->cells[i], paths);
+		for (size_t k = 0; k < REPORT_FILES; k++) {
+			if (!file_exists(paths[k]) && ++lost <= REASONS_SHOWN)
+				printf("lost    %s\n", paths[k]);
+			free(paths[k]);
+		}
+	}
+	if (lost > REASONS_SHOWN)
+		printf("lost    ... and %zu more\n", lost - REASONS_SHOWN);
+	if (lost)
+		puts("ninja does not miss these; ninja report writes them again\n");
+}
+
 /* A cell counts as cached when its scores are. */
 static void print_cells(struct looker *l)
 {
@@ -156,13 +215,17 @@ static void print_cells(struct looker *l)
 		printf("cannot exist: %s: %s\n", l->g->invalid[i].name, l->g->invalid[i].reason);
 }
 
-void look_dry_run(struct generator *g)
+int look_dry_run(struct generator *g)
 {
 	struct looker l;
-	start(&l, g);
+	if (start(&l, g))
+		return -1;
 	print_stages(&l);
+	if (g->request.verbose)
+		print_lost(&l);
 	print_cells(&l);
 	stop(&l);
+	return 0;
 }
 
 /* --- the tree of keys --- */
@@ -209,6 +272,8 @@ static void print_job(struct looker *l, size_t job, const char *name, int depth)
 	printf("  version %d  %s\n", j->rule->version, would_run(l, job) ? "would run" : "cached");
 	indent += 4;
 	print_change(l, j, indent);
+	if (j->rule->tool)
+		printf("%*sprogram: %.*s\n", indent, "", JOB_KEY_SHORT, j->rule->tool);
 	for (const cJSON *v = j->params->child; v; v = v->next)
 		print_value(v->string, v, indent);
 	for (size_t i = 0; i < j->input_count; i++) {
@@ -274,7 +339,8 @@ int look_explain(struct generator *g)
 		c++;
 	if (c == plan->cell_count)
 		return no_such_cell(plan, g->request.about[0]);
-	start(&l, g);
+	if (start(&l, g))
+		return -1;
 	/* What was asked for last is the same: then who asks means what changed with that. */
 	l.list = all_known(&l, plan->cells[c].report);
 	printf("%s, %s\n\n", plan->cells[c].name, l.list ? "as in the graph; compared with the one before"

@@ -5,6 +5,7 @@
 #include "checkpoint/shard_list.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "common/memory.h"
 
 /* Where a job that writes a language model's folder writes it to; NULL for others. */
@@ -16,22 +17,36 @@ const char *published_model_dir(const struct plan_job *job)
 
 const char *view_string(const cJSON *view, const char *section, const char *key)
 {
-	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(view, section), key)->valuestring;
+	return json_nested(view, section, key)->valuestring;
 }
 
-void published_report_names(const struct plan_cell *cell, char *names[REPORT_FILES])
+/* NULL: that of the pair. */
+static const char *scheme_of(const struct plan_cell *cell)
 {
-	const cJSON *pair = cJSON_GetObjectItemCaseSensitive(cell->view, "quant_pair");
-	const cJSON *scheme = cell->score_count == 1 ? cJSON_GetObjectItemCaseSensitive(pair, "scheme_name") : NULL;
-	report_file_names(names, cJSON_IsString(scheme) ? scheme->valuestring : NULL,
-		view_string(cell->view, "cell", "pair"));
+	return cell->score_count == 1 ? cJSON_GetStringValue(json_nested(cell->view, "quant_pair", "scheme_name")) : NULL;
 }
 
-static void report_files(const struct plan_cell *cell, char ***names, size_t *count)
+/* Of the files of a report the one that is written last, and so stands for all. */
+static char *manifest_name(const struct plan_cell *cell)
 {
-	*names = mem_array(REPORT_FILES, sizeof **names);
-	*count = REPORT_FILES;
-	published_report_names(cell, *names);
+	return report_manifest_name(scheme_of(cell), view_string(cell->view, "cell", "pair"));
+}
+
+void published_report_paths(const struct plan_cell *cell, char *paths[REPORT_FILES])
+{
+	report_file_names(paths, scheme_of(cell), view_string(cell->view, "cell", "pair"));
+	for (size_t i = 0; i < REPORT_FILES; i++) {
+		char *name = paths[i];
+		paths[i] = path_join(cell->output_dir, name);
+		free(name);
+	}
+}
+
+char *published_manifest(const struct plan_cell *cell)
+{
+	char *name = manifest_name(cell), *path = path_join(cell->output_dir, name);
+	free(name);
+	return path;
 }
 
 /* The files of a language model's folder: two of its own, and those that it copies. */
@@ -53,4 +68,4 @@ static int beside_files(const struct plan_job *job, char ***files, size_t *count
 	return 0;
 }
 
-const struct ninja_files published_files = {report_files, beside_files};
+const struct ninja_files published_files = {manifest_name, beside_files};

@@ -8,8 +8,11 @@
 /* For ninja_write(). */
 extern const struct ninja_files published_files;
 
-/* The names of the files of a cell's report, in its folder; the caller frees each. */
-void published_report_names(const struct plan_cell *cell, char *names[REPORT_FILES]);
+/* The path of the report's file that is written last and so stands for all. The caller frees it. */
+char *published_manifest(const struct plan_cell *cell);
+
+/* The paths of all its files; the caller frees each. */
+void published_report_paths(const struct plan_cell *cell, char *paths[REPORT_FILES]);
 
 /* Where a job that writes a language model's folder writes it to; NULL for others. */
 const char *published_model_dir(const struct plan_job *job);

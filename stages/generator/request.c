@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/memory.h"
+#include "graph/cache_dir.h"
 
 enum { ARGS_BYTES_MAX = 1 << 20, ARGS_MAX = 10000 };
 
@@ -47,10 +48,14 @@ static int take(struct request *r, const char *argument)
 		r->preset = next();
 	else if (!strcmp(argument, "--grid"))
 		r->grid = next();
+	else if (!strcmp(argument, CACHE_DIR_OPTION))
+		r->cache_dir = next();
 	else if (!strcmp(argument, "--package"))
 		r->package = next();
 	else if (!strcmp(argument, "--resolve"))
 		r->resolve = 1;
+	else if (!strcmp(argument, "--strict-tools"))
+		r->strict_tools = 1;
 	else if (!strcmp(argument, "-v"))
 		r->verbose = 1;
 	else if (r->override_count == ARGS_MAX)

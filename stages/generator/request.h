@@ -12,10 +12,12 @@ enum look {
 struct request {
 	char *text;                     /* owner of the strings */
 	const char *preset, *grid;
+	const char *cache_dir;          /* NULL: the default one (graph/cache_dir.h) */
 	const char **overrides;
 	size_t override_count;
 	enum look look;
 	int resolve, verbose;
+	int strict_tools;               /* strict_tools.h */
 	const char *package;            /* --cfg: this part alone */
 	const char *about[2];           /* the group, cell or cells to look at */
 };

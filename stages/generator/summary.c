@@ -3,12 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "checkpoint/lm_config.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "generator/captions_ahead.h"
 #include "generator/published.h"
 #include "generator/summary_twins.h"
 #include "graph/plan_results.h"
@@ -70,8 +73,7 @@ static void print_estimate(const struct generator *g, size_t formats)
 		double weights = (double)c.layers * layer + (double)c.vocab_size * (double)c.hidden_size;
 		for (size_t i = 0; i < g->plan.cell_count; i++) {
 			const cJSON *view = g->plan.cells[i].view;
-			double n = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(view, "autoquant"),
-				"num_score_samples")->valuedouble;
+			double n = json_nested(view, "autoquant", "num_score_samples")->valuedouble;
 			captions = n > captions ? n : captions;
 		}
 		double seconds = 2 * weights * captions * TOKENS_A_CAPTION * (4 + 1.5 * (double)formats) /
@@ -101,6 +103,32 @@ static void print_choice(enum model_choice choice)
 			"Your own: model=qwen3_vl_4b_instruct model.path=FOLDER dataset.captions_path=FILE");
 }
 
+/* "cache (12.3 GB free)". */
+static void print_cache(const char *dir)
+{
+	struct statvfs s;
+	printf("  %-10s %s", "cache", dir);
+	if (!statvfs(dir, &s))
+		printf(" (%.1f GB free)", (double)s.f_bavail * (double)s.f_frsize / 1e9);
+	putchar('\n');
+}
+
+/* "pairs_x_sizes: 48 cells, 40 distinct computations; 8 already cached, 32 to compute", and what it is swept over. */
+static void print_grid(const struct generator *g, size_t distinct, size_t cached)
+{
+	const size_t cells = g->plan.cell_count;
+	printf("  %-10s %s: %zu cell%s", "grid", g->grid.name, cells, cells == 1 ? "" : "s");
+	if (distinct != cells)
+		printf(", %zu distinct computation%s", distinct, distinct == 1 ? "" : "s");
+	const int report_only = node_bool(g->grid.cells[0].config, "runner.report_only");
+	printf("; %zu already cached, %zu %s\n", cached, distinct - cached,
+		report_only ? "without a result (runner.report_only)" : "to compute");
+	if (g->grid.key_count)
+		printf("  %-10s over ", "");
+	for (size_t i = 0; i < g->grid.key_count; i++)
+		printf("%s%s", g->grid.keys[i], i + 1 < g->grid.key_count ? ", " : "\n");
+}
+
 void summary_print(struct generator *g)
 {
 	struct plan *plan = &g->plan;
@@ -113,13 +141,15 @@ void summary_print(struct generator *g)
 	puts("\nrun");
 	printf("  %-10s %s (%s)\n", "model", node_string(first, "model.name"), node_string(first, "model.path"));
 	print_choice(g->choice);
-	printf("  %-10s %s\n", "captions", node_string(first, "dataset.captions_path"));
+	size_t captions = captions_ahead_count(&g->grid);
+	printf("  %-10s %s", "captions", node_string(first, "dataset.captions_path"));
+	if (captions > 1)
+		printf(" and %zu more", captions - 1);
+	putchar('\n');
 	if (g->choice == MODEL_PRESET_DEMO_CAPTIONS)
 		printf("  %-10s %s\n", "", "of the demo model: the preset's are not here. Your own: dataset.captions_path=FILE");
 	printf("  %-10s %s\n", "device", g->device.words);
-	printf("  %-10s %s: %zu cell%s, %zu distinct computation%s: %zu already cached, %zu to compute\n", "grid",
-		g->grid.name, plan->cell_count, plan->cell_count == 1 ? "" : "s", distinct, distinct == 1 ? "" : "s", cached,
-		distinct - cached);
+	print_grid(g, distinct, cached);
 	if (!strcmp(g->device.device, "cpu"))
 		print_estimate(g, distinct - cached);
 	summary_print_twins(plan);
@@ -132,6 +162,9 @@ void summary_print(struct generator *g)
 	for (size_t i = 0; i < plan->job_count; i++)
 		if (published_model_dir(&plan->jobs[i]))
 			printf("  %-10s %s (a plain Qwen3 model, for other tools)\n", "model to", published_model_dir(&plan->jobs[i]));
+	print_cache(plan->cache_dir);
+	if (g->request.strict_tools)
+		printf("  %-10s %s\n", "keys", "hold the programs of the stages (--strict-tools): another build computes anew");
 	for (size_t i = 0; i < note_count; i++)
 		printf("  %-10s %s\n", "note", notes[i]);
 	puts("\nNow type:  ninja");

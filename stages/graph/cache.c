@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/aside.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -105,13 +106,19 @@ int cache_result_read(const cJSON *root, const char *path, struct cache_result *
 	return 0;
 }
 
-static int object_present(const char *root, const struct cache_result *result)
+int cache_object_check(const char *root, const struct cache_result *result)
 {
 	struct stat s;
 	char *path = cache_object_path(root, result);
-	int present = !stat(path, &s) && S_ISREG(s.st_mode) && (size_t)s.st_size == result->size;
+	int bad = 0;
+	if (stat(path, &s))
+		bad = fail("%s: %s", path, strerror(errno));
+	else if (!S_ISREG(s.st_mode))
+		bad = fail("%s: damaged: not a regular file", path);
+	else if ((size_t)s.st_size != result->size)
+		bad = fail("%s: damaged: %lld bytes, expected %zu", path, (long long)s.st_size, result->size);
 	free(path);
-	return present;
+	return bad;
 }
 
 /* gc goes by the time of the last hit. A cache that may only be read is none that gc deletes from. */
@@ -134,7 +141,7 @@ int cache_find(const char *root, const struct digest *action, const char *ingred
 		if (sealed && strcmp(kept, ingredients))
 			found = fail("%s: two actions share the key %s; please report this", path, action->hex);
 		else
-			found = sealed && object_present(root, result);
+			found = sealed && !cache_object_check(root, result);
 	}
 	if (found > 0)
 		renew(path);
@@ -163,8 +170,11 @@ static struct writing *writing_begin(const char *root, const struct cache_result
 		struct writing *w = &writing[i];
 		if (atomic_flag_test_and_set(&w->taken))
 			continue;
-		if (snprintf(w->path, sizeof w->path, "%s/tmp/%s.%ld", root, result->action.hex, (long)getpid()) <
-			(int)sizeof w->path)
+		char *path = mem_printf("%s/tmp/%s", root, result->action.hex), *aside = aside_name(path);
+		int length = snprintf(w->path, sizeof w->path, "%s", aside);
+		free(path);
+		free(aside);
+		if (length < (int)sizeof w->path)
 			return w;
 		w->path[0] = '\0';
 		atomic_flag_clear(&w->taken);
@@ -300,12 +310,13 @@ int cache_own(const char *root)
 {
 	int locks = cache_locks_open(root);
 	if (locks >= 0 && lock_with(F_OFD_SETLK, locks, use_byte, F_WRLCK)) {
-		if (errno == EAGAIN || errno == EACCES)
+		const int in_use = errno == EAGAIN || errno == EACCES;
+		if (in_use)
 			fail("%s is in use: a stage runs, or another gc or fsck. Try again when it is done", root);
 		else
 			fail("%s/locks: cannot lock: %s", root, strerror(errno));
 		cache_locks_close(locks);
-		locks = -1;
+		locks = in_use ? CACHE_IN_USE : -1;
 	}
 	return locks;
 }

@@ -7,7 +7,7 @@
  *     pins/NAME             what gc keeps besides (upkeep/gc.h)
  *     quarantine/           what fsck found damaged (upkeep/fsck.h)
  *     locks                 one process computes an action at a time: a lock on one byte of this empty file an action
- *     tmp/                  objects being written; same file system as cas/
+ *     tmp/                  objects being written, named as common/aside.h says; same file system as cas/
  *     leafdb                memo of leaf digests (leaf.h)
  *     cas/id                random name of this cache, made with it: reference files that point into a deleted or
  *                           another cache are found out by it (stages/tools/leaves.c)
@@ -57,6 +57,9 @@ struct digest cache_seal(const struct cache_result *result, const char *of);
 int cache_store(const char *root, const struct digest *action, const char *ingredients, const struct object_writer *w,
 	const cJSON *provenance, struct cache_result *result);
 
+/* -1 after fail() when the object is not there, or has another size than it should. */
+int cache_object_check(const char *root, const struct cache_result *result);
+
 /* The object's file; the caller frees. */
 char *cache_object_path(const char *root, const struct cache_result *result);
 
@@ -74,8 +77,9 @@ void cache_unlock(int locks, const struct digest *action);
 int cache_lock_turn(int locks);
 
 /* Who computes, reads results or mends the cache uses it, side by side with others; who deletes what may be needed owns
- * it alone. Both hold until the file of locks they return is closed, or the process ends. cache_use() waits for an owner;
- * cache_own() does not wait: -1 after fail() when somebody uses it. */
+ * it alone. Both hold until the file of locks they return is closed, or the process ends. -1 after fail(). cache_use() waits
+ * for an owner; cache_own() does not wait: CACHE_IN_USE after fail() when somebody uses it. */
+enum { CACHE_IN_USE = -2 };
 int cache_use(const char *root);
 int cache_own(const char *root);
 

@@ -54,8 +54,8 @@ static char *pair_name(const struct grid_cell *cell)
 
 static char *cell_name(const struct node *c, const char *pair, const char *name_suffix)
 {
-	return mem_printf("%s.%s.%s.%s%s", node_string(c, "model.name"), pair, node_string(c, "quant_granularity.name"),
-		node_string(c, "dataset.size"), name_suffix);
+	return mem_join(node_string(c, "model.name"), ".", pair, ".", node_string(c, "quant_granularity.name"), ".",
+		node_string(c, "dataset.size"), name_suffix, NULL);
 }
 
 /* What a pair's file says of the folder, else what follows from its types or, of several pairs, from their names. */
@@ -226,6 +226,7 @@ static void add_config(struct cell_views *views, cJSON *view, const struct node 
 	struct strbuf yaml;
 	cJSON *config = cJSON_AddObjectToObject(view, "config");
 	strbuf_init(&yaml);
+	strbuf_addc(&yaml, '"');
 	for (size_t i = 0; i < c->count; i++) {
 		struct section *section = sections_find(&views->grid->sections, c->items[i]);
 		json_add_reference(config, c->keys[i].text, section_json(section));
@@ -234,7 +235,8 @@ static void add_config(struct cell_views *views, cJSON *view, const struct node 
 		strbuf_addc(&yaml, ':');
 		strbuf_adds(&yaml, section_yaml(section));
 	}
-	cJSON_AddStringToObject(view, "composed_yaml", yaml.s);
+	strbuf_addc(&yaml, '"');
+	cJSON_AddRawToObject(view, "composed_yaml", yaml.s);
 	strbuf_release(&yaml);
 }
 

@@ -1,12 +1,19 @@
 #include "graph/device_choice.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "common/pool.h"
 #include "ops/cuda_device.h"
-#include "ops/ops.h"
+#include "ops/cpu_numerics.h"
+
+extern char **environ;
 
 static const char device_key[] = "autoquant.device", dtype_key[] = "model.dtype";
 
@@ -24,16 +31,55 @@ static int check_same(const struct grid *grid, const char *key)
 static void choose_cuda(struct device_choice *choice, const struct cuda_device *gpu, int bf16)
 {
 	choice->device = bf16 ? "cuda-bf16" : "cuda";
-	choice->numerics = bf16 ? gpu->numerics_bf16 : gpu->numerics;
+	snprintf(choice->numerics, sizeof choice->numerics, "%s", bf16 ? gpu->numerics_bf16 : gpu->numerics);
 	snprintf(choice->words, sizeof choice->words, "cuda, %s%s", gpu->name, bf16 ? ", activations in bf16" : "");
 }
 
+static int start_numerics(const char *program, int output, pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	char *const arguments[] = {(char *)(uintptr_t)program, NULL};
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+	int error = posix_spawn(pid, program, &actions, NULL, arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return error ? fail("%s: cannot start: %s", program, strerror(error)) : 0;
+}
+
+/* The line that build/bin/numerics prints. */
+static int ask_numerics(char *line, size_t size)
+{
+	static const char program[] = "build/bin/numerics";
+	int ends[2], status = -1;
+	size_t length = 0;
+	ssize_t n = 1;
+	pid_t pid;
+	if (pipe2(ends, O_CLOEXEC))
+		return fail("%s: no pipe: %s", program, strerror(errno));
+	int bad = start_numerics(program, ends[1], &pid);
+	close(ends[1]);
+	while (!bad && n && length < size - 1) {
+		n = read(ends[0], line + length, size - 1 - length);
+		if (n < 0 && errno != EINTR)
+			bad = fail("%s: cannot read what it says: %s", program, strerror(errno));
+		length += n > 0 ? (size_t)n : 0;
+	}
+	close(ends[0]);
+	while (!bad && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	line[length] = '\0';
+	if (bad || status || !length || line[length - 1] != '\n')
+		return bad ? bad : fail("%s: did not say what the results of this CPU equal", program);
+	line[length - 1] = '\0';
+	return 0;
+}
+
 /* why (may be "") says why it is not a GPU. */
-static void choose_cpu(struct device_choice *choice, const char *why)
+static int choose_cpu(struct device_choice *choice, const char *why)
 {
 	choice->device = "cpu";
-	choice->numerics = ops_cpu()->numerics;
 	snprintf(choice->words, sizeof choice->words, "cpu, %zu threads%s%s", pool_threads(), *why ? "; " : "", why);
+	return ask_numerics(choice->numerics, sizeof choice->numerics);
 }
 
 int device_choose(struct device_choice *choice, const struct grid *grid)
@@ -50,6 +96,6 @@ int device_choose(struct device_choice *choice, const struct grid *grid)
 	else if (!strcmp(asked, "cuda"))
 		return origin_fail(&node_at(first, device_key)->at, "%s=cuda: %s; use auto or cpu", device_key, error_text());
 	else
-		choose_cpu(choice, strcmp(asked, "cpu") ? error_text() : "");
+		return choose_cpu(choice, strcmp(asked, "cpu") ? error_text() : "");
 	return 0;
 }

@@ -12,12 +12,12 @@
 
 struct device_choice {
 	const char *device;     /* "cpu", "cuda" or "cuda-bf16": what ops_open() takes */
-	const char *numerics;   /* as the ops of that device have it */
+	char numerics[96];      /* as the ops of that device have it */
 	char words[256];        /* for the summary: "cuda, NVIDIA H100 80GB HBM3" */
 };
 
-/* -1 after fail(): a GPU is asked for and cannot be used, or cells of the grid want different devices. All strings are
- * static or inside. */
+/* -1 after fail(): a GPU is asked for and cannot be used, cells of the grid want different devices, or build/bin/numerics
+ * (tools/numerics.c says why a program of its own) does not answer. All strings are static or inside. */
 int device_choose(struct device_choice *choice, const struct grid *grid);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -53,8 +52,10 @@ int job_open(struct job *job, const char *path)
 {
 	uint64_t version;
 	*job = (struct job){.path = mem_strdup(path), .root = job_list_read(path)};
-	if (!job->root)
+	if (!job->root) {
+		job_list_forget(path);
 		goto bad;
+	}
 	const char *format = json_string(job->root, "format", path);
 	if (!format || strcmp(format, "quantgrid-job/1")) {
 		fail("%s: not a job file (format \"quantgrid-job/1\" expected)", path);
@@ -67,6 +68,8 @@ int job_open(struct job *job, const char *path)
 	job->ref = json_string(job->root, "ref", path);
 	const cJSON *numerics = cJSON_GetObjectItemCaseSensitive(job->root, "numerics");
 	job->numerics = cJSON_IsString(numerics) ? numerics->valuestring : NULL;
+	const cJSON *tool = cJSON_GetObjectItemCaseSensitive(job->root, "tool");
+	job->tool = cJSON_IsString(tool) ? tool->valuestring : NULL;
 	const cJSON *stamp = cJSON_GetObjectItemCaseSensitive(job->root, "stamp");
 	job->stamp = cJSON_IsString(stamp) ? stamp->valuestring : NULL;
 	job->params = json_member(job->root, "params", path);
@@ -91,8 +94,8 @@ void job_close(struct job *job)
 	*job = (struct job){0};
 }
 
-void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *params,
-	const char *inputs)
+void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *tool,
+	const char *params, const char *inputs)
 {
 	/* Keys in the order of their bytes. */
 	strbuf_adds(to, "{\"inputs\":");
@@ -105,6 +108,10 @@ void job_add_ingredients(struct strbuf *to, const char *stage, int version, cons
 	strbuf_adds(to, params);
 	strbuf_adds(to, ",\"stage\":");
 	json_quoted(to, stage);
+	if (tool) {
+		strbuf_adds(to, ",\"tool\":");
+		json_quoted(to, tool);
+	}
 	strbuf_addf(to, ",\"version\":%d}", version);
 }
 
@@ -118,10 +125,27 @@ static char *ingredients_of(const struct job *job, const cJSON *inputs)
 	strbuf_init(&inputs_text);
 	json_canonical(&params_text, job->params);
 	json_canonical(&inputs_text, inputs);
-	job_add_ingredients(&text, job->stage, version, job->numerics, params_text.s, inputs_text.s);
+	job_add_ingredients(&text, job->stage, version, job->numerics, job->tool, params_text.s, inputs_text.s);
 	strbuf_release(&params_text);
 	strbuf_release(&inputs_text);
 	return text.s;
+}
+
+int job_check_program(const struct job *job, const char *stage)
+{
+	struct file_map program;
+	if (strcmp(job->stage, stage))
+		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage);
+	if (!job->tool)
+		return 0;
+	if (file_map_open(&program, "/proc/self/exe"))
+		return -1;
+	struct digest digest = hash_bytes(program.bytes, program.length);
+	file_map_close(&program);
+	if (!strcmp(digest.hex, job->tool))
+		return 0;
+	return fail("%s: for another build of %s than this one (--strict-tools); run ninja, or ./configure, again",
+		job->path, stage);
 }
 
 /* Its group is asked again, before what comes after it: were it only the job's own edge, groups behind it and the overview
@@ -287,32 +311,34 @@ int ref_write(const struct job *job, const struct cache_result *result)
 	return bad ? -1 : 0;
 }
 
-/* What the file says; -1 after fail() when that cannot be, or is of another job. */
-static int read_sealed(const char *path, const char *key, struct cache_result *result)
+int ref_parse(const char *path, char **stage, char **key, struct cache_result *result)
 {
+	*stage = *key = NULL;
 	cJSON *ref = json_read(path, REF_BYTES_MAX);
 	if (!ref)
 		return -1;
 	const char *kept = json_string(ref, "seal", path), *format = json_string(ref, "format", path);
-	const char *stage = json_string(ref, "stage", path), *of = json_string(ref, "key", path);
-	int bad = !kept || !format || !stage || !of || cache_result_read(ref, path, result);
-	if (!bad && (strcmp(format, ref_format) || strcmp(of, key) || strcmp(kept, seal(result, stage, key).hex)))
-		bad = fail("%s: damaged, or another job's", path);
+	const char *by = json_string(ref, "stage", path), *of = json_string(ref, "key", path);
+	int bad = !kept || !format || !by || !of || cache_result_read(ref, path, result);
+	if (!bad && (strcmp(format, ref_format) || strcmp(kept, seal(result, by, of).hex)))
+		bad = fail("%s: damaged: its seal is not of what it says", path);
+	if (!bad) {
+		*stage = mem_strdup(by);
+		*key = mem_strdup(of);
+	}
 	cJSON_Delete(ref);
 	return bad ? -1 : 0;
 }
 
-/* -1 after fail() when the object is not as the reference file says. */
-static int check_object(const char *cache, const struct cache_result *result)
+/* What the file says; -1 after fail() when that cannot be, or is of another job. */
+static int read_sealed(const char *path, const char *key, struct cache_result *result)
 {
-	struct stat s;
-	char *object = cache_object_path(cache, result);
-	int bad = 0;
-	if (stat(object, &s))
-		bad = fail("%s: %s", object, strerror(errno));
-	else if ((size_t)s.st_size != result->size)
-		bad = fail("%s: damaged: %lld bytes, expected %zu", object, (long long)s.st_size, result->size);
-	free(object);
+	char *stage, *of;
+	int bad = ref_parse(path, &stage, &of, result);
+	if (!bad && strcmp(of, key))
+		bad = fail("%s: another job's", path);
+	free(stage);
+	free(of);
 	return bad;
 }
 
@@ -321,7 +347,7 @@ int ref_read(const char *path, const char *cache, const char *key, struct cache_
 	*result = (struct cache_result){0};
 	if (!file_exists(path))
 		return 0;
-	if (!read_sealed(path, key, result) && !check_object(cache, result))
+	if (!read_sealed(path, key, result) && !cache_object_check(cache, result))
 		return 1;
 	warn("%s: a reference file that leads nowhere, removed: the next ninja makes it again. %s", path, error_text());
 	if (unlink(path) && errno != ENOENT)

@@ -1,6 +1,7 @@
 /* Jobs: all that one run of a stage is told, written by the generator, a line of a list each (job_list.h).
  *
  *     {"format": "quantgrid-job/1", "stage": "score-layers", "version": 1, "numerics": "cpu-ref-...",
+ *      "tool": "<digest>",           of the program's file; only with --strict-tools
  *      "cell": "qwen3_vl_demo.wfp8_afp8.default.small", "key": "<K>",
  *      "params": {...},              what may change the result: part of both keys
  *      "unhashed": {...},            paths, device, verbosity: handed over, in no key
@@ -9,9 +10,9 @@
  *      "cache": "cache", "ref": "build/ref/score-layers/....ref",
  *      "stamp": "build/ref/group/score-layers-<G16>.stamp"}       of its group, if it has one
  *
- * Recipe key K (generation time): hash of stage, version, numerics, params and the inputs' K or leaf digests; it names
- * job and reference file. Action key A (run time): the same with the identity digests of what the inputs turned out to
- * be; it names the result in the cache. Both are XXH3-128 of canonical JSON, the "ingredients".
+ * Recipe key K (generation time): hash of stage, version, numerics, tool, params and the inputs' K or leaf digests; it
+ * names job and reference file. Action key A (run time): the same with the identity digests of what the inputs turned
+ * out to be; it names the result in the cache. Both are XXH3-128 of canonical JSON, the "ingredients".
  */
 #ifndef QG_GRAPH_JOB_H
 #define QG_GRAPH_JOB_H
@@ -42,6 +43,7 @@ struct job {
 	cJSON *root;                  /* owner of all borrowed strings */
 	const char *stage, *cell, *key, *cache, *ref;
 	const char *numerics;         /* class of the backend; NULL when the stage has none */
+	const char *tool;             /* digest of the program that the job is for; NULL: any */
 	const char *stamp;            /* of the group that computes it; NULL when there is none */
 	const cJSON *params, *unhashed;
 	struct job_input *inputs;
@@ -76,8 +78,11 @@ int job_input_discard(const struct job *job, const struct job_input *input);
 
 /* Appends the canonical ingredients of a key; params and inputs are canonical JSON, inputs an object of name -> digest
  * text or {file: digest}. Used for K by the generator and for A by job_resolve(). */
-void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *params,
-	const char *inputs);
+void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *tool,
+	const char *params, const char *inputs);
+
+/* Fails when the job is for another stage, or for another build of this program. */
+int job_check_program(const struct job *job, const char *stage);
 
 /* Params by name, checked; -1 / NULL after fail() naming the job file. */
 const char *job_param_string(const struct job *job, const char *name);
@@ -86,6 +91,10 @@ const char *job_unhashed_string(const struct job *job, const char *name);
 
 /* Reference files: where Ninja looks. Written only when the content differs. */
 int ref_write(const struct job *job, const struct cache_result *result);
+
+/* What a reference file says: whose it is (the caller frees both), and the result. -1 after fail()
+ * when that cannot be, or its seal is not of what it says. */
+int ref_parse(const char *path, char **stage, char **key, struct cache_result *result);
 
 /* 1 and the result, 0 when there is none, -1 after fail(). key: of the job it must belong to. A file that is damaged, is
  * another job's, or whose object is gone or has another size is removed, with a warning that names it, and counts as

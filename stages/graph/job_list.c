@@ -1,16 +1,19 @@
 #include "graph/job_list.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "graph/cell_log.h"
 
 enum { JOB_BYTES_MAX = 64 << 20 };
 
-static const char line_begin[] = "{\"key\":\"", ending[] = ".jsonl";
+static const char line_begin[] = "{\"key\":\"", seal_begin[] = ",\"seal\":\"", seal_end[] = "\"}", ending[] = ".jsonl";
 
 char *job_list_path(const char *build_dir, const char *stage)
 {
@@ -20,6 +23,21 @@ char *job_list_path(const char *build_dir, const char *stage)
 char *job_list_path_before(const char *list_path)
 {
 	return mem_printf("%.*s.before%s", (int)(strlen(list_path) - strlen(ending)), list_path, ending);
+}
+
+void job_list_seal(struct strbuf *line)
+{
+	struct digest seal = hash_bytes(line->s, line->length);
+	strbuf_addf(line, "%s%s%s\n", seal_begin, seal.hex, seal_end);
+}
+
+void job_list_forget(const char *path)
+{
+	char *build = job_build_dir(path), *stamp = build ? path_join(build, "leaf/stamp") : NULL;
+	if (stamp)
+		unlink(stamp);
+	free(stamp);
+	free(build);
 }
 
 /* A line of the mapped list: from its first byte to behind its newline. */
@@ -42,6 +60,25 @@ static int compare(const struct line *line, const char *key, int *bad)
 	return *bad ? 0 : memcmp(line->from + begin, key, JOB_KEY_SHORT);
 }
 
+static int damaged(const char *path, const struct file_map *map, const struct line *line)
+{
+	return fail("%s: damaged at byte %zu; the next ninja makes it anew", path,
+		(size_t)(line->from - (const char *)map->bytes));
+}
+
+/* Whether the line ends with its seal. The newline of the last one may be missing. */
+static int is_sealed(const struct line *line)
+{
+	char tail[sizeof seal_begin + DIGEST_HEX + sizeof seal_end];
+	const char *end = line->end - (line->end > line->from && line->end[-1] == '\n');
+	const size_t length = (size_t)(end - line->from), sealed = sizeof tail - 2;
+	if (length < sealed)
+		return 0;
+	struct digest seal = hash_bytes(line->from, length - sealed);
+	snprintf(tail, sizeof tail, "%s%s%s", seal_begin, seal.hex, seal_end);
+	return !memcmp(end - sealed, tail, sealed);
+}
+
 static int search(const struct file_map *map, const char *path, const char *key, struct line *found)
 {
 	size_t low = 0, high = map->length;
@@ -49,8 +86,7 @@ static int search(const struct file_map *map, const char *path, const char *key,
 		struct line line = line_at(map, low + (high - low) / 2);
 		int bad, order = compare(&line, key, &bad);
 		if (bad)
-			return fail("%s: damaged at byte %zu; run ./configure again", path,
-				(size_t)(line.from - (const char *)map->bytes));
+			return damaged(path, map, &line);
 		if (!order) {
 			*found = line;
 			return 1;
@@ -84,6 +120,8 @@ static int read_from(const char *path, const char *key, const char *name, cJSON 
 	if (file_map_open(&map, path))
 		return -1;
 	int found = search(&map, path, key, &line);
+	if (found > 0 && !is_sealed(&line))
+		found = damaged(path, &map, &line);
 	if (found > 0) {
 		*job = json_parse(line.from, (size_t)(line.end - line.from), name, NULL);
 		found = *job ? 1 : -1;

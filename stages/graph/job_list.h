@@ -1,6 +1,10 @@
 /* Lists of jobs: build/jobs/STAGE.jsonl holds the job files (job.h) of all jobs of a stage, one a line, in the order of
- * their keys, each line beginning with {"key":"<K>". A job is named FILE:K16, with the first 16 digits of its key, and
- * found by halving, so that of ten thousand jobs a process reads its own. To look at one: grep K16 FILE.
+ * their keys, each line beginning with {"key":"<K>" and ending with ,"seal":"<hash of the line before this comma>"}. A job
+ * is named FILE:K16, with the first 16 digits of its key, and found by halving, so that of ten thousand jobs a process reads
+ * its own. To look at one: grep K16 FILE.
+ *
+ * A stage does as its job says: one changed bit in it would make another result and put it under this key. So what was
+ * not sealed is not read, and job_open() has the next ninja make the lists anew (job_list_forget()).
  *
  * When the generator writes another list it keeps the one before as STAGE.before.jsonl: a ninja that runs meanwhile still
  * finds its jobs.
@@ -10,7 +14,16 @@
 
 #include <cjson/cJSON.h>
 
+#include "common/strbuf.h"
+
 enum { JOB_KEY_SHORT = 16 };
+
+/* Ends a line, which is all of a buffer, with its seal, a brace and a newline. */
+void job_list_seal(struct strbuf *line);
+
+/* Removes BUILD/leaf/stamp, of the build folder that a file BUILD/jobs/... is in: the next ninja makes the graph anew, and
+ * with it all that differs below BUILD/jobs. */
+void job_list_forget(const char *path);
 
 /* The job of that name, parsed; name may also be a file that holds one job alone. NULL after fail(). */
 cJSON *job_list_read(const char *name);

@@ -13,10 +13,9 @@ static const char banner[] = "# Written by build/bin/generate from rules/ and co
 /* A path in a build line: Ninja gives '$', ' ' and ':' a meaning. */
 static void add_path(struct strbuf *to, const char *path)
 {
-	for (const char *p = path; *p; p++) {
-		if (*p == '$' || *p == ' ' || *p == ':')
-			strbuf_addc(to, '$');
-		strbuf_addc(to, *p);
+	for (size_t plain; plain = strcspn(path, "$ :"), strbuf_add(to, path, plain), path[plain]; path += plain + 1) {
+		strbuf_addc(to, '$');
+		strbuf_addc(to, path[plain]);
 	}
 }
 
@@ -26,11 +25,8 @@ static void add_value(struct strbuf *to, const char *name, const char *value)
 	strbuf_adds(to, "  ");
 	strbuf_adds(to, name);
 	strbuf_adds(to, " = ");
-	for (const char *p = value; *p; p++) {
-		if (*p == '$')
-			strbuf_addc(to, '$');
-		strbuf_addc(to, *p);
-	}
+	for (size_t plain; plain = strcspn(value, "$"), strbuf_add(to, value, plain), value[plain]; value += plain + 1)
+		strbuf_adds(to, "$$");
 	strbuf_addc(to, '\n');
 }
 
@@ -69,7 +65,7 @@ static void write_rule(struct strbuf *to, const struct rule *rule, const char *k
 static void write_stage_rule(struct strbuf *to, const struct plan *plan, const struct rule *rule)
 {
 	char *list = job_list_path(plan->build_dir, rule->stage);
-	char *arguments = mem_printf("%s:$k%s", list, rule->grouped ? " --stamp $stamp" : "");
+	char *arguments = mem_printf("%s:$k%s", list, rule->grouped ? " --grouped" : "");
 	strbuf_addf(to, "# %s\n", rule->about);
 	write_rule(to, rule, "stage", arguments, labels_describe(plan, rule));
 	if (rule->grouped)
@@ -185,8 +181,6 @@ static void write_job(struct strbuf *to, const struct plan *plan, const struct p
 	strbuf_addc(to, '\n');
 	add_words(to, plan, job);
 	add_key(to, job);
-	if (job->group != PLAN_NO_GROUP)
-		strbuf_addf(to, "  stamp = $g%zu\n", job->group);
 }
 
 static void write_group(struct strbuf *to, const struct plan *plan, const struct plan_group *group)
@@ -241,16 +235,9 @@ static void write_excluded(struct strbuf *to, const char *name)
 	strbuf_adds(to, ": excluded ALWAYS || programs\n");
 }
 
-/* The edge of a published job. folder: of all names, or NULL when names are paths. Takes names; the first one stands for
- * all in the list of what a grid makes. */
-static void write_published(struct strbuf *to, struct strbuf *made, const struct plan *plan,
-	const struct plan_job *job, const char *folder, char **names, size_t count, int report_only)
+/* The edge of a published job, behind its outputs. */
+static void write_published(struct strbuf *to, const struct plan *plan, const struct plan_job *job, int report_only)
 {
-	strbuf_adds(to, "build");
-	for (size_t i = 0; i < count; i++) {
-		strbuf_adds(to, folder ? " $d/" : " ");
-		add_path(to, names[i]);
-	}
 	strbuf_adds(to, ": stage_");
 	add_rule_name(to, job->rule->stage);
 	strbuf_adds(to, " |");
@@ -259,31 +246,26 @@ static void write_published(struct strbuf *to, struct strbuf *made, const struct
 	strbuf_adds(to, " ||");
 	add_program(to, job->rule);
 	strbuf_addc(to, '\n');
-	if (folder)
-		add_value(to, "d", folder);
 	add_words(to, plan, job);
 	add_key(to, job);
-	strbuf_addc(made, ' ');
-	if (folder) {
-		add_path(made, folder);
-		strbuf_addc(made, '/');
-	}
-	add_path(made, names[0]);
-	for (size_t i = 0; i < count; i++)
-		free(names[i]);
-	free(names);
 }
 
 static void write_report(struct strbuf *to, struct strbuf *made, const struct plan *plan, const struct plan_cell *cell,
 	int report_only, const struct ninja_files *files)
 {
-	char **names;
-	size_t count;
-	files->of_report(cell, &names, &count);
-	write_published(to, made, plan, &plan->jobs[cell->report], cell->output_dir, names, count, report_only);
+	char *name = files->of_report(cell);
+	strbuf_addc(made, ' ');
+	size_t from = made->length;
+	add_path(made, cell->output_dir);
+	strbuf_addc(made, '/');
+	add_path(made, name);
+	strbuf_adds(to, "build ");
+	strbuf_add(to, made->s + from, made->length - from);
+	write_published(to, plan, &plan->jobs[cell->report], report_only);
+	free(name);
 }
 
-/* What is published beside the reports. */
+/* What is published beside the reports; the first file of each stands for all in the list of what a grid makes. */
 static int write_beside(struct strbuf *to, struct strbuf *made, const struct plan *plan,
 	const struct ninja_files *files)
 {
@@ -295,7 +277,16 @@ static int write_beside(struct strbuf *to, struct strbuf *made, const struct pla
 			continue;
 		if (files->of_job(job, &names, &count))
 			return -1;
-		write_published(to, made, plan, job, NULL, names, count, 0);
+		strbuf_addc(made, ' ');
+		add_path(made, names[0]);
+		strbuf_adds(to, "build");
+		for (size_t k = 0; k < count; k++) {
+			strbuf_addc(to, ' ');
+			add_path(to, names[k]);
+			free(names[k]);
+		}
+		free(names);
+		write_published(to, plan, job, 0);
 	}
 	return 0;
 }

@@ -65,6 +65,8 @@ void plan_release(struct plan *plan)
 	rule_reads_free(plan->reads, plan->rules);
 	strbuf_release(&plan->scratch);
 	free(plan->plain_labels);
+	free(plan->layers);
+	free(plan->found);
 	free(plan->groups);
 	free(plan->cells);
 	*plan = (struct plan){0};
@@ -103,11 +105,28 @@ static cJSON *project(const struct view *view, const struct rule *rule, const st
 
 static int add_job(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index);
 
+/* The number of a view through from and element: that of the outer one when they change nothing. */
+static size_t layer_of(struct plan *plan, const struct view *outer, const struct rule_input *from, const cJSON *element)
+{
+	size_t i = 0;
+	if (!from->with_count && !element)
+		return outer->layer;
+	while (i < plan->layer_count && (plan->layers[i].outer != outer->layer || plan->layers[i].via != from ||
+		plan->layers[i].element != element))
+		i++;
+	if (i == plan->layer_count) {
+		MEM_GROW(plan->layers, plan->layer_count, plan->layer_capacity);
+		plan->layers[plan->layer_count++] = (struct plan_layer){outer->layer, from, element};
+	}
+	return i + 1;
+}
+
 /* Appends an input that a stage makes of the view, with element (may be NULL) laid over it. */
 static int add_made(struct plan *plan, struct plan_job *job, const struct rule_input *from, const struct view *view,
 	const cJSON *element, char *name)
 {
-	struct view inner = {.root = view->root, .via = from, .element = element, .outer = view};
+	struct view inner = {.root = view->root, .via = from, .element = element, .outer = view,
+		.layer = layer_of(plan, view, from, element)};
 	MEM_GROW(job->inputs, job->input_count, job->input_capacity);
 	struct plan_input *input = &job->inputs[job->input_count++];
 	*input = (struct plan_input){.name = name};
@@ -192,9 +211,9 @@ static int name_job(struct plan *plan, struct plan_job *job, const struct view *
 	plan->plain_labels[job->rule - plan->rules->rules] &= make_safe(job->label);
 	struct digest key = job->key;
 	key.hex[JOB_KEY_SHORT] = '\0';
-	job->job_path = mem_printf("%s/jobs/%s.jsonl:%s", plan->build_dir, job->rule->stage, key.hex);
+	job->job_path = mem_join(plan->build_dir, "/jobs/", job->rule->stage, ".jsonl:", key.hex, NULL);
 	if (!job->rule->publish)
-		job->ref_path = mem_printf("%s/ref/%s/%s-%s.ref", plan->build_dir, job->rule->stage, job->label, key.hex);
+		job->ref_path = mem_join(plan->build_dir, "/ref/", job->rule->stage, "/", job->label, "-", key.hex, ".ref", NULL);
 	return 0;
 }
 
@@ -252,13 +271,21 @@ static int add_job(struct plan *plan, const struct rule *rule, const struct view
 	const struct rule_reads *reads = &plan->reads[rule - plan->rules->rules];
 	if (rule->publish)
 		return make_job(plan, rule, view, index); /* hardly ever shared */
+	/* Inputs of inputs are mostly those that the report has, too. */
+	for (size_t i = 0; i < plan->found_count; i++)
+		if (plan->found[i].rule == rule && plan->found[i].layer == view->layer) {
+			*index = plan->found[i].job;
+			return 0;
+		}
 	struct hash128 read = hash_reads(plan, rule, reads, view);
 	*index = *hash_map_at(&plan->by_reads, &read, sizeof read);
-	if (*index != HASH_MAP_NEW)
-		return 0;
-	if (make_job(plan, rule, view, index))
-		return -1;
-	*hash_map_at(&plan->by_reads, &read, sizeof read) = *index;
+	if (*index == HASH_MAP_NEW) {
+		if (make_job(plan, rule, view, index))
+			return -1;
+		*hash_map_at(&plan->by_reads, &read, sizeof read) = *index;
+	}
+	MEM_GROW(plan->found, plan->found_count, plan->found_capacity);
+	plan->found[plan->found_count++] = (struct plan_found){rule, view->layer, *index};
 	return 0;
 }
 
@@ -300,6 +327,7 @@ int plan_add_cell(struct plan *plan, const char *name, cJSON *view, const char *
 		.report = PLAN_NO_JOB};
 	MEM_GROW(plan->cells, plan->cell_count, plan->cell_capacity);
 	plan->cells[plan->cell_count++] = cell;
+	plan->layer_count = plan->found_count = 0;
 	struct plan_cell *kept = &plan->cells[plan->cell_count - 1];
 	for (size_t i = 0; i < plan->rules->count; i++)
 		if (plan->rules->rules[i].publish && add_published(plan, &plan->rules->rules[i], &v, kept))

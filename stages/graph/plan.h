@@ -67,6 +67,18 @@ struct plan_cell {
 /* Lists the files of a folder leaf; checkpoint_files() and the like. The caller frees names and array. */
 typedef int plan_lister(const char *dir, char ***names, size_t *count);
 
+/* What a view of the cell at hand lays over another one, and jobs found for such views. */
+struct plan_layer {
+	size_t outer;
+	const struct rule_input *via;
+	const cJSON *element;
+};
+
+struct plan_found {
+	const struct rule *rule;
+	size_t layer, job;
+};
+
 struct plan {
 	const struct rules *rules;
 	const char *build_dir, *cache_dir;    /* borrowed */
@@ -78,6 +90,10 @@ struct plan {
 	struct hash_map by_key;               /* jobs by their key */
 	struct hash_map by_reads;             /* jobs by stage and all values that decide the key (rule_reads.h) */
 	struct rule_reads *reads;             /* [rules->count] */
+	struct plan_layer *layers;            /* of the cell at hand; a view of layer 0 is the cell, of i + 1 layers[i] */
+	size_t layer_count, layer_capacity;
+	struct plan_found *found;             /* likewise */
+	size_t found_count, found_capacity;
 	struct json_texts texts;              /* of what views share */
 	struct strbuf scratch;
 	char *plain_labels;                   /* [rules->count] all labels of the rule's jobs are as the view has them */

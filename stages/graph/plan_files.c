@@ -58,6 +58,8 @@ static void add_job(struct strbuf *to, struct plan *plan, const struct plan_job 
 	strbuf_addf(to, ",\"version\":%d", job->rule->version);
 	if (job->rule->numerics)
 		add_string(to, "numerics", plan->numerics);
+	if (job->rule->tool)
+		add_string(to, "tool", job->rule->tool);
 	add_string(to, "cell", job->label);
 	strbuf_adds(to, ",\"params\":");
 	json_texts_compact(&plan->texts, to, job->params, 2);
@@ -68,7 +70,7 @@ static void add_job(struct strbuf *to, struct plan *plan, const struct plan_job 
 	add_string(to, "ref", job->ref_path ? job->ref_path : "");
 	if (job->group != PLAN_NO_GROUP)
 		add_string(to, "stamp", plan->groups[job->group].stamp_path);
-	strbuf_adds(to, "}\n");
+	job_list_seal(to);
 }
 
 static int by_key(const void *a, const void *b)

@@ -63,8 +63,8 @@ void plan_add_ingredients(struct strbuf *to, struct plan *plan, const struct pla
 	strbuf_init(&params);
 	add_inputs(&inputs, job, of, context);
 	json_texts_canonical(&plan->texts, &params, job->params, 2);
-	job_add_ingredients(to, job->rule->stage, job->rule->version, job->rule->numerics ? plan->numerics : NULL, params.s,
-		inputs.s);
+	job_add_ingredients(to, job->rule->stage, job->rule->version, job->rule->numerics ? plan->numerics : NULL,
+		job->rule->tool, params.s, inputs.s);
 	strbuf_release(&inputs);
 	strbuf_release(&params);
 }

@@ -241,6 +241,7 @@ static void rule_free(struct rule *rule)
 	free(rule->output);
 	free(rule->pool);
 	free(rule->when);
+	free(rule->tool);
 }
 
 void rules_release(struct rules *rules)

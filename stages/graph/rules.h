@@ -47,6 +47,8 @@ struct rule {
 	char *output;          /* kind of object; NULL when publish */
 	char *pool;            /* NULL: none */
 	char *when;            /* of a published stage: made for cells where this value is true; NULL: for all */
+	char *tool;            /* digest of the program's file, part of the key; NULL: only the version is. Not of the file:
+	                        * who wants it sets it (generator/strict_tools.h) */
 };
 
 struct rules {

@@ -19,6 +19,7 @@
 #include "graph/cell_log.h"
 #include "graph/fault.h"
 #include "graph/job_group.h"
+#include "graph/job_list.h"
 #include "graph/leaf.h"
 #include "graph/progress_note.h"
 
@@ -31,6 +32,7 @@ struct stage_slot {
 
 struct options {
 	const char *job, *group, *stamp;
+	int grouped;
 };
 
 static void on_signal(int number)
@@ -378,13 +380,6 @@ static int missing_jobs(struct job *jobs, size_t count, struct job **missing, si
 	return 0;
 }
 
-static int check_stage(const struct stage *stage, const struct job *job)
-{
-	if (strcmp(job->stage, stage->name))
-		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage->name);
-	return 0;
-}
-
 /* Opens the jobs of a group; *opened counts them, also on failure. */
 static int open_jobs(const struct stage *stage, const struct job_group *group, struct job *jobs, size_t *opened)
 {
@@ -392,7 +387,7 @@ static int open_jobs(const struct stage *stage, const struct job_group *group, s
 		struct job *job = &jobs[*opened];
 		if (job_open(job, group->jobs[*opened]))
 			return -1;
-		if (check_stage(stage, job)) {
+		if (job_check_program(job, stage->name)) {
 			job_close(job);
 			return -1;
 		}
@@ -418,8 +413,10 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 {
 	struct job_group group;
 	size_t opened;
-	if (job_group_open(&group, path, stage->name))
+	if (job_group_open(&group, path, stage->name)) {
+		job_list_forget(path);
 		return error_report(1);
+	}
 	struct job *jobs = mem_zeroed(group.count, sizeof *jobs);
 	int bad = open_jobs(stage, &group, jobs, &opened) || run_jobs(stage, jobs, group.count, stamp);
 	for (size_t i = 0; i < opened; i++)
@@ -455,14 +452,15 @@ static int compute_alone(const struct stage *stage, struct job *job)
 	return failed;
 }
 
-static int run_job(const struct stage *stage, const char *path, const char *stamp)
+static int run_job(const struct stage *stage, const char *path, int grouped)
 {
 	struct job job;
 	struct cache_result result;
 	if (job_open(&job, path))
 		return error_report(1);
+	const char *stamp = grouped ? job.stamp : NULL;
 	warn_listen(cell_log_listener(&job));
-	int bad = check_stage(stage, &job) || cache_prepare(job.cache) || cache_use(job.cache) < 0 ||
+	int bad = job_check_program(&job, stage->name) || cache_prepare(job.cache) || cache_use(job.cache) < 0 ||
 		job_resolve(&job) <= 0;
 	/* Without its inputs the group could not try this job: next time it shall. */
 	if (bad && stamp)
@@ -491,7 +489,7 @@ static int run_job(const struct stage *stage, const char *path, const char *stam
 static int usage(const struct stage *stage, int status)
 {
 	FILE *to = status ? stderr : stdout;
-	fprintf(to, "usage: %s JOB [--stamp FILE]\n"
+	fprintf(to, "usage: %s JOB [--grouped]\n"
 		"       %s --group GROUP --stamp FILE\n\n%s\n\n"
 		"JOB is LIST:KEY of a list that ./configure wrote below build/jobs/ (or a file with one job), GROUP a file\n"
 		"there. ninja runs this program; to run it by hand, take a command from \"ninja -t commands\".\n"
@@ -513,6 +511,8 @@ int stage_main(int argc, char **argv, const struct stage *stage)
 			o.group = argv[++i];
 		else if (!strcmp(argv[i], "--stamp") && more)
 			o.stamp = argv[++i];
+		else if (!strcmp(argv[i], "--grouped"))
+			o.grouped = 1;
 		else if (argv[i][0] != '-' && !o.job)
 			o.job = argv[i];
 		else {
@@ -520,11 +520,11 @@ int stage_main(int argc, char **argv, const struct stage *stage)
 			return usage(stage, 2);
 		}
 	}
-	if (!o.job == !o.group || (o.group && !o.stamp))
+	if (!o.job == !o.group || !o.group != !o.stamp || (o.group && o.grouped))
 		return usage(stage, 2);
 	stage_signals();
 	stage_phase("resolve");
-	int status = o.group ? run_group(stage, o.group, o.stamp) : run_job(stage, o.job, o.stamp);
+	int status = o.group ? run_group(stage, o.group, o.stamp) : run_job(stage, o.job, o.grouped);
 	stage_times(stage->name, o.group ? "group" : "job");
 	return status;
 }

@@ -1,9 +1,9 @@
 /* The part that all stage programs share: read job files, look in the cache, compute what is missing, commit.
  *
- *     STAGE JOB [--stamp FILE]           ensures the result of one job and writes its reference file. When the group's
- *                                        process noted a failure, prints it, removes the group's stamp FILE so that the
- *                                        next ninja tries the group again, and fails. A result that is missing without
- *                                        one is computed, by one such process at a time
+ *     STAGE JOB [--grouped]              ensures the result of one job and writes its reference file. With --grouped,
+ *                                        when the group's process noted a failure, prints it, removes the group's
+ *                                        stamp so that the next ninja tries the group again, and fails. A result that
+ *                                        is missing without one is computed, by one such process at a time
  *     STAGE --group GROUP --stamp FILE   fills the cache for all jobs of a group in one process, notes the failures,
  *                                        and writes the stamp: the group was tried. Failures are for the jobs' own
  *                                        edges

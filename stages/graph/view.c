@@ -12,8 +12,9 @@ static const cJSON *member(const cJSON *object, const char *key, size_t length)
 	const cJSON *item;
 	if (!cJSON_IsObject(object))
 		return NULL;
+	/* Called some hundred times a cell: most keys differ in their first letter. */
 	cJSON_ArrayForEach(item, object)
-		if (!strncmp(item->string, key, length) && !item->string[length])
+		if (*item->string == *key && !strncmp(item->string, key, length) && !item->string[length])
 			return item;
 	return NULL;
 }

@@ -12,6 +12,7 @@ struct view {
 	const struct rule_input *via;   /* its with; NULL at the cell itself */
 	const cJSON *element;           /* laid over what is outside; NULL: nothing */
 	const struct view *outer;       /* where the substitutes are looked up */
+	size_t layer;                   /* views of one cell with equal numbers have equal values (plan.c) */
 };
 
 /* The value at a dotted path; NULL when there is none, view_need() after fail(). */

@@ -19,6 +19,7 @@ static int final_norm_piece(void *context, size_t index, size_t worker)
 	(void)worker;
 	c->ops->rmsnorm(f32_at(c->base.at[SLOT_N1], at), f32_at(c->x[config->layers % 2], at), c->weights.final_norm,
 		config->rms_norm_eps, pack->tokens, config->hidden_size);
+	ops_serve(c->ops, f32_at(c->base.at[SLOT_N1], at), pack->tokens * config->hidden_size);
 	return 0;
 }
 
@@ -30,6 +31,7 @@ static int baseline_piece(void *context, size_t index, size_t worker)
 	size_t H = c->config->hidden_size, V = c->config->vocab_size;
 	dev_f32 *logits = c->frames[worker].logits;
 	c->ops->linear(logits, f32_at(c->base.at[SLOT_N1], r->row * H), c->weights.table, r->rows, H, V, 0);
+	ops_serve(c->ops, logits, r->rows * V);
 	c->ops->softmax(f32_at(c->p, (r->row - c->chunk) * V), logits, r->rows, V);
 	c->ops->cross_entropy(logits, f64_at(c->before, r->row), logits, i32_at_const(c->label, r->row), c->no_scale,
 		r->rows, V);

@@ -93,8 +93,7 @@ struct frame frame_from(const struct frame *frame, const struct lm_config *confi
 /* What is in a slot, as the model is served. */
 static void served(const struct layer *l, const struct frame *f, enum slot slot)
 {
-	if (l->ops->served)
-		l->ops->served(f->at[slot], slot_width(l->config, slot) * l->tokens);
+	ops_serve(l->ops, f->at[slot], slot_width(l->config, slot) * l->tokens);
 }
 
 /* One of the layer's seven linears and its backward, from slot to slot. */
@@ -153,10 +152,10 @@ void layer_forward(const struct layer *l, const struct frame *f, dev_f32 *x_out,
 	ops->swiglu(f->at[SLOT_ACT], f->at[SLOT_GATE], f->at[SLOT_UP], T * c->intermediate_size);
 	served(l, f, SLOT_ACT);
 	apply(l, f, LINEAR_DOWN);
-	if (x_out)
+	if (x_out) {
 		ops->add(x_out, f->at[SLOT_MIDDLE], f->at[SLOT_DOWN], T * H);
-	if (x_out && ops->served)
-		ops->served(x_out, T * H);
+		ops_serve(ops, x_out, T * H);
+	}
 }
 
 static void attention_backward(const struct layer *l, const struct frame *f)

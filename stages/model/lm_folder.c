@@ -138,7 +138,7 @@ static int folder_open(struct folder *f, const struct lm *lm, const char *checkp
 /* ------------------------------------------------------------------------------------------------------------------
  * What is there */
 
-/* Whether a file of that name can be ours: one of the folder's, or what a crash left of it (NAME.PID.tmp). */
+/* Whether a file of that name can be ours: one of the folder's, or what a crash left of it (common/aside.h). */
 static int is_ours(const char *name)
 {
 	const char *known[COMPANIONS + 2] = {CHECKPOINT_CONFIG, CHECKPOINT_SINGLE};

@@ -5,6 +5,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "common/error.h"
+#include "common/json.h"
 #include "common/memory.h"
 #include "model/search_options.h"
 
@@ -35,11 +36,6 @@ static void read_model(struct search_ahead *a, const char *path)
 	checkpoint_close(&c);
 }
 
-static const cJSON *member(const cJSON *view, const char *section, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(view, section), key);
-}
-
 enum search_ahead_result search_ahead_check(struct search_ahead *a, const cJSON *view)
 {
 	static const char source[] = "the cell's config";
@@ -47,10 +43,10 @@ enum search_ahead_result search_ahead_check(struct search_ahead *a, const cJSON 
 	struct search_space space;
 	struct quantizer_pair *formats;
 	size_t count;
-	read_model(a, cJSON_GetStringValue(member(view, "model", "path")));
+	read_model(a, cJSON_GetStringValue(json_nested(view, "model", "path")));
 	if (a->unreadable)
 		return SEARCH_AHEAD_OK;
-	if (search_formats_read(member(view, "quantizer", "formats"), source, &formats, &count))
+	if (search_formats_read(json_nested(view, "quantizer", "formats"), source, &formats, &count))
 		return SEARCH_AHEAD_ERROR;
 	enum search_ahead_result result = SEARCH_AHEAD_ERROR;
 	if (!search_options_read(&options, cJSON_GetObjectItemCaseSensitive(view, "autoquant"), "", source)) {

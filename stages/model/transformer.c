@@ -230,8 +230,7 @@ static void final_norm(const struct work *w, size_t b)
 	const struct lm_config *c = p->config;
 	p->ops->rmsnorm(p->frames[b].at[SLOT_F], pass_stream(p, b, c->layers), w->model->weights.final_norm,
 		c->rms_norm_eps, p->rows[b], c->hidden_size);
-	if (p->ops->served)
-		p->ops->served(p->frames[b].at[SLOT_F], p->rows[b] * c->hidden_size);
+	ops_serve(p->ops, p->frames[b].at[SLOT_F], p->rows[b] * c->hidden_size);
 }
 
 static void logits(const struct work *w, size_t b)
@@ -241,8 +240,7 @@ static void logits(const struct work *w, size_t b)
 	final_norm(w, b);
 	p->ops->linear(f->at[SLOT_LOGITS], f->at[SLOT_F], w->model->weights.table, p->rows[b], p->config->hidden_size,
 		p->config->vocab_size, 0);
-	if (p->ops->served)
-		p->ops->served(f->at[SLOT_LOGITS], p->rows[b] * p->config->vocab_size);
+	ops_serve(p->ops, f->at[SLOT_LOGITS], p->rows[b] * p->config->vocab_size);
 }
 
 static int norm_piece(void *context, size_t index, size_t worker)

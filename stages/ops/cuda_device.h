@@ -15,7 +15,9 @@ struct cuda_device {
 	/* Class of equal results: "cuda-sm90x132-cublaslt13.1.0". Architecture, number of multiprocessors and library
 	 * decide which kernels cuBLASLt runs. */
 	char numerics[96];
-	char numerics_bf16[96]; /* of activations rounded to bf16: "cuda-bf16-sm90x132-cublaslt13.1.0" */
+	/* Of activations rounded to bf16: "cuda-bf16.2-sm90x132-cublaslt13.1.0". The 2 counts the times that what is rounded
+	 * changed: results of before are none of now, while those of other classes stay. */
+	char numerics_bf16[96];
 	char name[96];        /* "NVIDIA H100 80GB HBM3" */
 };
 

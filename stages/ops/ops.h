@@ -258,6 +258,13 @@ const struct ops *ops_cuda(int bf16);
  * (cuda_device.h). */
 const struct ops *ops_open(const char *device);
 
+/* As the model is served, where the instance does that. */
+static inline void ops_serve(const struct ops *ops, dev_f32 *x, size_t n)
+{
+	if (ops->served)
+		ops->served(x, n);
+}
+
 /* Rows of the longest sequence; 0 of none. */
 static inline size_t packing_longest(struct packing packing)
 {

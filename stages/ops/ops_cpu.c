@@ -1,5 +1,4 @@
 #include <cblas.h>
-#include <ctype.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "common/memory.h"
 #include "ops/attention.h"
 #include "ops/change.h"
+#include "ops/cpu_numerics.h"
 #include "ops/cross_entropy.h"
 #include "ops/divergence.h"
 #include "ops/elementwise.h"
@@ -67,7 +67,7 @@ static int cpu_sync(void)
 }
 
 /* Which products come out bit for bit alike: OpenBLAS chooses kernels by processor, and they sum in other orders. */
-static char numerics[96];
+static char numerics[CPU_NUMERICS_MAX];
 
 static const struct ops table = {
 	.name = "cpu",
@@ -116,22 +116,12 @@ static const struct ops table = {
 	.divergence = cpu_divergence,
 };
 
-/* "cpu-ref-openblas0.3.21-haswell". */
-static void name_numerics(void)
-{
-	char version[32] = "";
-	sscanf(openblas_get_config(), "OpenBLAS %31s", version);
-	snprintf(numerics, sizeof numerics, "cpu-ref-openblas%s-%s", version, openblas_get_corename());
-	for (char *p = numerics; *p; p++)
-		*p = (char)tolower((unsigned char)*p);
-}
-
 /* The threads of pool.h call the BLAS from many sides; threads of its own would change bits with their number, and
  * fight with ours for the processors. */
 static void prepare(void)
 {
 	openblas_set_num_threads(1);
-	name_numerics();
+	cpu_numerics(numerics);
 }
 
 const struct ops *ops_cpu(void)

@@ -18,10 +18,14 @@ static void add_json(struct strbuf *to, const cJSON *value)
 	strbuf_addc(to, '\n');
 }
 
+char *report_manifest_name(const char *scheme, const char *pair)
+{
+	return mem_join(scheme ? scheme : pair, scheme ? "" : "_autoquant_lm", "_quant_manifest.json", NULL);
+}
+
 void report_file_names(char *names[REPORT_FILES], const char *scheme, const char *pair)
 {
-	names[REPORT_MANIFEST] = mem_printf("%s%s_quant_manifest.json", scheme ? scheme : pair,
-		scheme ? "" : "_autoquant_lm");
+	names[REPORT_MANIFEST] = report_manifest_name(scheme, pair);
 	names[REPORT_LAYERS] = mem_strdup("per-layer-sensitivity.json");
 	names[REPORT_MARKDOWN] = mem_strdup("per-layer-sensitivity.md");
 	names[REPORT_YAML] = mem_strdup("composed-config.yaml");

@@ -66,12 +66,14 @@ struct report_cell {
 	int tied;                        /* lm_head shares its weight with the embedding */
 };
 
+/* In the order they get their names: where there is a manifest, there are the others. */
 enum {
-	REPORT_MANIFEST, REPORT_LAYERS, REPORT_MARKDOWN, REPORT_YAML, REPORT_PARETO_JSON, REPORT_PARETO_CSV, REPORT_FILES
+	REPORT_LAYERS, REPORT_MARKDOWN, REPORT_YAML, REPORT_PARETO_JSON, REPORT_PARETO_CSV, REPORT_MANIFEST, REPORT_FILES
 };
 
 /* The names of the files, in the order above; the caller frees each. scheme may be NULL: that of the pair. */
 void report_file_names(char *names[REPORT_FILES], const char *scheme, const char *pair);
+char *report_manifest_name(const char *scheme, const char *pair);
 
 /* Writes the files into folder, which is created. Files that would not change keep their times; *changed (may be
  * NULL) is how many did. When one cannot be written none is replaced. -1 after fail(). */

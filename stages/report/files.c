@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/aside.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/memory.h"
@@ -38,7 +39,9 @@ static int write_aside(struct pending *p, const char *folder, const struct repor
 	int equal = compare(p->path, &file->text);
 	if (equal)
 		return equal < 0 ? -1 : 0;
-	p->aside = mem_printf("%s/.%s.%ld.new", folder, file->name, (long)getpid());
+	char *hidden = mem_printf("%s/.%s", folder, file->name);
+	p->aside = aside_name(hidden);
+	free(hidden);
 	return file_write(p->aside, file->text.s, file->text.length);
 }
 

@@ -15,6 +15,7 @@
 
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/shard_list.h"
+#include "common/aside.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -26,7 +27,6 @@
 #define MARK "make-checkpoint.json"
 #define GENERATION "generation_config.json"
 #define PART ".part"
-#define TEMPORARY ".tmp"
 
 static const char *const tokenizer_names[] = {"tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json"};
 
@@ -237,11 +237,8 @@ static size_t final_length(const char *name)
 	size_t length = strlen(name);
 	if (ends_with(name, length, PART))
 		return length - strlen(PART);
-	if (!ends_with(name, length, TEMPORARY))
-		return length;
-	for (length -= strlen(TEMPORARY); length && name[length - 1] >= '0' && name[length - 1] <= '9';)
-		length--;
-	return length ? length - 1 : 0;
+	size_t base = aside_base(name);
+	return base ? base : length;
 }
 
 static int is_shard(const char *name, size_t length)
@@ -354,7 +351,7 @@ static int write_small(const char *dir, const struct small_file *file)
 	char *path = path_join(dir, file->name);
 	/* What file_write_durable() calls the file before it is whole. */
 	note_written(path);
-	note_written(mem_printf("%s.%ld" TEMPORARY, path, (long)getpid()));
+	note_written(aside_name(path));
 	return file_write_durable(path, file->text, file->length);
 }
 

@@ -8,7 +8,7 @@
  *     tokenizer.json ...                      copied, those of the four that are there
  *     config.json                             last: a folder without it is no checkpoint yet
  *
- * Files are written aside (NAME.part, NAME.PID.tmp) and renamed. A folder that holds anything else is refused; one of
+ * Files are written aside (NAME.part, NAME.PID@HOST.tmp) and renamed. A folder that holds anything else is refused; one of
  * ours is emptied first, so that never a shard of one model stands beside another's. When writing fails, what was
  * written is removed, and so is the folder if it was made here.
  */

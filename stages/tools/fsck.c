@@ -5,9 +5,12 @@
  * Exit status: 0 all as written, 1 something was damaged and is out of the way now (or an error), 2 wrong usage.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/error.h"
+#include "common/memory.h"
+#include "graph/cache_dir.h"
 #include "upkeep/fsck.h"
 
 static int usage(int status)
@@ -16,7 +19,7 @@ static int usage(int status)
 		"Reads all of the cache again and checks every hash. What is damaged moves to cache/quarantine/, what leads\n"
 		"to it is deleted, and the cells are named: the next ninja computes exactly those results again.\n\n"
 		"  --quick        only headers, sizes and descriptions, not the arrays\n"
-		"  --cache DIR    default cache\n"
+		"  --cache DIR    default: that of build/\n"
 		"  --help         this text\n\n"
 		"Status: 0 all as written, 1 something was damaged, 2 wrong usage.\n", status ? stderr : stdout);
 	return status;
@@ -24,7 +27,7 @@ static int usage(int status)
 
 int main(int argc, char **argv)
 {
-	const char *cache = "cache";
+	const char *named = NULL;
 	size_t problems = 0;
 	int quick = 0;
 	program_name_set("fsck");
@@ -34,11 +37,12 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--quick"))
 			quick = 1;
 		else if (!strcmp(argv[i], "--cache") && i + 1 < argc)
-			cache = argv[++i];
+			named = argv[++i];
 		else
 			return usage(2);
 	}
-	if (fsck_run(stdout, cache, quick, &problems))
-		return error_report(1);
-	return problems != 0;
+	char *cache = named ? mem_strdup(named) : cache_dir_of_build("build");
+	int bad = !cache || fsck_run(stdout, cache, quick, &problems);
+	free(cache);
+	return bad ? error_report(1) : problems != 0;
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/memory.h"
+#include "graph/cache_dir.h"
 #include "upkeep/gc.h"
 
 static const double grace_days = 14;
@@ -22,7 +24,7 @@ static int usage(int status)
 		"  --delete           delete it; refused while a stage runs\n"
 		"  --grace DAYS       what was used since stays (default 14)\n"
 		"  --max-size SIZE    delete the longest unused first, and only until the cache fits in so many bytes (500M)\n"
-		"  --cache DIR        default cache\n"
+		"  --cache DIR        default: that of build/\n"
 		"  --help             this text\n\n"
 		"Status: 0 done, 1 failed, 2 wrong usage.\n", status ? stderr : stdout);
 	return status;
@@ -51,7 +53,7 @@ static int wrong_value(const char *option, const char *value, const char *expect
 int main(int argc, char **argv)
 {
 	struct gc_options o = {.grace_days = grace_days};
-	const char *cache = "cache";
+	const char *named = NULL;
 	program_name_set("gc");
 	for (int i = 1; i < argc; i++) {
 		const int more = i + 1 < argc;
@@ -69,10 +71,13 @@ int main(int argc, char **argv)
 				return wrong_value("--max-size", argv[i], "bytes, as in 500M or 20G");
 			o.max_bytes = (uint64_t)bytes;
 		} else if (!strcmp(argv[i], "--cache") && more) {
-			cache = argv[++i];
+			named = argv[++i];
 		} else {
 			return usage(2);
 		}
 	}
-	return gc_run(stdout, cache, &o) ? error_report(1) : 0;
+	char *cache = named ? mem_strdup(named) : cache_dir_of_build("build");
+	int bad = !cache || gc_run(stdout, cache, &o);
+	free(cache);
+	return bad ? error_report(1) : 0;
 }

@@ -14,16 +14,19 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "config/problems.h"
+#include "generator/captions_ahead.h"
 #include "generator/complete.h"
 #include "generator/generator.h"
 #include "generator/look.h"
 #include "generator/summary.h"
 #include "generator/unread.h"
 #include "graph/cache.h"
+#include "graph/cache_dir.h"
 
 enum { STATUS_ENVIRONMENT = 1, STATUS_CONFIG = 2 };
 
-static const char build_dir[] = "build", cache_dir[] = "cache";
+static const char build_dir[] = "build";
 
 /* The summary has them, too; here they must not mix with what is printed. */
 static void print_notes(struct generator *g)
@@ -34,13 +37,26 @@ static void print_notes(struct generator *g)
 		warn("%s", notes[i]);
 }
 
+/* What is wrong with conf/ hides nothing that is wrong with rules/. */
+static int read_files(struct generator *g)
+{
+	enum look look = g->request.look;
+	struct problems problems = {0};
+	if (generator_load(g))
+		problems_add(&problems, NULL);
+	if (look != LOOK_CFG && look != LOOK_INFO && look != LOOK_DIFF && rules_read(&g->rules, "rules"))
+		problems_add(&problems, NULL);
+	return problems_report(&problems, 0);
+}
+
 /* Returns an exit status. shown: a person reads what is printed; ninja repeats it for none. */
 static int run(struct generator *g, int shown)
 {
 	enum look look = g->request.look;
+	const char *cache_dir = g->request.cache_dir ? g->request.cache_dir : CACHE_DIR_DEFAULT;
 	if (look == LOOK_LIST || look == LOOK_CHECK_RULES)
 		return (look == LOOK_LIST ? look_list(g) : look_rules(g)) ? error_report(STATUS_CONFIG) : 0;
-	if (generator_load(g))
+	if (read_files(g))
 		return error_report(STATUS_CONFIG);
 	if (look)
 		print_notes(g);
@@ -50,18 +66,20 @@ static int run(struct generator *g, int shown)
 		return error_report(STATUS_CONFIG);
 	if (look == LOOK_CFG || look == LOOK_INFO || look == LOOK_DIFF)
 		return 0;
-	if (rules_read(&g->rules, "rules"))
-		return error_report(STATUS_CONFIG);
 	if (look || shown)
 		unread_warn(g);
+	if (g->request.cache_dir && cache_dir_check(cache_dir, build_dir))
+		return error_report(STATUS_CONFIG);
 	if (generator_plan(g, build_dir, cache_dir))
+		return error_report(STATUS_CONFIG);
+	if ((look || shown) && captions_ahead_check(&g->grid))
 		return error_report(STATUS_CONFIG);
 	if (cache_prepare(cache_dir))
 		return error_report(STATUS_ENVIRONMENT);
-	if (look == LOOK_DRY_RUN)
-		look_dry_run(g);
+	if ((look == LOOK_DRY_RUN && look_dry_run(g)) || (look == LOOK_EXPLAIN && look_explain(g)))
+		return error_report(STATUS_CONFIG);
 	if (look)
-		return look == LOOK_EXPLAIN && look_explain(g) ? error_report(STATUS_CONFIG) : 0;
+		return 0;
 	return generator_write(g) ? error_report(STATUS_ENVIRONMENT) : 0;
 }
 

@@ -5,9 +5,12 @@
  * Exit status: 0 printed and as written, 1 something is damaged, missing or none of ours, 2 wrong usage.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/error.h"
+#include "common/memory.h"
+#include "graph/cache_dir.h"
 #include "upkeep/inspect.h"
 
 static int usage(int status)
@@ -16,7 +19,7 @@ static int usage(int status)
 		"Prints any file of ours as text and checks what it can: objects and entries of the cache, reference files,\n"
 		"lists of jobs (build/jobs/STAGE.jsonl, or build/jobs/STAGE.jsonl:KEY for one), groups, stamps, logs.\n\n"
 		"  --all          every element of lists and arrays\n"
-		"  --cache DIR    where the object of a reference file is (default cache)\n"
+		"  --cache DIR    where the object of a reference file is (default: in the cache of build/)\n"
 		"  --help         this text\n\n"
 		"Status: 0 as written, 1 damaged, missing or none of ours, 2 wrong usage.\n", status ? stderr : stdout);
 	return status;
@@ -24,7 +27,7 @@ static int usage(int status)
 
 int main(int argc, char **argv)
 {
-	const char *cache = "cache";
+	const char *named = NULL;
 	int all = 0, files = 0, status = 0;
 	program_name_set("inspect");
 	for (int i = 1; i < argc; i++) {
@@ -33,7 +36,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--all"))
 			all = 1;
 		else if (!strcmp(argv[i], "--cache") && i + 1 < argc)
-			cache = argv[++i];
+			named = argv[++i];
 		else if (argv[i][0] == '-')
 			return usage(2);
 		else
@@ -41,6 +44,9 @@ int main(int argc, char **argv)
 	}
 	if (!files)
 		return usage(2);
+	char *cache = named ? mem_strdup(named) : cache_dir_of_build("build");
+	if (!cache)
+		return error_report(1);
 	for (int i = 1; i <= files; i++) {
 		if (files > 1)
 			printf("%s%s:\n", i > 1 ? "\n" : "", argv[i]);
@@ -50,5 +56,6 @@ int main(int argc, char **argv)
 			status = error_report(1);
 		}
 	}
+	free(cache);
 	return status;
 }

@@ -1,6 +1,6 @@
 /* leaves: has anything the graph was made from changed? Ninja runs it first, every time.
  *
- *     build/bin/leaves [BUILD_DIR [CACHE_DIR]]      (default build, cache)
+ *     build/bin/leaves [BUILD_DIR]      (default build; its cache: graph/cache_dir.h)
  *
  * BUILD_DIR/leaf/list, written by the generator, names files and folders, one a line. The stamp BUILD_DIR/leaf/stamp
  * holds the hash over their contents (of a folder: its names) and is rewritten only when that differs, whatever the
@@ -18,6 +18,7 @@
 #include "common/memory.h"
 #include "common/strbuf.h"
 #include "graph/cache.h"
+#include "graph/cache_dir.h"
 #include "graph/leaf.h"
 
 enum { LIST_BYTES_MAX = 64 << 20 };
@@ -47,18 +48,21 @@ static int check_cache(const char *build, const char *cache)
 
 int main(int argc, char **argv)
 {
-	const char *build = argc > 1 ? argv[1] : "build", *cache = argc > 2 ? argv[2] : "cache";
+	const char *build = argc > 1 ? argv[1] : "build";
+	char *cache = cache_dir_of_build(build);
 	char *list_path = path_join(build, "leaf/list"), *stamp_path = path_join(build, "leaf/stamp"), *list = NULL;
 	struct strbuf digests;
 	program_name_set("leaves");
 	strbuf_init(&digests);
-	int bad = check_cache(build, cache) || (file_exists(list_path) && file_read(list_path, LIST_BYTES_MAX, &list, NULL));
+	int bad = !cache || check_cache(build, cache) ||
+		(file_exists(list_path) && file_read(list_path, LIST_BYTES_MAX, &list, NULL));
 	if (!bad) {
 		if (list)
 			add_digests(&digests, list, cache);
 		struct digest all = hash_bytes(digests.s, digests.length);
 		bad = dir_make_parents(stamp_path) || file_write_if_changed(stamp_path, all.hex, DIGEST_HEX, NULL);
 	}
+	free(cache);
 	free(list);
 	free(list_path);
 	free(stamp_path);

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "common/memory.h"
+#include "graph/cache_dir.h"
 #include "upkeep/status.h"
 
 static int usage(int status)
@@ -19,7 +21,7 @@ static int usage(int status)
 		"the pace and by what earlier runs took.\n\n"
 		"  --watch        again every second, until interrupted\n"
 		"  --build DIR    default build\n"
-		"  --cache DIR    default cache\n"
+		"  --cache DIR    default: that of the build\n"
 		"  --help         this text\n", status ? stderr : stdout);
 	return status;
 }
@@ -43,7 +45,7 @@ static int print_once(struct status *s, int again)
 
 int main(int argc, char **argv)
 {
-	const char *cache = "cache", *build_dir = "build";
+	const char *named = NULL, *build_dir = "build";
 	int watch = 0;
 	program_name_set("status");
 	for (int i = 1; i < argc; i++) {
@@ -55,15 +57,19 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--build") && more)
 			build_dir = argv[++i];
 		else if (!strcmp(argv[i], "--cache") && more)
-			cache = argv[++i];
+			named = argv[++i];
 		else
 			return usage(2);
 	}
+	char *cache = named ? mem_strdup(named) : cache_dir_of_build(build_dir);
+	if (!cache)
+		return error_report(1);
 	struct status *s = status_open(build_dir, cache);
 	int bad;
 	do
 		bad = print_once(s, watch && isatty(STDOUT_FILENO));
 	while (!bad && watch && !sleep(1));
 	status_close(s);
+	free(cache);
 	return bad ? error_report(1) : 0;
 }

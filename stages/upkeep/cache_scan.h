@@ -38,7 +38,7 @@ struct scan_entry {
 	size_t jobs;                    /* that process computed */
 	size_t bytes;                   /* of the entry's file */
 	size_t object;                  /* of objects; SCAN_NONE: not there */
-	char *problem;                  /* cannot be read, or does not belong to its name */
+	char *problem;                  /* cannot be read, does not belong to its name, or is not what was sealed */
 };
 
 struct scan_reference {
@@ -47,7 +47,7 @@ struct scan_reference {
 	int current;                    /* the build's present graph has this job */
 	struct cache_result result;
 	size_t entry;                   /* of entries; SCAN_NONE: not there */
-	char *problem;
+	char *problem;                  /* likewise */
 };
 
 struct scan_root {

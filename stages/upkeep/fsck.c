@@ -13,6 +13,8 @@
 #include "common/strbuf.h"
 #include "upkeep/cache_scan.h"
 
+enum { REFERENCE_BYTES_MAX = 16 << 20 };
+
 struct check {
 	FILE *to;
 	struct cache_scan scan;
@@ -77,12 +79,26 @@ static void lose(struct check *c, char *what)
 	c->lost[c->lost_count++] = what;
 }
 
+/* A build folder, and its reference files, may be on another file system than the cache. */
+static int copy_aside(const char *path, const char *aside)
+{
+	char *text;
+	size_t length;
+	if (file_read(path, REFERENCE_BYTES_MAX, &text, &length))
+		return -1;
+	int bad = file_write(aside, text, length) || unlink(path);
+	free(text);
+	return bad;
+}
+
 static int quarantine(struct check *c, const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
+	if (!file_exists(path))
+		return 0; /* a stage that met it removed it */
 	char *aside = mem_printf("%s/quarantine/%s", c->scan.cache, name);
 	int bad = dir_make_parents(aside);
-	if (!bad && rename(path, aside))
+	if (!bad && rename(path, aside) && (errno != EXDEV || copy_aside(path, aside)))
 		bad = fail("%s: cannot move to %s: %s", path, aside, strerror(errno));
 	if (!bad)
 		fprintf(c->to, "    moved to %s\n", aside);
@@ -141,12 +157,13 @@ static int mend_references(struct check *c)
 {
 	for (size_t i = 0; i < c->scan.reference_count; i++) {
 		struct scan_reference *r = &c->scan.references[i];
-		if (!r->problem)
+		const int damaged = r->problem != NULL;
+		if (!damaged)
 			r->problem = reference_problem(c, r);
 		if (!r->problem)
 			continue;
 		say(c, r->problem);
-		if (delete_file(r->path, &c->references_deleted))
+		if (damaged ? quarantine(c, r->path) : delete_file(r->path, &c->references_deleted))
 			return -1;
 		lose(c, mem_strdup(r->label));
 	}

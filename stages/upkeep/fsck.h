@@ -1,7 +1,8 @@
 /* Checks all of a cache: every object's hashes (by all threads), every entry, every reference file that leads to them.
  *
- * A damaged object or entry moves to cache/quarantine/, for who wants to look; entries and reference files that lead to
- * it, or to nothing, are deleted, also in other build folders. The next ninja makes exactly those results again: what was
+ * A damaged object, entry or reference file moves to cache/quarantine/, for who wants to look; entries and reference files
+ * that lead to it, or to nothing, are deleted, also in other build folders. Entries and reference files are damaged when
+ * they are not what was sealed, or not where they belong. The next ninja makes exactly those results again: what was
  * computed from them stays, and is found again by its key. Stages may run meanwhile; gc may not.
  */
 #ifndef QG_UPKEEP_FSCK_H

@@ -1,7 +1,6 @@
 #include "upkeep/gc.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +10,8 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "upkeep/cache_scan.h"
+#include "upkeep/leftovers.h"
+#include "upkeep/users.h"
 
 enum { SHOWN = 20, DAY = 24 * 3600 };
 
@@ -27,7 +28,7 @@ struct other {
 	const char *words;      /* "half-written file" */
 };
 
-enum { OTHER_TMP, OTHER_QUARANTINE, OTHER_FAILURES, OTHER_ROOTS, OTHERS };
+enum { OTHER_LEFT, OTHER_QUARANTINE, OTHER_FAILURES, OTHER_ROOTS, OTHERS };
 
 struct gc {
 	FILE *to;
@@ -207,12 +208,10 @@ static void add_other(struct other *o, char *path, size_t bytes)
 	o->bytes += (double)bytes;
 }
 
-/* Whether the process that a half-written file is named after may still be at work on it. */
-static int writer_lives(const char *name)
+static void add_leftover(void *gc, char *path, size_t bytes)
 {
-	const char *dot = strrchr(name, '.');
-	long pid = dot ? strtol(dot + 1, NULL, 10) : 0;
-	return pid > 0 && (!kill((pid_t)pid, 0) || errno == EPERM);
+	struct gc *g = gc;
+	add_other(&g->others[OTHER_LEFT], path, bytes);
 }
 
 /* What is looked for in a folder. */
@@ -220,7 +219,6 @@ struct old_files {
 	struct gc *gc;
 	int which;
 	const char *ending;
-	time_t before;
 };
 
 static int add_old_file(void *context, const char *folder, const char *name)
@@ -230,7 +228,7 @@ static int add_old_file(void *context, const char *folder, const char *name)
 	struct stat s;
 	char *path = path_join(folder, name);
 	int goes = length >= end && !strcmp(name + length - end, old->ending) && !lstat(path, &s) &&
-		s.st_mtime <= old->before && (old->which != OTHER_TMP || !writer_lives(name));
+		s.st_mtime <= old->gc->young;
 	if (goes)
 		add_other(&old->gc->others[old->which], path, (size_t)s.st_size);
 	else
@@ -238,9 +236,9 @@ static int add_old_file(void *context, const char *folder, const char *name)
 	return 0;
 }
 
-static int add_old_files(struct gc *g, int which, const char *folder, const char *ending, time_t before)
+static int add_old_files(struct gc *g, int which, const char *folder, const char *ending)
 {
-	struct old_files old = {g, which, ending, before};
+	struct old_files old = {g, which, ending};
 	return dir_each(folder, add_old_file, &old);
 }
 
@@ -248,7 +246,7 @@ static int visit_entries(void *context, const char *folder, const char *name)
 {
 	struct gc *g = context;
 	char *path = path_join(folder, name);
-	int bad = dir_exists(path) && add_old_files(g, OTHER_FAILURES, path, ".fail", g->young);
+	int bad = dir_exists(path) && add_old_files(g, OTHER_FAILURES, path, ".fail");
 	free(path);
 	return bad;
 }
@@ -265,15 +263,14 @@ static int find_others(struct gc *g)
 {
 	static const char *const words[OTHERS] = {"half-written file", "file in quarantine", "note of a failure",
 		"build folder that is gone or uses another cache"};
-	char *tmp = path_join(g->scan.cache, "tmp"), *quarantine = path_join(g->scan.cache, "quarantine");
+	char *quarantine = path_join(g->scan.cache, "quarantine");
 	for (int i = 0; i < OTHERS; i++)
 		g->others[i].words = words[i];
 	for (size_t i = 0; i < g->scan.root_count; i++)
 		if (!g->scan.roots[i].present)
 			add_other(&g->others[OTHER_ROOTS], mem_strdup(g->scan.roots[i].path), 0);
-	int bad = add_old_files(g, OTHER_TMP, tmp, "", g->now - DAY) ||
-		add_old_files(g, OTHER_QUARANTINE, quarantine, "", g->young) || find_failures(g);
-	free(tmp);
+	int bad = leftovers_find(&g->scan, g->young, add_leftover, g) ||
+		add_old_files(g, OTHER_QUARANTINE, quarantine, "") || find_failures(g);
 	free(quarantine);
 	return bad ? -1 : 0;
 }
@@ -435,11 +432,22 @@ static int collect(struct gc *g, const char *cache)
 	return bad ? -1 : 0;
 }
 
+/* Its own, to delete; -1 after fail(), which names who uses it. */
+static int own(const char *cache)
+{
+	int locks = cache_own(cache);
+	char *users = locks == CACHE_IN_USE ? cache_users(cache) : NULL;
+	if (users)
+		fail("%s is in use by %s. Try again when that is done", cache, users);
+	free(users);
+	return locks;
+}
+
 int gc_run(FILE *to, const char *cache, const struct gc_options *options)
 {
 	struct gc g = {.to = to, .options = options, .now = time(NULL)};
 	g.young = g.now - (time_t)(options->grace_days * DAY);
-	int locks = !file_exists(cache) ? fail("%s: there is no such cache", cache) : options->delete ? cache_own(cache)
+	int locks = !file_exists(cache) ? fail("%s: there is no such cache", cache) : options->delete ? own(cache)
 		: cache_use(cache);
 	int bad = locks < 0 || collect(&g, cache);
 	for (int which = 0; which < OTHERS; which++) {

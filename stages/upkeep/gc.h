@@ -9,8 +9,8 @@
  *     input       what one of the others was computed from
  *
  * Everything else goes, the longest unused first; with a limit only until the cache fits in it. Besides: objects without
- * entry, notes of failures and quarantine beyond the grace period, files half-written more than a day ago by a process
- * that is no more, registered build folders that are gone, and references whose result went.
+ * entry, notes of failures and quarantine beyond the grace period, what killed processes left half-written (leftovers.h:
+ * also beside reports and in build folders), registered build folders that are gone, and references whose result went.
  *
  * References go first, then entries, then objects: what is interrupted leaves only what the next gc finds without owner.
  */

@@ -13,6 +13,7 @@
 #include "graph/cache.h"
 #include "graph/job.h"
 #include "graph/job_list.h"
+#include "graph/leaf.h"
 #include "upkeep/show_json.h"
 #include "upkeep/show_object.h"
 #include "upkeep/show_text.h"
@@ -194,30 +195,25 @@ static int show_list(const struct view *v)
 	return 0;
 }
 
-/* A line of the memo of leaves; see graph/leaf.c. */
-static int leaf_line(const char *line, const char *end, unsigned long long *size, char *digest)
+/* A line of the memo of leaves. */
+static int leaf_line(const char *line, const char *end, struct leaf_entry *e)
 {
-	unsigned long long device, inode;
-	long long mtime, changed;
-	struct digest d;
 	char *copy = mem_strndup(line, (size_t)(end - line));
-	int good = sscanf(copy, "%llu %llu %llu %lld %lld %32s", &device, &inode, size, &mtime, &changed, digest) == 6 &&
-		!digest_parse(digest, &d);
+	int good = !leaf_entry_parse(copy, e);
 	free(copy);
 	return good;
 }
 
 static int show_leaves(const struct view *v)
 {
-	unsigned long long size;
-	char digest[DIGEST_HEX + 1];
+	struct leaf_entry e;
 	size_t count = 0, bad = 0;
-	fprintf(v->to, "memo of leaf digests (stages/graph/leaf.md): device, inode, size, mtime, ctime, digest\n");
+	fprintf(v->to, "memo of leaf digests (stages/graph/leaf.md): device, inode, size, mtime, ctime, digest, check\n");
 	for (const char *line = v->text, *end; *line && (end = strchr(line, '\n')); line = end + 1, count++) {
-		if (!leaf_line(line, end, &size, digest))
+		if (!leaf_line(line, end, &e))
 			bad++;
 		else if (v->all || count < LINES_SHOWN)
-			fprintf(v->to, "    %s  %llu bytes\n", digest, size);
+			fprintf(v->to, "    %s  %llu bytes\n", e.digest.hex, (unsigned long long)e.size);
 	}
 	fprintf(v->to, "files       %zu\n", count);
 	if (bad)
@@ -227,10 +223,9 @@ static int show_leaves(const struct view *v)
 
 static int is_leaves(const struct view *v)
 {
-	unsigned long long size;
-	char digest[DIGEST_HEX + 1];
+	struct leaf_entry e;
 	const char *end = strchr(v->text, '\n');
-	return end && leaf_line(v->text, end, &size, digest);
+	return end && leaf_line(v->text, end, &e);
 }
 
 /* 32 digits alone, or with a reason behind them. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aside.h"
 #include "common/error.h"
 #include "common/memory.h"
 #include "formats/object.h"
@@ -77,13 +78,13 @@ static void show_array(FILE *to, const struct object *o, const struct object_arr
 		fputs(shown < a->count ? " ...\n" : "\n", to);
 }
 
-/* In a cache the name says what must be inside: in cas, CONTENT.KIND. In tmp it is ACTION.PID. */
+/* In a cache the name says what must be inside, CONTENT.KIND; in tmp whose writing it is. */
 static int check_name(const struct object *o)
 {
 	const char *slash = strrchr(o->path, '/'), *name = slash ? slash + 1 : o->path;
 	struct digest named;
 	const char *extension = strlen(name) > DIGEST_HEX && name[DIGEST_HEX] == '.' ? name + DIGEST_HEX + 1 : "";
-	if (!*extension || !extension[strspn(extension, "0123456789")])
+	if (!*extension || aside_base(name))
 		return 0;
 	char *digits = mem_strndup(name, DIGEST_HEX);
 	int is_digest = !digest_parse(digits, &named);

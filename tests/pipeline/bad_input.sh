@@ -34,7 +34,8 @@ answers 2 'an empty include' 'autoquant.include' 'at least one' -- 'autoquant.in
 answers 2 'a pattern that matches nothing' 'lm_haed' 'lm_head' -- 'autoquant.exclude=[lm_haed]'
 answers 2 'patterns that leave nothing' 'search' -- 'autoquant.exclude=["*"]'
 answers 2 'a budget below every mix' 'autoquant.effective_bits' '4' -- quant_pair=wint4_afp16 autoquant.effective_bits=3
-answers 2 'a budget below stored bits' 'autoquant.effective_bits' '4.125' -- quant_pair=wint4_afp16 autoquant.effective_bits=4 \
+answers 2 'a budget below stored bits' \
+	'autoquant.effective_bits' '4.125' -- quant_pair=wint4_afp16 autoquant.effective_bits=4 \
 	autoquant.cost=cost_bits
 answers 2 'a budget without a mix of many' 'autoquant.effective_bits' -- 'autoquant.formats=[wfp8_afp8,wint8_aint8]' \
 	autoquant.effective_bits=7.5
@@ -52,7 +53,77 @@ cp "$S/kept" conf/quant_pair/wfp8_afp8.yaml
 printf 'name: x\nname: y\n' >conf/quant_pair/twice.yaml
 answers 2 'a duplicate key' 'conf/quant_pair/twice.yaml:2' 'name' -- quant_pair=twice
 rm conf/quant_pair/twice.yaml
+printf 'name: [x\n' >conf/quant_pair/broken.yaml
+cp conf/output_layout/tmp.yaml "$S/kept_layout"
+echo 'root_dri: x' >>conf/output_layout/tmp.yaml
+cp rules/extract-lm.yaml "$S/kept_rule"
+echo 'versoin: 1' >>rules/extract-lm.yaml
+answers 2 'files broken in three ways at once' 'conf/quant_pair/broken.yaml:1:7: ' \
+	"unknown key 'output_layout.root_dri'; did you mean 'output_layout.root_dir'?" \
+	'rules/extract-lm.yaml' 'versoin' -- \
+	quant_pair=broken dataset.size=smal
+check 'and nothing of what the first may have said' equal "$(grep -c 'is missing' "$S/out")" 0
+cp "$S/kept_layout" conf/output_layout/tmp.yaml
+cp "$S/kept_rule" rules/extract-lm.yaml
+rm conf/quant_pair/broken.yaml
 
+# --- what newcomers type ---
+answers 2 'a folder as a model' \
+	"'/data/ckpt' is not the name of an option of 'model'; a file or folder goes behind model.path=" \
+	'options: qwen3_vl_4b_instruct, qwen3_vl_demo' -- model=/data/ckpt
+answers 2 'a file as a dataset' \
+	'there is no conf/dataset/my/captions.txt.yaml; a file or folder goes behind dataset.captions_path=' \
+	-- dataset=my/captions.txt
+answers 2 'two overrides in one word' "'=' is not allowed here outside quotes; two overrides are two words" -- \
+	'quant_pair=wfp8_afp8 dataset.size=small'
+answers 2 'a ~' \
+	"'~' is not allowed here outside quotes; for your home folder write \$HOME" -- 'dataset.captions_path=~/x.txt'
+answers 2 'a + too many' "to choose another option write quant_pair=wint8_aint8, without '+'" -- +quant_pair=wint8_aint8
+answers 2 'a key that is none' 'unknown key '"'autoquant.foo'"'; there are method, device, ' -- +autoquant.foo=1
+answers 2 'a key deleted' \
+	'conf/autoquant/gradient_default.yaml:2:9: autoquant.method must be there, and an override deletes it' \
+	-- '~autoquant.method'
+answers 2 'a section deleted' "section 'quant_pair' is missing; it needs name, weight, activation" -- '~quant_pair'
+answers 2 'no such function' \
+	"unknown function 'golb'; did you mean 'glob'? there are choice, range, glob" -- 'quant_pair=golb(w*)'
+answers 2 'no such preset' \
+	"--preset: there is no preset 'qwen3_lm_sensitivty'; did you mean 'qwen3_lm_sensitivity'?" -- \
+	--preset qwen3_lm_sensitivty
+answers 2 'an option of a group alone' 'wint8_aint8: did you mean quant_pair=wint8_aint8?' -- wint8_aint8
+answers 2 'a grid alone' 'pairs_x_sizes: did you mean --grid conf/sweeps/pairs_x_sizes.yaml?' -- pairs_x_sizes
+answers 2 'its file' 'a file: did you mean --grid conf/sweeps/pairs_x_sizes.yaml, or' -- conf/sweeps/pairs_x_sizes.yaml
+answers 2 'a folder alone' 'is a folder: did you mean model.path=models/qwen3_vl_demo/checkpoint?' -- \
+	models/qwen3_vl_demo/checkpoint
+answers 2 'a key alone' "'=' is missing: expected quant_pair=VALUE" -- quant_pair
+answers 2 'options of other programs' 'unknown option -m; a,b makes a grid axis by itself' -- -m quant_pair=wfp8_afp8
+answers 2 'and another' 'unknown option --config-name; --preset P takes conf/preset/P.yaml' -- --config-name x
+answers 2 'and another one' 'ninja takes it: ninja -j N' -- -j4
+printf 'preset: nope\nsweep:\n  dataset.size: small\n' >grid.yaml
+answers 2 'no such preset in a grid' \
+	"grid.yaml:1:9: there is no preset 'nope'; there are: qwen3_lm_sensitivity" -- --grid grid.yaml
+printf 'hydra:\n  sweeper:\n    params:\n      dataset.size: small,large\n' >grid.yaml
+answers 2 "a grid as Hydra has it" \
+	"what stands below hydra.sweeper.params is 'sweep:' of a grid file" -- --grid grid.yaml
+printf '\n  \n' >captions.txt
+answers 2 'captions without a caption' 'dataset.captions_path: captions.txt: ' -- dataset.captions_path=captions.txt
+ln -s nowhere conf/quant_pair/odd.yaml
+answers 2 'an option that is a link to nothing' 'conf/quant_pair/odd.yaml: a link that leads nowhere' \
+	"composed from: override 'quant_pair=odd', column 12" -- quant_pair=odd
+rm conf/quant_pair/odd.yaml
+mkdir conf/quant_pair/odd.yaml
+answers 2 'one that is a folder' 'conf/quant_pair/odd.yaml: not a regular file' -- quant_pair=odd
+rmdir conf/quant_pair/odd.yaml
+: >conf/quant_pair/odd.yaml
+answers 2 'one that is empty' \
+	"conf/quant_pair/odd.yaml:1:1: section 'quant_pair' is empty; it needs name, weight" -- quant_pair=odd
+printf 'defaults:\n  - quant_granularity: default\n' >conf/quant_pair/odd.yaml
+answers 2 'a group beside the file' \
+	"'quant_granularity' is looked for beside the file that asks, '/quant_granularity' in conf" -- \
+	quant_pair=odd
+rm conf/quant_pair/odd.yaml grid.yaml captions.txt
+
+configure 'quant_pair=[wfp8_afp8,wint8_aint8]' dataset.size=small,medium
+check 'options merged are said, once' equal "$status $(grep -c 'merges both options into one' "$S/out")" '0 1'
 configure quant_pair=wfp4_afp16,wfp8_afp16 quant_granularity=default,w_per_tensor
 check 'an invalid cell in a grid is skipped' equal $status 0
 check 'with its name' said 'qwen3_vl_demo.wfp4_afp16.w_per_tensor.small'

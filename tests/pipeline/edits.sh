@@ -79,7 +79,19 @@ cp "$S/log" build/.ninja_log
 row 'a lost .ninja_log' '' "$all"
 # shellcheck disable=SC2046
 ninja -t clean -r $(sed -n 's/^rule //p' build/stages.ninja) >/dev/null 2>&1
-row 'ninja -t clean' '' "$all"
+row 'ninja -t clean of the stages' '' "$all"
+# Everything, programs included. To compile them takes a minute, and is not what is asked here.
+path=$PATH
+kept_compiler || skip 'the compiler has a path: all is compiled again'
+published() { sed -n 's/.*"manifest": "\([^"]*\)".*/\1/p' build/grid.json | xargs ls 2>/dev/null | wc -l; }
+reports=$(published)
+ninja -t clean >/dev/null 2>&1
+check 'ninja -t clean takes programs' test ! -e build/bin/score-layers
+check 'and published files' equal "$reports $(published)" '4 0'
+row 'ninja -t clean of everything' '' "$all"
+PATH=$path
+check 'the programs are there again' test -x build/bin/score-layers
+check 'and the reports' equal "$(published)" 4
 QUANTGRID_THREADS=2
 row 'another number of threads' '' ''
 QUANTGRID_THREADS=1
@@ -126,6 +138,18 @@ sed 's/^name:.*/name: edit_fp4/' conf/quant_pair/wfp4_afp16.yaml >conf/quant_pai
 row 'an option more' "$(list calib:edit_fp4.small "$(of 'score choose check' 'edit_fp4.medium edit_fp4.small')")" 'edit_fp4.medium edit_fp4.small'
 rm conf/quant_pair/edit_fp4.yaml
 row 'an option less' '' ''
+if ninja -t list | grep -q cleandead; then
+	old=$(ls build/ref/score-layers/*edit_fp4* | wc -l)
+	ninja -t cleandead >/dev/null 2>&1
+	check 'ninja -t cleandead takes what an earlier graph left' equal "$old $(ls build/ref/score-layers | grep -c edit_fp4)" '2 0'
+	row 'ninja -t cleandead' '' ''
+	sed 's/^name:.*/name: edit_fp4/' conf/quant_pair/wfp4_afp16.yaml >conf/quant_pair/edit_fp4.yaml
+	row 'the option again' '' 'edit_fp4.medium edit_fp4.small'
+	rm conf/quant_pair/edit_fp4.yaml
+	row 'and without it again' '' ''
+else
+	skip 'this ninja has no -t cleandead'
+fi
 
 # --- captions ---
 mkdir "$S/captions"

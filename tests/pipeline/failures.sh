@@ -83,6 +83,8 @@ configure $grid
 build failures
 check 'not of what the graph no longer has' said 'nothing failed'
 configure $grid dataset.size=small,medium
+check 'one bad file of two is no error of configure' equal $status 0
+check 'but said' said 'captions_medium.txt:129:5'
 cp "$S/captions" $captions
 build
 check 'mended, the rest is computed' equal "$status $(ran_cells score-layers | grep -c medium)" '0 3'
@@ -153,6 +155,10 @@ build report
 check 'ninja report computes nothing' equal "$(ran quantize-calibrate)$(ran score-layers)$(ran tokenize-calib)" 000
 check 'it renders what is there' said '2 of 3 reports rendered'
 check 'and lists what is missing' said 'missing  qwen3_vl_demo.wfp8_afp8.default.small'
+lost=$(find tmp -name pareto-curve.csv | head -n 1)
+rm "$lost"
+build report
+check 'it writes what a report has lost' test -s "$lost"
 
 # --- warnings stand in the log of their cell ---
 rm -rf build/ref build/logs

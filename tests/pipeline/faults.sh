@@ -8,7 +8,8 @@
 points=${QUANTGRID_KILL_POINTS:-200}
 seed=${QUANTGRID_SEED:-1}
 state="cache tmp build/jobs build/ref build/leaf build/cells.ninja build/stages.ninja build/grid.json build/config.args \
-build/.ninja_log build/.ninja_deps build.ninja conf models/qwen3_vl_demo/captions"
+build/sources.ninja build/bootstrap.ninja build/toolchain build/.ninja_log build/.ninja_deps build.ninja build.ninja.in \
+conf models/qwen3_vl_demo/captions"
 
 new_project faults
 if ! steps_library; then
@@ -33,15 +34,21 @@ restore() {
 	cp -a "$S/kept/$1/." .
 }
 
-# disturbed HOW STEP ARGS...: ninja with something happening at that step. Its number is known to the library, and $S/open
-# is closed by the last process that comes of it.
-disturbed() {
+# disturb HOW STEP COMMAND...: the command with something happening at that step. Its number is known to the library, and
+# $S/open is closed by the last process that comes of it.
+disturb() {
 	how=$1 at=$2
 	shift 2
 	rm -f "$S/steps"
 	QUANTGRID_STEPS=$S/steps QUANTGRID_STEP=$at:$how LD_PRELOAD=$S/steps.so \
-		sh -c 'QUANTGRID_NINJA=$$; export QUANTGRID_NINJA; exec ninja "$@"' ninja "$@" >"$S/out" 2>&1 9>"$S/open"
+		sh -c 'QUANTGRID_NINJA=$$; export QUANTGRID_NINJA; exec "$@"' sh "$@" >"$S/out" 2>&1 9>"$S/open"
 	status=$?
+}
+
+disturbed() {
+	happens=$1 when=$2
+	shift 2
+	disturb "$happens" "$when" ninja "$@"
 }
 
 steps_done() { echo $(($(wc -c <"$S/steps") / 96)); }
@@ -105,6 +112,62 @@ awk -v seed="$seed" -v points="$points" -v first="$first_steps" -v edit="$edit_s
 while read -r story how at jobs; do
 	check "killed and built again" killed "$story" "$how" "$at" "$jobs"
 done <"$S/points"
+
+# --- killed while the graph is made ---
+# Where Ninja has no note of when build.ninja was made, only times tell that it is older than its template. And of
+# ./configure itself Ninja knows nothing. graph_steps: those at which a file of the graph, or what it is made of, changes.
+graph_steps() {
+	grep -n 'build\.ninja\|cells\.ninja\|stages\.ninja\|sources\.ninja\|config\.args\|toolchain\|unfinished' "$S/steps" |
+		sed 's/:.*//'
+}
+
+# What ./configure --refresh would change. Without its times: it makes build.ninja anew, or it does not.
+graph() { cksum build.ninja build/*.ninja build/config.args build/jobs/*.jsonl build/grid.json | grep -v before; }
+
+edit_template() {
+	restore built
+	sed -i '/	build.ninja	/d' build/.ninja_log
+	sed -i 's/^effective_bits: 8.0/effective_bits: 11.0/' conf/autoquant/gradient_default.yaml
+	echo '# another line' >>build.ninja.in
+}
+edit_template
+keep template
+disturbed kill 0 -j1
+check 'another template' equal $status 0
+results >"$S/template.results"
+check 'is in the graph' said_in build.ninja '# another line'
+graph_steps >"$S/points"
+for at in $(cat "$S/points"); do
+	check 'killed while ninja makes the graph' killed template both "$at" 1
+done
+
+# One more thing is found, and other arguments are given. What ninja comes to then may be of before or of after, but
+# build.ninja is never older than what it was made of.
+mkdir -p "$S/fake/bin" "$S/fake/lib/clang/1/lib/linux"
+: >"$S/fake/lib/clang/1/lib/linux/libclang_rt.fuzzer.a"
+printf '#!/bin/sh\n' >"$S/fake/bin/clang"
+chmod +x "$S/fake/bin/clang"
+other_configure() {
+	restore built
+	# shellcheck disable=SC2086
+	CLANG=$S/fake/bin/clang disturb "$1" "$2" ./configure $without_cuda $grid autoquant.effective_bits=11
+}
+configure_killed() {
+	other_configure kill "$1"
+	build
+	graph >"$S/graph"
+	./configure --refresh >"$S/out" 2>&1 && graph | same_files - "$S/graph" && [ "$status" = 0 ] && return 0
+	echo "./configure killed at step $1: $(step_words "$1"); ninja ends with $status, and leaves stale:"
+	graph | diff "$S/graph" -
+	return 1
+}
+other_configure kill 0
+check 'another ./configure' equal $status 0
+check 'has found something' said_in build.ninja "clang = $S/fake/bin/clang"
+graph_steps >"$S/points"
+for at in $(cat "$S/points"); do
+	check 'killed while ./configure makes the graph' configure_killed "$at"
+done
 
 # --- a full disk ---
 # From some step on nothing more fits; then there is room again.
@@ -303,6 +366,31 @@ for stage in tokenize-calib quantize-calibrate score-layers choose-recipe extrac
 			[ "$points" -ge 1000 ] || [ $((row % 5)) = 0 ] || continue
 			check 'damaged, and made good' damaged $what $stage $how
 		done
+	done
+done
+
+# What jobs are told is never done otherwise: a damaged list, or group, is named, and the next ninja has it anew.
+damaged_jobs() {
+	restore two
+	rm -rf build/ref
+	damage "$2" "$1"
+	build -k 0
+	first=$status
+	named=$(grep -cF "$1" "$S/out")
+	build
+	results >"$S/results"
+	computed=$(cat "$S/trace" 2>/dev/null | grep -cv '^render-report')
+	[ "$first" != 0 ] && [ "$named" != 0 ] && [ "$status" = 0 ] && [ "$computed" = 0 ] && build && idle &&
+		same_files "$S/results" "$S/two.results" && return 0
+	echo "$1 $2: status $first, then $status; named $named; computed $computed"
+	diff "$S/two.results" "$S/results" | head -n 8
+	return 1
+}
+for list in build/jobs/tokenize-calib.jsonl build/jobs/score-layers.jsonl "$(sed -n 's|^  job = \(.*/score-layers-.*\)|\1|p' build/cells.ninja)"; do
+	for how in emptied truncated garbage flipped5 flipped50 flipped99; do
+		row=$((row + 1))
+		[ "$points" -ge 1000 ] || [ $((row % 3)) = 0 ] || continue
+		check 'a damaged list of jobs' damaged_jobs "$list" $how
 	done
 done
 

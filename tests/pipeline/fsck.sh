@@ -92,6 +92,34 @@ check 'a damaged reference is found' equal "$status $(said "    score-layers $ce
 build
 check 'and comes back without computing' equal "$status $(ran score-layers)" '0 0'
 
+# Whole ones that are not where they belong, or say something else than was sealed.
+other=$(ls build/ref/score-layers/qwen3_vl_demo.wint4_aint8*.ref)
+cp -p "$reference" "$S/reference"
+cp "$other" "$reference"
+fsck
+check 'the reference of another job is found' equal "$status $(said "$reference: is of job" && echo named)" '1 named'
+check 'and put aside' same_files "cache/quarantine/${reference##*/}" "$other"
+build
+check 'it comes back without computing' equal "$status $(cat "$S/trace" 2>/dev/null)" '0 '
+check 'as it was' same_files "$reference" "$S/reference"
+sed -i 's/"size": /"size": 1/' "$reference"
+fsck
+check 'a reference that was changed is found' said "$reference: damaged: its seal"
+check 'its cell is named' said "    score-layers $cell"
+build
+check 'it comes back, too' equal "$status $(ran score-layers)" '0 0'
+entry=$(entry_of scores)
+sed -i '/"seal":/{s/"0/"1/;t;s/"\([1-9a-f]\)\([0-9a-f]*\)/"0\2/}' "$entry"
+cp "$entry" "$S/entry"
+fsck --quick
+check 'an entry that was changed is found' said "$entry: damaged: its seal"
+check 'it is put aside' same_files "$S/entry" "cache/quarantine/${entry##*/}"
+check 'its cell is named' said "    score-layers $cell"
+build
+check 'those scores are computed again' equal "$status $(grep -v '^render-report' "$S/trace")" "0 score-layers $cell"
+fsck
+check 'and then all is as written' equal $status 0
+
 # --- a second build folder on the same cache ---
 first=$S
 cp -a "$S" "$scratch/second"

@@ -56,8 +56,10 @@ gc --max-size 1T
 check 'a limit that is met' said '0 bytes would go'
 
 # --- besides results ---
-touch -d '2 days ago' cache/tmp/half.999999999 cache/tmp/half.$$
-touch cache/tmp/young.999999999
+# Pid 999999999 there is not; that of another host may be at work.
+host=$(hostname | cut -c1-32)
+touch -d '30 days ago' cache/tmp/stranger cache/tmp/gone.999999999@elsewhere.tmp
+touch "cache/tmp/gone.999999999@$host.tmp" "cache/tmp/here.$$@$host.tmp" cache/tmp/there.999999999@elsewhere.tmp
 mkdir -p cache/quarantine cache/cas/00
 touch -d '30 days ago' cache/quarantine/bad
 echo x >cache/cas/00/00000000000000000000000000000000.scores
@@ -68,7 +70,8 @@ check 'gc --delete' equal $status 0
 check 'results went' equal "$(results)" $((before - 4))
 check 'and their objects' equal "$(ls cache/cas/*/*.* | wc -l)" "$(results)"
 check 'and references to them' equal "$(ls build/ref/*/$old-*.ref 2>/dev/null)" ''
-check 'a dead process'"'"'s file' equal "$(ls cache/tmp)" "$(printf 'half.%s\nyoung.999999999' $$)"
+check 'files of processes that are no more' equal "$(ls cache/tmp)" \
+	"$(printf '%s\n' "here.$$@$host.tmp" there.999999999@elsewhere.tmp)"
 check 'quarantine' equal "$(ls cache/quarantine)" ''
 check 'a build folder that is gone' test ! -e cache/roots/gone
 build
@@ -78,6 +81,59 @@ check 'and all is as written' equal $status 0
 configure quant_pair=wint8_afp16,wfp8_afp8,wint4_aint8
 build
 check 'back to the grid: only what went is computed' equal "$status $(ran_cells score-layers)" "0 $old"
+
+# --- what killed processes leave ---
+# killed WORDS COMMAND...: it is killed at the step with these words (tests/preload/steps.c). gone WHERE: it left something
+# there, which is listed, is no damage, and goes.
+rm cache/tmp/*
+mkdir -p tmp
+echo mine >tmp/.notes.999999999@elsewhere.tmp
+killed() {
+	step=$1
+	shift
+	rm -rf "$S/steps" "$S/steps.met"
+	QUANTGRID_STEPS=$S/steps QUANTGRID_STEP="/$step:kill" LD_PRELOAD=$S/steps.so "$@" >"$S/out" 2>&1
+}
+left_over() { find cache build tmp/qwen3_lm_sensitivity -name '*@*.tmp' 2>/dev/null; find build/progress -type f; }
+gone() {
+	left_over >"$S/left"
+	grep -q "^$1" "$S/left" || { echo "nothing is left in $1:"; cat "$S/left"; return 1; }
+	gc
+	grep -q "half-written files\{0,1\}  *$(wc -l <"$S/left") " "$S/out" || { echo 'not listed:'; cat "$S/left"; return 1; }
+	fsck=$(build/bin/fsck 2>&1) || { echo "fsck takes it for damage: $fsck"; return 1; }
+	gc --delete
+	left_over >"$S/left"
+	[ ! -s "$S/left" ] || { echo 'still there:'; cat "$S/left"; return 1; }
+}
+small="$without_cuda quant_pair=wint8_afp16 dataset.max_calib_samples=2 dataset.calib_seq_len=16"
+if steps_library; then
+	while read -r where step; do
+		rm -rf cache/ac cache/cas cache/leafdb build/ref build/jobs build/leaf/stamp tmp/qwen3_lm_sensitivity
+		# shellcheck disable=SC2086
+		./configure $small >"$S/out" 2>&1
+		killed "$step" ninja -j1
+		check "$step" gone "$where"
+	done <<-STEPS
+		cache/tmp score-layers rename cache/cas
+		build/progress score-layers rename cache/cas
+		cache/ac score-layers rename cache/ac
+		cache/leafdb leaves rename cache/leafdb
+		build/leaf leaves rename build/leaf/stamp
+		build/ref/score-layers score-layers rename *.ref
+		tmp/qwen3_lm_sensitivity render-report rename
+	STEPS
+	for file in jobs/score-layers.jsonl grid.json cells.ninja; do
+		rm build/$file
+		# shellcheck disable=SC2086
+		killed "generate rename build/$file" ./configure $small
+		check "the generator's $file" gone build/$file
+	done
+	check 'what others wrote stays' test -f tmp/.notes.999999999@elsewhere.tmp
+else
+	skip 'no compiler that makes a library to load before'
+fi
+configure quant_pair=wint8_afp16,wfp8_afp8,wint4_aint8
+build
 
 # --- references lost, wrong words ---
 age

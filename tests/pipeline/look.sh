@@ -43,6 +43,16 @@ refused 'an unknown cell' "did you mean '$cell'?" -- --diff $cell qwen3_vl_demo.
 refused 'one cell' '--diff needs 2 values' -- --diff $cell
 
 looks 'nothing to do' 'in all                      7        7          0' "cached  $cell" -- --dry-run
+out=tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wfp8_afp8/default/small
+mkdir "$S/aside"
+mv $out/pareto-curve.csv "$S/aside"
+looks 'what ninja does not miss' 'in all                      7        7          0' "lost    $out/pareto-curve.csv" \
+	'ninja report writes them again' -- --dry-run -v
+mv $out/*_quant_manifest.json "$S/aside"
+looks 'what it does' 'render-report               1        0          1' "    $cell: not published yet" -- --dry-run -v
+mv "$S"/aside/* $out
+looks 'nothing to do again' 'in all                      7        7          0' -- --dry-run
+check 'and nothing lost' equal "$(grep -c lost "$S/out")" 0
 looks 'one stage on' 'score-layers                1        0          1' 'tokenize-calib              1        1          0' \
 	"to run  $cell" -- --dry-run autoquant.batch_size=4
 looks 'and why' "    $cell: since the graph before: param autoquant.batch_size 8 -> 4" \
@@ -83,7 +93,7 @@ mv "$S/rules.kept" rules
 refused 'an option misspelt' 'did you mean --grid?' -- --gird x
 refused 'another' 'did you mean --dry-run?' -- --dryrun
 refused 'an option without its dashes' 'did you mean --help?' -- help
-refused 'a key without a value' "'=' is missing: expected quant_pair=VALUE" -- quant_pair wfp8_afp8
+refused 'a blank for =' 'wfp8_afp8: did you mean quant_pair=wfp8_afp8?' -- quant_pair wfp8_afp8
 refused 'an option of no name' "no option is named for 'quant_pair'; options of 'quant_pair': wfp4_afp16" -- quant_pair=
 refused 'the name of a grid file alone' 'did you mean conf/sweeps/pairs_x_sizes.yaml?' -- --grid pairs_x_sizes
 refused 'two ways to look' 'one at a time' -- --cfg --dry-run
@@ -133,6 +143,8 @@ completes 'dataset.size= dataset.size_to_max_samples= ' dataset.si
 completes 'dataset.size=small dataset.size=medium dataset.size=large ' dataset.size=
 completes 'autoquant.method=kl_div ' autoquant.method=k
 completes '--dry-run ' --dry
+completes '--cache-dir ' --ca
+completes '' --cache-dir ''
 completes 'conf/sweeps/pairs_x_sizes.yaml ' --grid conf/sweeps/pairs_x_s
 completes 'qwen3_lm_sensitivity ' --preset ''
 completes "$cell " --explain qwen

@@ -38,6 +38,8 @@ rm -f build/.ninja_log
 build
 check 'a lost .ninja_log: left alone' equal "$status $(ran materialize-lm)" '0 0'
 rm $lm/merges.txt
+configure --dry-run -v extract.materialize=true
+check 'a missing file: what would run' said "$lm/merges.txt is missing"
 build
 check 'a missing file is made again' equal "$(ran materialize-lm)" 1
 check 'as it was' same_files $lm/merges.txt models/qwen3_vl_demo/checkpoint/merges.txt

@@ -2,11 +2,12 @@
  * Ninja, the shell and mv count like our programs and none of them needs to know:
  *
  *     cc -shared -fPIC -o steps.so tests/preload/steps.c
- *     LD_PRELOAD=$PWD/steps.so QUANTGRID_STEPS=FILE [QUANTGRID_STEP=N:HOW] ninja
+ *     LD_PRELOAD=$PWD/steps.so QUANTGRID_STEPS=FILE [QUANTGRID_STEP=N:HOW | QUANTGRID_STEP=/WORDS:HOW] ninja
  *
  * A step is a call that creates, writes, syncs, renames, links or removes a file, or sets its time. Every process appends
- * one record of STEP_BYTES to FILE before it: its number is where in FILE that came to lie, whoever runs beside it.
- * Just before step N
+ * one record of STEP_BYTES to FILE before it, "PROGRAM CALL PATH" (the end of a long path): its number is where in FILE
+ * that came to lie, whoever runs beside it. Just before step N, or the first one whose record begins with WORDS (FILE.met
+ * is there from then on; a * in WORDS stands for any text),
  *
  *     kill      the process ends as by kill -9
  *     torn      likewise, but when the step writes, half of the bytes are written first
@@ -22,6 +23,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,10 +39,9 @@ enum { STEP_BYTES = 96 };
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 /* Appends the record; its number, from 1 on, or 0 when nobody counts. */
-static long note(const char *call, const char *path)
+static long note(const char *call, const char *path, char record[STEP_BYTES + 1])
 {
 	const char *file = getenv("QUANTGRID_STEPS");
-	char record[STEP_BYTES + 1];
 	if (!file)
 		return 0;
 	size_t length = strlen(path);
@@ -51,6 +52,7 @@ static long note(const char *call, const char *path)
 	memset(record, ' ', STEP_BYTES);
 	int n = snprintf(record, STEP_BYTES, "%.20s %s %s", program_invocation_short_name, call, tail);
 	record[n < STEP_BYTES ? n : STEP_BYTES - 1] = ' ';
+	record[STEP_BYTES] = '\0';
 	record[STEP_BYTES - 1] = '\n';
 	long number = 0;
 	if (syscall(SYS_write, fd, record, (size_t)STEP_BYTES) == STEP_BYTES)
@@ -88,27 +90,53 @@ static void run(const char *command)
 		abort();
 }
 
+/* Of all processes the first that asks. */
+static int first_to_meet(void)
+{
+	char path[4096];
+	snprintf(path, sizeof path, "%s.met", getenv("QUANTGRID_STEPS"));
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd >= 0)
+		syscall(SYS_close, fd);
+	return fd >= 0;
+}
+
+/* Whether it is the step that something happens at: N, or /WORDS. */
+static int is_wanted(const char *wish, const char *colon, long number, const char *record)
+{
+	char pattern[256];
+	if (!wish || wish[0] != '/')
+		return wish && number == atol(wish);
+	snprintf(pattern, sizeof pattern, "%.*s*", colon ? (int)(colon - wish - 1) : (int)strlen(wish) - 1, wish + 1);
+	return !fnmatch(pattern, record, 0) && first_to_meet();
+}
+
 enum outcome { GO_ON, FAIL, TEAR };
 
 /* What is to become of this step. room: it needs room on the disk. */
 static enum outcome step(const char *call, const char *path, int room)
 {
 	int saved = errno, deny = denied(path);
-	const char *wish = getenv("QUANTGRID_STEP"), *colon = wish ? strchr(wish, ':') : NULL;
-	long number = note(call, path), wanted = wish ? atol(wish) : 0;
+	char record[STEP_BYTES + 1];
+	const char *wish = getenv("QUANTGRID_STEP"), *colon = wish ? strrchr(wish, ':') : NULL;
+	long number = note(call, path, record);
 	const char *how = colon ? colon + 1 : "kill";
 	errno = saved;
 	if (deny) {
 		errno = deny;
 		return FAIL;
 	}
-	if (!number || !wanted || number < wanted)
+	if (!number || !wish)
 		return GO_ON;
 	if (!strcmp(how, "full")) {
+		if (number < atol(wish) || !room)
+			return GO_ON;
 		errno = ENOSPC;
-		return room ? FAIL : GO_ON;
+		return FAIL;
 	}
-	if (number != wanted)
+	int wanted = is_wanted(wish, colon, number, record);
+	errno = saved;
+	if (!wanted)
 		return GO_ON;
 	if (!strcmp(how, "torn") && (!strcmp(call, "write") || !strcmp(call, "pwrite")))
 		return TEAR;

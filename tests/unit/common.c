@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../support/scratch.h"
+#include "common/aside.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/hash.h"
@@ -172,6 +173,11 @@ static void test_memory(void)
 	free(copy);
 	free(all);
 	free(text);
+	char *empty = mem_join("", NULL), *joined = mem_join("a", "", "bc", "d", NULL);
+	CHECK_STRING(empty, "");
+	CHECK_STRING(joined, "abcd");
+	free(empty);
+	free(joined);
 }
 
 static void overflow_array(void)
@@ -374,6 +380,46 @@ static void test_file_write(void)
 	free(below);
 	free(path);
 	free(dir);
+}
+
+static void test_aside_names(void)
+{
+	char *ours = aside_name("a/.b.c"), *again = aside_name(ours), host[256] = "";
+	gethostname(host, sizeof host - 1);
+	char *gone = mem_printf("b.999999999@%.32s.tmp", host), *zero = mem_printf("b.0@%.32s.tmp", host);
+	const struct {
+		const char *name;
+		size_t base;
+		enum aside_writer writer;
+	} cases[] = {
+		{ours, 6, ASIDE_ALIVE},
+		{again, strlen(ours), ASIDE_ALIVE},
+		{gone, 1, ASIDE_GONE},
+		{zero, 1, ASIDE_GONE},
+		{"b.1@.tmp", 1, ASIDE_ELSEWHERE},
+		{"b.1@other.host.tmp", 1, ASIDE_ELSEWHERE},
+		{"b.json.1.tmp", 6, ASIDE_ELSEWHERE},
+		{"a.1@x/b.2.tmp", 7, ASIDE_ELSEWHERE},
+		{"", 0, ASIDE_NONE},
+		{".tmp", 0, ASIDE_NONE},
+		{".1.tmp", 0, ASIDE_NONE},
+		{"a/.1.tmp", 0, ASIDE_NONE},
+		{"1.tmp", 0, ASIDE_NONE},
+		{"b.tmp", 0, ASIDE_NONE},
+		{"b.x.tmp", 0, ASIDE_NONE},
+		{"b.@host.tmp", 0, ASIDE_NONE},
+		{"b.1@host.tmp2", 0, ASIDE_NONE},
+		{"b1.tmp", 0, ASIDE_NONE},
+		{"b.12345678901.tmp", 0, ASIDE_NONE},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		CHECK(aside_base(cases[i].name) == cases[i].base, "%s: %zu", cases[i].name, aside_base(cases[i].name));
+		CHECK(aside_writer(cases[i].name) == cases[i].writer, "%s: %d", cases[i].name, aside_writer(cases[i].name));
+	}
+	free(ours);
+	free(again);
+	free(gone);
+	free(zero);
 }
 
 static void test_file_write_if_changed(void)
@@ -634,6 +680,7 @@ int main(void)
 	TEST(test_file_read);
 	TEST(test_file_map);
 	TEST(test_file_write);
+	TEST(test_aside_names);
 	TEST(test_file_write_if_changed);
 	TEST(test_dir_make);
 	TEST(test_path_join);

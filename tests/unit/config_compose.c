@@ -238,8 +238,8 @@ static void test_more(void)
 	check_outcome("list", NO_OVERRIDES, "error: preset/list.yaml:1:1: expected a mapping (key: value), found list");
 	check_outcome("mian", NO_OVERRIDES, "error: /preset/mian.yaml; did you mean 'main'? options of 'preset': broken, "
 		"clash, dict, ");
-	check_outcome("main", OVERRIDES("g=../h/one"), "error: override 'g=../h/one', column 3: 'g/../h/one' is not the name "
-		"of");
+	check_outcome("main", OVERRIDES("g=../h/one"), "error: override 'g=../h/one', column 3: '../h/one' is not the name "
+		"of an option of 'g'; options: a, b");
 	check_outcome("main", OVERRIDES("g=bb"), "error: /g/bb.yaml; did you mean 'b'? options of 'g': a, b\n    g=bb\n      "
 		"^");
 	check_outcome("main", OVERRIDES("g={y: 1}"), "error: column 4: there is no key 'y' in 'g'; did you mean 'x'? to add "

@@ -57,7 +57,7 @@ static char *outcome(const char *const *texts)
 	for (; texts[count] && !bad; count++)
 		bad = override_parse(&overrides[count], texts[count]);
 	bad = bad || compose(composer, "preset/qwen3_lm_sensitivity", overrides, count, &c);
-	struct node *resolved = bad ? NULL : resolve(c.root, c.choices, c.choice_count);
+	struct node *resolved = bad ? NULL : resolve(c.root, &c);
 	if (resolved)
 		node_to_flow(&b, resolved);
 	else

@@ -11,7 +11,7 @@ static struct node *read_and_resolve(const char *text)
 	struct yaml_file file;
 	if (yaml_file_parse(&file, "t.yaml", text, strlen(text)))
 		return NULL;
-	struct node *resolved = resolve(file.root, NULL, 0);
+	struct node *resolved = resolve(file.root, NULL);
 	yaml_file_release(&file);
 	return resolved;
 }
@@ -60,6 +60,14 @@ static void test_refusals(void)
 	check_refused("a: !!set {b}\n", "t.yaml:1:4: tag tag:yaml.org,2002:set is not supported");
 	check_refused("a: \"x\\0y\"\n", "t.yaml:1:4: a string with a NUL character is not supported");
 	check_refused("a: \xff\n", "t.yaml:1:4: not YAML: ");
+	/* What does not end has begun somewhere. */
+	check_refused("a: [m\nb: x\n", "t.yaml:2:2: not YAML: while parsing a flow sequence that begins in line 1, ");
+	check_refused("a: {b: 1\n", "t.yaml:1:4: not YAML: while parsing a flow mapping that begins here, ");
+	check_refused("a: \"b\nc: d\n", "t.yaml:1:4: not YAML: while scanning a quoted scalar that begins here, ");
+	check_refused("a: 1\nb:2\n", "t.yaml:2:1: not YAML: while scanning a simple key that begins here, could not find "
+		"expected ':'; a blank belongs behind it");
+	check_refused("a: @b\n", "t.yaml:1:4: not YAML: while scanning for the next token, found character that cannot "
+		"start any token; quote a text that begins so");
 	check_refused("# @package a/b\nx: 1\n", "t.yaml:1:12: @package: expected a dotted name such as _global_ or a.b");
 	/* Columns count characters, not bytes. */
 	check_refused("{\"\xc3\xa4\xc3\xb6\": 1, b: 2, b: 3}\n", "t.yaml:1:17: key 'b' stands twice");
@@ -206,6 +214,14 @@ static void test_interpolation(void)
 	check_unresolved("a: ${hydra:job.num}\n", "${hydra:job.num} is not available");
 	check_unresolved("a: ${oc.evn:X}\n", "unknown resolver 'oc.evn'; did you mean 'oc.env'?");
 	check_unresolved("a: ${b}\nb: ???\n", "a: interpolation key 'b' must be given first: its value is ???");
+	/* The caret is below the interpolation, where the source spells the text as it is. */
+	check_unresolved("a: x/${b}/c\n", "t.yaml:1:6: a: interpolation key 'b' not found; did you mean 'a'?\n"
+		"    a: x/${b}/c\n         ^");
+	check_unresolved("b: 1\na: '\xc3\xbc${b}${oc.env:QG_NONE}'\n", "t.yaml:2:10: a: environment variable");
+	check_unresolved("a: x${oc.select:b,${c}}\n", "t.yaml:1:19: a: interpolation key 'c' not found");
+	check_unresolved("a: \"\\n${b}\"\n", "t.yaml:1:4: a: interpolation key 'b' not found");
+	check_unresolved("a: x y\n  z ${b}\n", "t.yaml:1:4: a: interpolation key 'b' not found");
+	check_unresolved("a: |\n  x ${b}\n", "t.yaml:1:4: a: interpolation key 'b' not found");
 	/* References to references: small text, much content. */
 	check_unresolved("a: [x,x,x,x,x,x,x,x,x,x]\nb: ['${a}','${a}','${a}','${a}','${a}','${a}','${a}','${a}','${a}']\n"
 		"c: ['${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}','${b}']\n"
@@ -280,7 +296,7 @@ static void test_garbage(void)
 		node_to_yaml(&b, file.root);
 		int bad = yaml_file_parse(&again, "again.yaml", b.s, b.length);
 		CHECK(!bad && node_equal(file.root, again.root), "round %d: %s\nprints as %s: %s", round, text, b.s, error_text());
-		node_free(resolve(file.root, NULL, 0));
+		node_free(resolve(file.root, NULL));
 		yaml_file_release(&file);
 		yaml_file_release(&again);
 		strbuf_release(&b);

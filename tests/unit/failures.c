@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "graph/cell_log.h"
+#include "graph/job_list.h"
 
 enum { JOBS = 14 };
 
@@ -19,14 +20,18 @@ static char *build, *keys[JOBS];
 /* A list of jobs "cell.0" to "cell.13" and a grid that has all but the last. */
 static void open_build(void)
 {
-	struct strbuf list, grid;
+	struct strbuf list, grid, line;
+	strbuf_init(&line);
 	strbuf_init(&list);
 	strbuf_init(&grid);
 	strbuf_adds(&grid, "{\"format\":\"quantgrid-grid/1\","
 		"\"grid\":\"g\",\"overview_json\":\"\",\"invalid\":[],\"cells\":[");
 	for (int i = 0; i < JOBS; i++) {
 		keys[i] = mem_printf("%016x%016x", i + 1, 0);
-		strbuf_addf(&list, "{\"key\":\"%s\",\"cell\":\"cell.%d\"}\n", keys[i], i);
+		strbuf_clear(&line);
+		strbuf_addf(&line, "{\"key\":\"%s\",\"cell\":\"cell.%d\"", keys[i], i);
+		job_list_seal(&line);
+		strbuf_add(&list, line.s, line.length);
 		if (i + 1 < JOBS)
 			strbuf_addf(&grid, "%s{\"cell\":\"cell.%d\","
 				"\"model\":\"\",\"pair\":\"\",\"granularity\":\"\",\"size\":\"\","
@@ -37,6 +42,7 @@ static void open_build(void)
 	build = scratch_path("build");
 	free(scratch_write("build/jobs/some-stage.jsonl", list.s, list.length));
 	free(scratch_write("build/grid.json", grid.s, grid.length));
+	strbuf_release(&line);
 	strbuf_release(&list);
 	strbuf_release(&grid);
 }

@@ -11,6 +11,7 @@
 #include "common/memory.h"
 #include "graph/cache.h"
 #include "graph/job.h"
+#include "graph/job_list.h"
 
 static char *cache, *printed;
 
@@ -133,12 +134,19 @@ static void test_entry_and_reference(void)
 	free(ref);
 }
 
+static char *list_line(char first_digit, char cell)
+{
+	struct strbuf line;
+	strbuf_init(&line);
+	strbuf_addf(&line, "{\"key\":\"%c0000000000000000000000000000001\",\"format\":\"quantgrid-job/1\",\"cell\":\"%c\"",
+		first_digit, cell);
+	job_list_seal(&line);
+	return line.s;
+}
+
 static void test_lists(void)
 {
-	static const char one[] =
-		"{\"key\":\"00000000000000000000000000000001\",\"format\":\"quantgrid-job/1\",\"cell\":\"a\"}\n";
-	static const char two[] =
-		"{\"key\":\"10000000000000000000000000000001\",\"format\":\"quantgrid-job/1\",\"cell\":\"b\"}\n";
+	char *one = list_line('0', 'a'), *two = list_line('1', 'b');
 	char *good = mem_printf("%s%s", one, two), *bad = mem_printf("%s%s", two, one);
 	char *list = scratch_write("stage.jsonl", good, strlen(good)), *name = mem_printf("%s:1000000000000000", list);
 	expect(list, "jobs        2");
@@ -153,6 +161,8 @@ static void test_lists(void)
 	free(bad);
 	free(name);
 	free(list);
+	free(one);
+	free(two);
 }
 
 /* What is told by its name. */
@@ -196,8 +206,8 @@ static void test_other_files(void)
 #define TEXT(s) s, sizeof s - 1
 		{TEXT("0123456789abcdef0123456789abcdef"), "the name of a cache (stages/graph/job.md", NULL},
 		{TEXT("0123456789abcdef0123456789abcdef\nno room\n"), "noted by the run 0123456789abcdef", NULL},
-		{TEXT("1 2 3 4 5 0123456789abcdef0123456789abcdef\n"), "files       1", NULL},
-		{TEXT("1 2 3 4 5 0123456789abcdef0123456789abcdef\nwhat\n"), NULL, "1 of 2 lines are damaged"},
+		{TEXT("1 2 3 4 5 0123456789abcdef0123456789abcdef c69d17c2cda80303\n"), "files       1", NULL},
+		{TEXT("1 2 3 4 5 0123456789abcdef0123456789abcdef c69d17c2cda80303\nwhat\n"), NULL, "1 of 2 lines are damaged"},
 		{TEXT("{\"format\": \"quantgrid-group/1\", \"jobs\": []}"), "group: jobs that one process", NULL},
 		{TEXT("{\"format\": \"quantgrid-rex/1\"}"), NULL, "the nearest of ours is \"quantgrid-ref/1\""},
 		{TEXT("{\"architectures\": []}"), NULL, "its first member is \"architectures\""},

@@ -25,8 +25,13 @@ static char *key_of(unsigned i)
 
 static void add_line(struct strbuf *to, unsigned i)
 {
+	struct strbuf line;
 	char *key = key_of(i);
-	strbuf_addf(to, "{\"key\":\"%s\",\"n\":%u,\"pad\":\"%*s\"}\n", key, i, (int)(i * i % 90), "");
+	strbuf_init(&line);
+	strbuf_addf(&line, "{\"key\":\"%s\",\"n\":%u,\"pad\":\"%*s\"", key, i, (int)(i * i % 90), "");
+	job_list_seal(&line);
+	strbuf_add(to, line.s, line.length);
+	strbuf_release(&line);
 	free(key);
 }
 
@@ -178,6 +183,54 @@ static void test_swapped_and_garbled(void)
 	free(good);
 }
 
+/* One bit changed, of any byte: the job as it was, or none. A newline that comes or goes is no exception. */
+static void test_every_bit(void)
+{
+	enum { FEW = 4 };
+	char *text = whole_list(FEW);
+	cJSON *whole[FEW];
+	char *names[FEW];
+	for (unsigned k = 0; k < FEW; k++) {
+		char *path = write_list(text), *key = key_of(k);
+		names[k] = mem_printf("%s:%.16s", path, key);
+		whole[k] = job_list_read(names[k]);
+		free(key);
+		free(path);
+	}
+	for (size_t i = 0; i < 8 * strlen(text); i++) {
+		size_t lost = 0;
+		text[i / 8] ^= (char)(1 << i % 8);
+		char *path = scratch_write("stage.jsonl", text, strlen(text));
+		for (unsigned k = 0; k < FEW; k++) {
+			cJSON *job = job_list_read(names[k]);
+			CHECK(!job || cJSON_Compare(job, whole[k], 1), "bit %zu of byte %zu: another job %u", i % 8, i / 8, k);
+			lost += !job;
+			cJSON_Delete(job);
+		}
+		/* That of the last newline costs nothing, when it is found there; whichever other one, at least a job. */
+		CHECK(lost || i / 8 + 1 == strlen(text), "bit %zu of byte %zu was not noticed", i % 8, i / 8);
+		text[i / 8] ^= (char)(1 << i % 8);
+		free(path);
+	}
+	for (unsigned k = 0; k < FEW; k++) {
+		cJSON_Delete(whole[k]);
+		free(names[k]);
+	}
+	free(text);
+}
+
+/* What job_open() does then: the next ninja finds no stamp. */
+static void test_forget(void)
+{
+	char *stamp = scratch_write("build/leaf/stamp", "x", 1), *list = scratch_path("build/jobs/stage.jsonl:0123456789abcdef");
+	job_list_forget(list);
+	CHECK(!file_exists(stamp), "the stamp stays");
+	job_list_forget(list);
+	job_list_forget("nowhere");
+	free(stamp);
+	free(list);
+}
+
 /* --- file_update.h --- */
 
 static int update(const char *path, const char *keep_as, const char *text, size_t piece, int *changed)
@@ -293,6 +346,8 @@ int main(void)
 	TEST(test_empty_and_absent);
 	TEST(test_truncated);
 	TEST(test_swapped_and_garbled);
+	TEST(test_every_bit);
+	TEST(test_forget);
 	TEST(test_update);
 	TEST(test_update_fails);
 	return check_done();

@@ -351,6 +351,14 @@ static void test_shortest(void)
 			if (isfinite(next) && (next != floor(next) || next > 0x1p53))
 				check_shortest(next);
 		}
+	/* Of a few decimals, which are written without printf: with their neighbours, and around the limits of that. */
+	for (int decimals = 1; decimals <= 6; decimals++)
+		for (long long whole = 1; whole < 2000000000000000; whole = whole * 7 / 3 + 1) {
+			double value = (double)whole / pow(10, decimals);
+			for (int i = 0; i < 3; i++, value = i == 1 ? nextafter(value, 0) : nextafter(-value, -INFINITY))
+				if (value != floor(value))
+					check_shortest(value);
+		}
 	check_shortest(0x1p-1022);
 	check_shortest(0x1p-1022 - 0x1p-1074);
 	check_shortest(0x1.fffffffffffffp1023);

@@ -583,6 +583,12 @@ int main(int argc, char **argv)
 	TEST(test_memory_is_said);
 	TEST(test_not_finite);
 	TEST(test_model_not_finite);
+	/* Last: what it opens holds for all that follows (ops.h). */
+	ops = ops_open("cuda-bf16");
+	if (ops)
+		TEST(test_nothing_quantized);
+	else
+		TEST(test_no_gpu);
 	subject_close(&small);
 	return check_done();
 }
