@@ -14,7 +14,9 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "formats/lm.h"
+#include "graph/cell_log.h"
 #include "graph/job.h"
+#include "graph/progress_note.h"
 #include "graph/stage.h"
 #include "model/lm_folder.h"
 
@@ -24,6 +26,7 @@ static void on_signal(int number)
 {
 	(void)number;
 	lm_folder_interrupt();
+	progress_note_interrupt();
 	_exit(143);
 }
 
@@ -76,9 +79,13 @@ static int run(struct job *job)
 	if (job_check_program(job, stage_name) || cache_prepare(job->cache) || cache_use(job->cache) < 0 ||
 		job_resolve(job) <= 0 || open_lm(&lm, job))
 		return -1;
+	char *build_dir = job_build_dir(job->path);
 	int locks = cache_locks_open(job->cache);
+	progress_note_begin(build_dir, stage_name, job->cell, 1);
 	int bad = locks < 0 || cache_lock(locks, &job->action) || write_folder(job, &lm);
+	progress_note_end();
 	cache_locks_close(locks);
+	free(build_dir);
 	lm_close(&lm);
 	return bad ? -1 : 0;
 }
@@ -86,8 +93,8 @@ static int run(struct job *job)
 static int usage(int status)
 {
 	fputs("usage: materialize-lm JOB\n\n"
-		"Writes the language model of a checkpoint into a folder of its own, which other tools load as a plain Qwen3 model:\n"
-		"config.json, model.safetensors, tokenizer files. JOB is build/jobs/materialize-lm.jsonl:KEY, which\n"
+		"Writes the language model of a checkpoint into a folder of its own, which other tools load as a plain Qwen3\n"
+		"model: config.json, model.safetensors, tokenizer files. JOB is build/jobs/materialize-lm.jsonl:KEY, which\n"
 		"./configure extract.materialize=true writes.\n", status ? stderr : stdout);
 	return status;
 }
@@ -103,7 +110,13 @@ int main(int argc, char **argv)
 	handle_signals();
 	if (job_open(&job, argv[1]))
 		return error_report(1);
+	warn_listen(cell_log_listener(&job));
 	int bad = run(&job);
+	if (bad)
+		cell_log_failed(&job);
+	else
+		cell_log_succeeded(&job);
+	warn_listen((struct warn_listener){NULL, NULL});
 	job_close(&job);
 	return bad ? error_report(1) : 0;
 }

@@ -72,7 +72,8 @@ static int token_set_index(struct calibration *c, const struct job *job, size_t 
 	if (tokens_open_input(&tokens, job, input))
 		return -1;
 	struct token_set *set = &c->sets[*index];
-	*set = (struct token_set){.identity = input->result.identity, .sequences = tokens.sequences, .tokens = tokens.count};
+	*set = (struct token_set){.identity = input->result.identity, .sequences = tokens.sequences,
+		.tokens = tokens.count};
 	int bad = batch_set_add(&c->batches, &tokens, CALIBRATE_BATCH, &c->model.lm.config, &set->list);
 	tokens_close(&tokens);
 	c->set_count += !bad;
@@ -121,7 +122,8 @@ static int commit(void *context, struct stage_run *run, size_t index)
 	const struct activation_calibration *activation =
 		wish->pair.activation.element == ELEMENT_NONE ? NULL : &c->activations[wish->activation];
 	size_t count = c->model.linear_count;
-	struct calib calib = {.pair = wish->pair, .linear_count = count, .linears = mem_zeroed(count, sizeof *calib.linears),
+	struct calib calib = {.pair = wish->pair, .linear_count = count,
+		.linears = mem_zeroed(count, sizeof *calib.linears),
 		.sequences = wish->sequences, .tokens = wish->tokens};
 	struct object_writer w;
 	for (size_t i = 0; i < count; i++) {
@@ -187,8 +189,8 @@ int main(int argc, char **argv)
 {
 	static const struct stage stage = {
 		.name = "quantize-calibrate",
-		.about = "Reads the language model and calibration tokens, writes the maxima that quantizers need and the error of\n"
-			"each quantizer on its own, for every linear.",
+		.about = "Reads the language model and calibration tokens, writes the maxima that quantizers need and the\n"
+			"error of each quantizer on its own, for every linear.",
 		.compute = compute,
 	};
 	return stage_main(argc, argv, &stage);

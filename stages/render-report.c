@@ -19,15 +19,18 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "common/progress.h"
 #include "formats/lm.h"
 #include "formats/tokens.h"
 #include "graph/cell_log.h"
+#include "graph/grid_file.h"
 #include "graph/job.h"
+#include "graph/progress_note.h"
 #include "graph/stage.h"
 #include "report/cell.h"
 #include "report/overview.h"
 
-enum { GRID_BYTES_MAX = 256 << 20, CELLS_MAX = 1 << 20, FORMATS_MAX = 1000 };
+enum { FORMATS_MAX = 1000 };
 
 /* Scores of captions that an overview keeps in memory; those of further cells are read again where they are needed. */
 #define CAPTIONS_BYTES_MAX ((size_t)256 << 20)
@@ -85,7 +88,8 @@ static int open_kind(struct inputs *in, struct format_inputs *f, enum object_kin
 	}
 }
 
-/* One that is damaged is discarded, so that the next ninja makes it again. in: of all but calib and scores; f: of these. */
+/* One that is damaged is discarded, so that the next ninja makes it again. in: of all but calib and scores; f: of
+ * these. */
 static int open_input(struct inputs *in, struct format_inputs *f, enum object_kind kind, const struct job *job,
 	const char *name)
 {
@@ -115,7 +119,8 @@ static int open_format_objects(struct format_inputs *f, const struct job *job, s
 }
 
 /* item is an element of the view's formats (graph/cell_view.h). */
-static int open_format(struct inputs *in, const struct job *job, size_t index, const cJSON *item, const cJSON *overrides)
+static int open_format(struct inputs *in, const struct job *job, size_t index, const cJSON *item,
+	const cJSON *overrides)
 {
 	const cJSON *pair = json_member(item, "quant_pair", job->path);
 	struct format_inputs *f = &in->formats[index];
@@ -212,12 +217,14 @@ static int run_job(const char *path)
 	struct job job;
 	if (job_open(&job, path))
 		return error_report(1);
+	warn_listen(cell_log_listener(&job));
 	int bad = job_check_program(&job, "render-report") || cache_use(job.cache) < 0 || job_resolve(&job) <= 0 ||
 		write_cell(&job);
 	if (bad)
 		cell_log_failed(&job);
 	else
 		cell_log_succeeded(&job);
+	warn_listen((struct warn_listener){NULL, NULL});
 	job_close(&job);
 	return bad ? error_report(1) : 0;
 }
@@ -229,19 +236,13 @@ struct grid_cell {
 	struct overview_cell shown;
 	const char *report;          /* its job */
 	struct digest scores;        /* content of the scores; of a cell with a result */
-	const char **formats;        /* names of the pairs */
 	char *reason;
 };
 
-struct grid_file {
-	const char *path;
-	cJSON *root;
-	const cJSON *list;
-	struct grid_cell *cells;     /* [count] */
-	size_t count;
+struct grid {
+	struct grid_file file;
+	struct grid_cell *cells;     /* [file.count] */
 	atomic_size_t captions_bytes; /* that cells keep */
-	struct overview_invalid *invalid;
-	size_t invalid_count;
 };
 
 /* Why a job has no result: the failure noted for it, or for what it needs. 1 found, *reason for the caller to free. */
@@ -296,66 +297,33 @@ static int summarize_cell(struct grid_cell *cell, const struct job *job, int wri
 	return bad;
 }
 
-/* weight and activation are of a single pair: with several there is none to name. */
-static int read_formats(struct grid_cell *cell, const cJSON *item, const char *source)
-{
-	const cJSON *format, *list = json_member(item, "formats", source);
-	int count = list ? cJSON_GetArraySize(list) : 0;
-	if (!list)
-		return -1;
-	if (!cJSON_IsArray(list) || count < 1 || count > FORMATS_MAX)
-		return fail("%s: \"formats\" of %s must list 1 to %d formats", source, cell->shown.name, FORMATS_MAX);
-	cell->formats = mem_array((size_t)count, sizeof *cell->formats);
-	cell->shown.formats = cell->formats;
-	cJSON_ArrayForEach(format, list) {
-		const cJSON *pair = json_member(format, "quant_pair", source);
-		const char *name = cell->formats[cell->shown.format_count++] = json_string(format, "name", source);
-		if (!name || !pair)
-			return -1;
-		cell->shown.weight = count == 1 ? json_string(pair, "weight", source) : NULL;
-		cell->shown.activation = count == 1 ? json_string(pair, "activation", source) : NULL;
-	}
-	return count == 1 && (!cell->shown.weight || !cell->shown.activation) ? -1 : 0;
-}
-
-static int read_names(struct grid_cell *cell, const cJSON *item, const char *source)
-{
-	cell->shown = (struct overview_cell){
-		.name = json_string(item, "cell", source),
-		.model = json_string(item, "model", source),
-		.pair = json_string(item, "pair", source),
-		.granularity = json_string(item, "granularity", source),
-		.size = json_string(item, "size", source),
-	};
-	if (!cell->shown.name || !cell->shown.model || !cell->shown.pair || !cell->shown.granularity || !cell->shown.size)
-		return -1;
-	return read_formats(cell, item, source);
-}
-
-static int read_cell(struct grid_cell *cell, const cJSON *item, const char *source, int write)
+static int read_cell(struct grid_cell *cell, const struct grid_file_cell *of, int write)
 {
 	struct job job;
-	const char *report = json_string(item, "report", source), *manifest = json_string(item, "manifest", source);
-	if (!report || !manifest || read_names(cell, item, source) || job_open(&job, report))
+	*cell = (struct grid_cell){.report = of->report, .shown = {.name = of->name, .model = of->model, .pair = of->pair,
+		.granularity = of->granularity, .size = of->size, .weight = of->weight, .activation = of->activation,
+		.formats = of->formats, .format_count = of->format_count}};
+	if (job_open(&job, of->report))
 		return -1;
-	cell->report = report;
+	struct warn_listener before = warn_listen(cell_log_listener(&job));
 	int found = job_resolve(&job);
 	if (found > 0 && summarize_cell(cell, &job, write)) {
 		cell->shown.status = OVERVIEW_FAILED;
 		cell->shown.reason = cell->reason = mem_strdup(error_text());
 	} else if (found > 0) {
-		cell->shown.manifest = manifest;
+		cell->shown.manifest = of->manifest;
 	} else {
-		explain_missing(cell, report);
+		explain_missing(cell, of->report);
 	}
+	warn_listen(before);
 	job_close(&job);
 	return 0;
 }
 
 /* A later cell with the scores of an earlier one says so. */
-static void find_twins(struct grid_file *grid)
+static void find_twins(struct grid *grid)
 {
-	for (size_t i = 0; i < grid->count; i++) {
+	for (size_t i = 0; i < grid->file.count; i++) {
 		for (size_t k = 0; k < i && grid->cells[i].scores.hex[0]; k++) {
 			if (!digest_equal(&grid->cells[i].scores, &grid->cells[k].scores))
 				continue;
@@ -365,23 +333,8 @@ static void find_twins(struct grid_file *grid)
 	}
 }
 
-static int read_invalid(struct grid_file *grid)
-{
-	const cJSON *item, *list = json_member(grid->root, "invalid", grid->path);
-	if (!list)
-		return -1;
-	grid->invalid = mem_zeroed((size_t)cJSON_GetArraySize(list), sizeof *grid->invalid);
-	cJSON_ArrayForEach(item, list) {
-		struct overview_invalid *to = &grid->invalid[grid->invalid_count++];
-		*to = (struct overview_invalid){json_string(item, "cell", grid->path), json_string(item, "reason", grid->path)};
-		if (!to->cell || !to->reason)
-			return -1;
-	}
-	return 0;
-}
-
 /* Which cells keep their captions depends on which are read first; what comes of them does not. */
-static void bound_captions(struct grid_file *grid, struct overview_cell *cell)
+static void bound_captions(struct grid *grid, struct overview_cell *cell)
 {
 	const size_t bytes = cell->group_count * cell->unit_count * sizeof *cell->captions;
 	if (!cell->captions || atomic_fetch_add(&grid->captions_bytes, bytes) + bytes <= CAPTIONS_BYTES_MAX)
@@ -393,7 +346,7 @@ static void bound_captions(struct grid_file *grid, struct overview_cell *cell)
 /* Of a cell of one format, for struct overview. */
 static int bring_captions(void *context, size_t index, double *captions)
 {
-	const struct grid_cell *cell = &((const struct grid_file *)context)->cells[index];
+	const struct grid_cell *cell = &((const struct grid *)context)->cells[index];
 	struct format_inputs f = {.summary = NULL};
 	struct job job;
 	if (job_open(&job, cell->report))
@@ -409,18 +362,21 @@ static int bring_captions(void *context, size_t index, double *captions)
 
 /* The cells of a grid, read side by side. */
 struct reading {
-	struct grid_file *grid;
-	const cJSON **items;         /* [grid->count] */
+	struct grid *grid;
 	int write;
+	atomic_size_t done;          /* cells */
 };
 
 static int read_one(void *context, size_t index, size_t worker)
 {
-	const struct reading *r = context;
-	(void)worker;
-	if (read_cell(&r->grid->cells[index], r->items[index], r->grid->path, r->write))
+	struct reading *r = context;
+	struct grid_cell *cell = &r->grid->cells[index];
+	if (read_cell(cell, &r->grid->file.cells[index], r->write))
 		return -1;
-	bound_captions(r->grid, &r->grid->cells[index].shown);
+	bound_captions(r->grid, &cell->shown);
+	size_t done = atomic_fetch_add(&r->done, 1) + 1;
+	if (!worker)
+		progress_step("cell", done, r->grid->file.count);
 	return 0;
 }
 
@@ -428,10 +384,9 @@ static int read_one(void *context, size_t index, size_t worker)
 static int use_cache(const struct grid_file *grid)
 {
 	struct job job;
-	const char *report = grid->list->child ? json_string(grid->list->child, "report", grid->path) : NULL;
-	if (!grid->list->child)
+	if (!grid->count)
 		return 0;
-	if (!report || job_open(&job, report))
+	if (job_open(&job, grid->cells[0].report))
 		return -1;
 	int use = cache_use(job.cache);
 	job_close(&job);
@@ -439,80 +394,76 @@ static int use_cache(const struct grid_file *grid)
 }
 
 /* Cells are independent of one another, and each takes some milliseconds. */
-static int read_cells(struct grid_file *grid, int write)
+static int grid_read(struct grid *grid, const char *path, int write)
 {
-	const cJSON *item;
-	struct reading r = {.grid = grid, .items = mem_array((size_t)cJSON_GetArraySize(grid->list), sizeof *r.items),
-		.write = write};
-	cJSON_ArrayForEach(item, grid->list)
-		r.items[grid->count++] = item;
-	int bad = pool_run(grid->count, read_one, &r);
-	free(r.items);
-	return bad;
-}
-
-static int grid_read(struct grid_file *grid, const char *path, int write)
-{
-	*grid = (struct grid_file){.path = path, .root = json_read(path, GRID_BYTES_MAX)};
-	if (!grid->root || !(grid->list = json_member(grid->root, "cells", path)))
+	struct reading r = {.grid = grid, .write = write};
+	*grid = (struct grid){.cells = NULL};
+	if (grid_file_open(&grid->file, path))
 		return -1;
-	if (cJSON_GetArraySize(grid->list) > CELLS_MAX)
-		return fail("%s: more than %d cells", path, CELLS_MAX);
-	grid->cells = mem_zeroed((size_t)cJSON_GetArraySize(grid->list), sizeof *grid->cells);
-	if (use_cache(grid) || read_cells(grid, write))
+	grid->cells = mem_zeroed(grid->file.count, sizeof *grid->cells);
+	if (use_cache(&grid->file) || pool_run(grid->file.count, read_one, &r))
 		return -1;
 	find_twins(grid);
-	return read_invalid(grid);
+	return 0;
 }
 
-static void grid_release(struct grid_file *grid)
+static void grid_release(struct grid *grid)
 {
-	for (size_t i = 0; i < grid->count; i++) {
+	for (size_t i = 0; i < grid->file.count; i++) {
 		overview_cell_release(&grid->cells[i].shown);
-		free(grid->cells[i].formats);
 		free(grid->cells[i].reason);
 	}
 	free(grid->cells);
-	free(grid->invalid);
-	cJSON_Delete(grid->root);
+	grid_file_close(&grid->file);
 }
 
-static int write_overview(const struct grid_file *grid)
+static int write_overview(const struct grid *grid)
 {
-	const char *json = json_string(grid->root, "overview_json", grid->path);
-	const char *name = json_string(grid->root, "grid", grid->path);
-	if (!json || !name)
-		return -1;
-	if (!*json)
+	const struct grid_file *file = &grid->file;
+	if (!*file->overview_json)
 		return 0; /* a single cell has no overview */
-	const char *slash = strrchr(json, '/');
-	char *folder = slash ? mem_strndup(json, (size_t)(slash - json)) : mem_strdup(".");
-	struct overview_cell *cells = mem_array(grid->count, sizeof *cells);
-	for (size_t i = 0; i < grid->count; i++)
+	const char *slash = strrchr(file->overview_json, '/');
+	char *folder = slash ? mem_strndup(file->overview_json, (size_t)(slash - file->overview_json)) : mem_strdup(".");
+	struct overview_cell *cells = mem_array(file->count, sizeof *cells);
+	struct overview_invalid *invalid = mem_array(file->invalid_count, sizeof *invalid);
+	for (size_t i = 0; i < file->count; i++)
 		cells[i] = grid->cells[i].shown;
-	struct overview overview = {.grid = name, .cells = cells, .count = grid->count, .invalid = grid->invalid,
-		.invalid_count = grid->invalid_count, .captions = bring_captions, .context = (void *)(uintptr_t)grid};
+	for (size_t i = 0; i < file->invalid_count; i++)
+		invalid[i] = (struct overview_invalid){file->invalid[i].name, file->invalid[i].reason};
+	struct overview overview = {.grid = file->name, .cells = cells, .count = file->count, .invalid = invalid,
+		.invalid_count = file->invalid_count, .captions = bring_captions, .context = (void *)(uintptr_t)grid};
 	int bad = overview_write(&overview, folder, NULL);
+	free(invalid);
 	free(cells);
 	free(folder);
 	return bad;
 }
 
-static void list_missing(const struct grid_file *grid)
+static void list_missing(const struct grid *grid)
 {
 	size_t present = 0;
-	for (size_t i = 0; i < grid->count; i++)
+	for (size_t i = 0; i < grid->file.count; i++)
 		present += grid->cells[i].shown.status == OVERVIEW_OK;
-	printf("%zu of %zu reports rendered\n", present, grid->count);
-	for (size_t i = 0; i < grid->count; i++)
+	printf("%zu of %zu reports rendered\n", present, grid->file.count);
+	for (size_t i = 0; i < grid->file.count; i++)
 		if (grid->cells[i].shown.status != OVERVIEW_OK)
 			printf("%s  %s: %s\n", grid->cells[i].shown.status == OVERVIEW_FAILED ? "failed " : "missing",
 				grid->cells[i].shown.name, grid->cells[i].shown.reason);
 }
 
+/* The build's folder is that of the grid. */
+static void begin_note(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup(".");
+	progress_note_begin(folder, "render-report", path, 1);
+	free(folder);
+}
+
 static int run_grid(const char *path, int present)
 {
-	struct grid_file grid;
+	struct grid grid;
+	begin_note(path);
 	stage_phase("load");
 	int bad = grid_read(&grid, path, present);
 	stage_phase("report");
@@ -520,6 +471,7 @@ static int run_grid(const char *path, int present)
 	if (!bad && present)
 		list_missing(&grid);
 	grid_release(&grid);
+	progress_note_end();
 	return bad ? error_report(1) : 0;
 }
 
@@ -528,8 +480,8 @@ static int usage(int status)
 	fputs("usage: render-report JOB\n"
 		"       render-report --overview GRID\n"
 		"       render-report --present GRID\n\n"
-		"Writes the reports of one cell; the overview of a grid; or both for all cells that have a result, listing those\n"
-		"without. JOB is build/jobs/render-report.jsonl:KEY, GRID is build/grid.json; ./configure writes both.\n",
+		"Writes the reports of one cell; the overview of a grid; or both for all cells that have a result, listing\n"
+		"those without. JOB is build/jobs/render-report.jsonl:KEY, GRID is build/grid.json; ./configure writes both.\n",
 		status ? stderr : stdout);
 	return status;
 }

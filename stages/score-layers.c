@@ -341,9 +341,10 @@ int main(int argc, char **argv)
 {
 	static const struct stage stage = {
 		.name = "score-layers",
-		.about = "Reads the language model, tokens and calib, writes the sensitivity of every linear to the cell's format:\n"
-			"sum over tokens and outputs of (gradient x output error)^2, per batch; and with autoquant.method=kl_div the\n"
-			"divergence of the predictions that each search group causes. Either comes per caption too.",
+		.about = "Reads the language model, tokens and calib, writes the sensitivity of every linear to the cell's\n"
+			"format: sum over tokens and outputs of (gradient x output error)^2, per batch; and with\n"
+			"autoquant.method=kl_div the divergence of the predictions that each search group causes. Either comes\n"
+			"per caption too.",
 		.compute = compute,
 	};
 	return stage_main(argc, argv, &stage);

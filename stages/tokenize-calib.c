@@ -15,8 +15,8 @@ static const char *input_path(const struct job *job, const char *input, const ch
 	return file ? file->path : NULL;
 }
 
-/* The tokenizer of the job before, which is nearly always that of this one: reading one of 150 thousand words takes longer
- * than the captions of all sizes. */
+/* The tokenizer of the job before, which is nearly always that of this one: reading one of 150 thousand words takes
+ * longer than the captions of all sizes. */
 struct kept {
 	struct digest files;
 	struct tokenizer *tokenizer;
@@ -61,7 +61,9 @@ static int tokenize(struct kept *kept, const struct job *job, struct calib_token
 		return fail("%s: no captions file among the inputs", job->path);
 	if (job_param_size(job, "dataset.num_samples", asked) || job_param_size(job, "dataset.calib_seq_len", &length_max))
 		return -1;
+	stage_phase("tokenizer");
 	const struct tokenizer *tokenizer = find_tokenizer(kept, job);
+	stage_phase("captions");
 	if (!tokenizer || captions_read(&captions, path, *asked))
 		return -1;
 	int bad = calib_tokens_encode(tokens, tokenizer, &captions, path, length_max);
@@ -85,8 +87,10 @@ static int make_tokens(struct stage_run *run, size_t index, struct kept *kept)
 		.truncated = made.truncated,
 	};
 	if (tokens.sequences < asked)
-		warn("%s: %zu captions asked for, the file has %zu: all are used", run->jobs[index]->cell, asked, tokens.sequences);
+		warn("%s: %zu captions asked for, the file has %zu: all are used", run->jobs[index]->cell, asked,
+			tokens.sequences);
 	tokens_describe(&tokens, &w);
+	stage_phase("commit");
 	int bad = stage_commit(run, index, &w);
 	object_writer_release(&w);
 	calib_tokens_release(&made);
@@ -96,9 +100,11 @@ static int make_tokens(struct stage_run *run, size_t index, struct kept *kept)
 static int compute(struct stage_run *run)
 {
 	struct kept kept = {.tokenizer = NULL};
-	for (size_t i = 0; i < run->count; i++)
+	for (size_t i = 0; i < run->count; i++) {
+		stage_at(run, i);
 		if (make_tokens(run, i, &kept))
 			stage_failed(run, i);
+	}
 	tokenizer_close(kept.tokenizer);
 	return 0;
 }

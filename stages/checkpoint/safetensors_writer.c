@@ -10,6 +10,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "common/progress.h"
 #include "common/strbuf.h"
 
 enum { HEADER_ALIGNMENT = 8 };
@@ -105,9 +106,13 @@ static int reserve(int fd, uint64_t length)
 
 static int write_given(int fd, const struct layout *l)
 {
-	for (size_t i = 0; i < l->count; i++)
+	uint64_t written = 0;
+	for (size_t i = 0; i < l->count; i++) {
+		progress_bytes(written, l->total);
 		if (write_all(fd, l->order[i]->bytes, l->order[i]->length))
 			return fail("%s", strerror(errno));
+		written += l->order[i]->length;
+	}
 	return 0;
 }
 

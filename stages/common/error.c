@@ -7,6 +7,7 @@
 enum { MESSAGE_MAX = 16384 };
 
 static _Thread_local char message[MESSAGE_MAX];
+static _Thread_local struct warn_listener listening;
 static const char *program = "quantgrid";
 
 void program_name_set(const char *argv0)
@@ -82,4 +83,18 @@ void warn(const char *format, ...)
 	va_end(arguments);
 	fflush(stdout);
 	fprintf(stderr, "%s: warning: %s\n", program, text);
+	if (listening.hear)
+		listening.hear(listening.context, text);
+}
+
+struct warn_listener warn_listen(struct warn_listener listener)
+{
+	struct warn_listener before = listening;
+	listening = listener;
+	return before;
+}
+
+struct warn_listener warn_listening(void)
+{
+	return listening;
 }

@@ -29,8 +29,21 @@ const char *error_text(void);
 /* Prints "PROGRAM: error: MESSAGE" to stderr and returns status, for "return error_report(1)" in main. */
 int error_report(int status);
 
-/* Prints "PROGRAM: warning: ..." to stderr. */
+/* Prints "PROGRAM: warning: ..." to stderr, and tells who listens to the calling thread. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Who else wants to know: hear gets the text without program and newline, in the thread that warned. It leaves
+ * error_text() as it was and does not warn(). */
+struct warn_listener {
+	void (*hear)(void *context, const char *text);   /* NULL: nobody listens */
+	void *context;                                   /* borrowed */
+};
+
+/* From here on listener hears the warnings of the calling thread, and of the workers that pool_run() starts for it.
+ * Returns who did before, for the caller to put back. */
+struct warn_listener warn_listen(struct warn_listener listener);
+/* Who listens to the calling thread. */
+struct warn_listener warn_listening(void);
 
 /* The name error_report() and warn() print; borrowed. main() calls it first with its argv[0]. */
 void program_name_set(const char *argv0);

@@ -458,6 +458,14 @@ void json_scalar(struct strbuf *to, const cJSON *value)
 		strbuf_adds(to, "null");
 }
 
+int json_check_format(const cJSON *object, const char *format, const char *source)
+{
+	const char *found = json_string(object, "format", source);
+	if (!found)
+		return -1;
+	return strcmp(found, format) ? fail("%s: format \"%.60s\", expected \"%s\"", source, found, format) : 0;
+}
+
 const cJSON *json_nested(const cJSON *object, const char *section, const char *key)
 {
 	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(object, section), key);

@@ -35,6 +35,9 @@ int json_u64(const cJSON *object, const char *key, const char *source, uint64_t 
 int json_double(const cJSON *object, const char *key, const char *source, double *value);
 int json_bool(const cJSON *object, const char *key, const char *source, int *value);
 
+/* 0 when the member "format" is this one, as "quantgrid-grid/1"; -1 after fail(). */
+int json_check_format(const cJSON *object, const char *format, const char *source);
+
 /* The value at section.key, NULL when either is not there. Borrowed. */
 const cJSON *json_nested(const cJSON *object, const char *section, const char *key);
 

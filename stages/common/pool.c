@@ -22,6 +22,7 @@ size_t pool_threads(void)
 struct pool {
 	pool_work *work;
 	void *context;
+	struct warn_listener listener;  /* of the caller */
 	size_t count;
 	atomic_size_t next;
 	atomic_int failed;
@@ -52,6 +53,7 @@ static void *worker_run(void *argument)
 {
 	struct worker *w = argument;
 	struct pool *p = w->pool;
+	warn_listen(p->listener);
 	while (!atomic_load(&p->failed)) {
 		size_t index = atomic_fetch_add(&p->next, 1);
 		if (index >= p->count)
@@ -64,7 +66,8 @@ static void *worker_run(void *argument)
 
 int pool_run(size_t count, pool_work *work, void *context)
 {
-	struct pool p = {.work = work, .context = context, .count = count, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct pool p = {.work = work, .context = context, .listener = warn_listening(), .count = count,
+		.lock = PTHREAD_MUTEX_INITIALIZER};
 	struct worker workers[POOL_THREADS_MAX];
 	size_t threads = pool_threads(), started = 1;
 	if (threads > count)

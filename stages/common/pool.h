@@ -19,7 +19,8 @@ typedef int pool_work(void *context, size_t index, size_t worker);
 size_t pool_threads(void);
 
 /* Runs work for index 0 .. count-1, returns when all are done. On failure the pieces not yet begun are left out, and
- * the message of the failed piece of lowest index is the caller's. */
+ * the message of the failed piece of lowest index is the caller's. Who listens to the caller's warnings (error.h) hears
+ * those of the pieces, too. */
 int pool_run(size_t count, pool_work *work, void *context);
 
 #endif

@@ -14,9 +14,7 @@ enum { LOOKED_AT_MAX = 200, VALUE_MAX = 60 };
 int former_has(const struct plan *plan, const struct plan_job *job)
 {
 	char *path = job_list_path(plan->build_dir, job->rule->stage);
-	cJSON *found = NULL;
-	int there = job_list_find(path, job->key.hex, &found) > 0;
-	cJSON_Delete(found);
+	int there = job_list_has(path, job->key.hex) > 0;
 	free(path);
 	return there;
 }

@@ -1,10 +1,10 @@
 /* The files that the generator writes. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/error.h"
 #include "common/file_update.h"
+#include "common/hash_map.h"
 #include "common/memory.h"
 #include "generator/generator.h"
 #include "generator/published.h"
@@ -87,22 +87,19 @@ static int write_grid_json(struct generator *g)
 	return file_update_close(&file, NULL);
 }
 
-static void add_folder_names(struct strbuf *list, const char *folder)
+static int add_if_folder(void *list, const char *folder, const char *name)
 {
-	char **names;
-	size_t count;
-	struct stat s;
+	char *path = path_join(folder, name);
+	if (dir_exists(path))
+		strbuf_addf(list, "%s\n", path);
+	free(path);
+	return 0;
+}
+
+static int add_folder_names(struct strbuf *list, const char *folder)
+{
 	strbuf_addf(list, "%s\n", folder);
-	if (dir_list(folder, &names, &count))
-		return;
-	for (size_t i = 0; i < count; i++) {
-		char *path = path_join(folder, names[i]);
-		if (!stat(path, &s) && S_ISDIR(s.st_mode))
-			strbuf_addf(list, "%s\n", path);
-		free(path);
-		free(names[i]);
-	}
-	free(names);
+	return dir_each(folder, add_if_folder, list);
 }
 
 /* Everything the graph was made from, for build/bin/leaves to watch. */
@@ -132,8 +129,7 @@ static int write_leaf_list(const struct generator *g)
 		free(path);
 	}
 	/* A source file that comes or goes changes build/sources.ninja. */
-	add_folder_names(&list, "stages");
-	add_folder_names(&list, "tests");
+	int bad = add_folder_names(&list, "stages") || add_folder_names(&list, "tests");
 	for (size_t i = 0; i < g->plan.cell_count; i++) {
 		const char *path = view_string(g->plan.cells[i].view, "model", "path");
 		if (strcmp(path, last))
@@ -142,17 +138,40 @@ static int write_leaf_list(const struct generator *g)
 	}
 	for (size_t i = 0; i < g->plan.leaf_count; i++)
 		strbuf_addf(&list, "%s\n", g->plan.leaves[i].path);
-	int bad = dir_make("build/leaf") || file_write_if_changed("build/leaf/list", list.s, list.length, NULL);
+	bad = bad || dir_make("build/leaf") || file_write_if_changed("build/leaf/list", list.s, list.length, NULL);
 	strbuf_release(&list);
 	return bad ? -1 : 0;
 }
 
+/* Two combinations may come to one name, of which one can exist: Ninja has one target of a name. The caller frees the
+ * array. */
+static const char **excluded_names(const struct generator *g, size_t *count)
+{
+	const char **names = mem_array(g->invalid_count, sizeof *names);
+	struct hash_map known = {0};
+	*count = 0;
+	for (size_t i = 0; i < g->plan.cell_count && g->invalid_count; i++)
+		*hash_map_at(&known, g->plan.cells[i].name, strlen(g->plan.cells[i].name)) = 1;
+	for (size_t i = 0; i < g->invalid_count; i++) {
+		size_t *before = hash_map_at(&known, g->invalid[i].name, strlen(g->invalid[i].name));
+		if (*before == HASH_MAP_NEW)
+			names[(*count)++] = g->invalid[i].name;
+		*before = 1;
+	}
+	hash_map_release(&known);
+	return names;
+}
+
 int generator_write(struct generator *g)
 {
+	size_t excluded_count;
+	const char **excluded = excluded_names(g, &excluded_count);
 	struct ninja_grid grid = {.path = grid_path, .overview = (const char *const *)g->overview, .slots = 1,
-		.overview_count = g->overview[0] ? 2 : 0,
+		.overview_count = g->overview[0] ? 2 : 0, .excluded = excluded, .excluded_count = excluded_count,
 		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
 	int changed; /* ./configure sees it for itself, and replaces build.ninja then */
-	return plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
-		ninja_write(&g->plan, &grid, &published_files, &changed) ? -1 : 0;
+	int bad = plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
+		ninja_write(&g->plan, &grid, &published_files, &changed);
+	free(excluded);
+	return bad ? -1 : 0;
 }

@@ -6,12 +6,14 @@
 
 #include "common/memory.h"
 
+enum { NAMES_SHOWN = 6 };
+
 /* "qwen3_vl_demo.wfp8_afp16.{default, w_per_tensor}.small": the names of a cell and its twins, with what they share
  * said once. Shared parts end at points. */
 static void print_class(const struct plan *plan, const size_t *twin, size_t first)
 {
 	const char *name = plan->cells[first].name;
-	size_t start = strlen(name), end = start;
+	size_t start = strlen(name), end = start, names = 0;
 	for (size_t c = first + 1; c < plan->cell_count; c++) {
 		const char *other = plan->cells[c].name;
 		size_t same = 0, length = strlen(other), tail = 0;
@@ -30,9 +32,11 @@ static void print_class(const struct plan *plan, const size_t *twin, size_t firs
 		end--;
 	printf("    %.*s{", (int)start, name);
 	for (size_t c = first; c < plan->cell_count; c++)
-		if (c == first || twin[c] == first)
+		if ((c == first || twin[c] == first) && ++names <= NAMES_SHOWN)
 			printf("%s%.*s", c == first ? "" : ", ", (int)(strlen(plan->cells[c].name) - start - end),
 				plan->cells[c].name + start);
+	if (names > NAMES_SHOWN)
+		printf(", ... %zu more", names - NAMES_SHOWN);
 	printf("}%s\n", name + strlen(name) - end);
 }
 

@@ -1,6 +1,7 @@
 #include "graph/cell_log.h"
 
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -76,6 +77,29 @@ void cell_log_computed(const struct job *job, size_t jobs, double seconds)
 	free(build);
 	fail("%s", reason);
 	free(reason);
+}
+
+void cell_log_warned(const struct job *job, const char *text)
+{
+	char *reason = mem_strdup(error_text()), *build = job_build_dir(job->path);
+	char *path = build ? log_path(build, job) : NULL, *words = mem_printf("warning: %s", text);
+	if (path)
+		append(path, job, words);
+	free(words);
+	free(path);
+	free(build);
+	fail("%s", reason);
+	free(reason);
+}
+
+static void hear(void *context, const char *text)
+{
+	cell_log_warned(context, text);
+}
+
+struct warn_listener cell_log_listener(const struct job *job)
+{
+	return (struct warn_listener){hear, (void *)(uintptr_t)job};
 }
 
 void cell_log_failed(const struct job *job)

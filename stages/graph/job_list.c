@@ -103,6 +103,8 @@ int job_list_has(const char *list_path, const char *key)
 {
 	struct file_map map;
 	struct line line;
+	if (!file_exists(list_path))
+		return 0;
 	if (file_map_open(&map, list_path))
 		return -1;
 	int found = search(&map, list_path, key, &line);

@@ -32,7 +32,7 @@ cJSON *job_list_read(const char *name);
  * no such list, -1 after fail(). */
 int job_list_find(const char *list_path, const char *key, cJSON **job);
 
-/* Whether it has one, without reading it: 1, 0, or -1 after fail(). */
+/* Whether it has one, without reading it: 1, 0 (also when there is no such list), or -1 after fail(). */
 int job_list_has(const char *list_path, const char *key);
 
 /* Where the list of a stage is, and where the one before it; the caller frees. */

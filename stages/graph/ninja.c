@@ -93,7 +93,8 @@ static int write_stages(const struct plan *plan, const struct ninja_grid *grid, 
 		"  description = OVERVIEW $words\n  restat = 1\n\n");
 	if (plan->cell_count) {
 		char *list = job_list_path(plan->build_dir, report_rule(plan)->stage);
-		strbuf_addf(&text, "rule cell\n  command = build/bin/one-cell %s:$k\n  description = $out\n  pool = compute\n", list);
+		strbuf_addf(&text, "rule cell\n  command = build/bin/one-cell %s:$k\n  description = $out\n  pool = compute\n"
+			"rule excluded\n  command = build/bin/one-cell $out\n  description = $out\n", list);
 		free(list);
 	}
 	char *path = path_join(plan->build_dir, "stages.ninja");
@@ -227,6 +228,13 @@ static void write_solo(struct strbuf *to, const struct plan *plan, const struct 
 	add_key(to, &plan->jobs[cell->report]);
 }
 
+static void write_excluded(struct strbuf *to, const char *name)
+{
+	strbuf_adds(to, "build cells/");
+	add_path(to, name);
+	strbuf_adds(to, ": excluded ALWAYS || programs\n");
+}
+
 /* The edge of a published job, behind its outputs. */
 static void write_published(struct strbuf *to, const struct plan *plan, const struct plan_job *job, int report_only)
 {
@@ -357,6 +365,8 @@ static int write_cells(struct file_update *file, const struct plan *plan, const 
 			write_solo(&text, plan, &plan->cells[c]);
 		pass_on(file, &text);
 	}
+	for (size_t i = 0; i < grid->excluded_count && !grid->report_only; i++)
+		write_excluded(&text, grid->excluded[i]);
 	if (!grid->report_only)
 		bad = write_beside(&text, &made, plan, files);
 	strbuf_addf(&text, "\nbuild grid: phony");

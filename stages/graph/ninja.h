@@ -14,6 +14,8 @@
  * The stamp is order-only: a changed group never dirties a finished cell. A group waits for the stamps of grouped
  * inputs, not for their reference files, so that one failed calibration does not hold up the others.
  *
+ * cells/NAME is a command that computes this cell alone; of one that cannot exist it says why.
+ *
  * Reports, and whatever else is published, are edges whose outputs have names that people know; all belong to the
  * target "grid", which is the default.
  *
@@ -31,6 +33,8 @@ struct ninja_grid {
 	const char *path;             /* build/grid.json, which overview and report read */
 	const char *const *overview;  /* [overview_count] files the overview writes */
 	size_t overview_count;
+	const char *const *excluded;  /* [excluded_count] names of cells that cannot exist; none of them is in the plan */
+	size_t excluded_count;
 	int report_only;              /* render edges only */
 	size_t slots;                 /* depth of pool compute: processes that each use all processors; at least 1 */
 };

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,6 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/progress.h"
-#include "graph/cell_log.h"
 
 static struct {
 	struct progress_note note;
@@ -52,6 +52,7 @@ static char *note_text(const struct progress_note *n)
 	add_number(root, "started", n->started);
 	add_number(root, "phase_started", n->phase_started);
 	add_number(root, "step_started", n->step_started);
+	add_number(root, "stepped", n->stepped);
 	add_number(root, "first_done", (double)n->first_done);
 	add_number(root, "pid", (double)n->pid);
 	strbuf_init(&text);
@@ -84,9 +85,10 @@ static void on_step(const char *what, size_t done, size_t total)
 {
 	struct progress_note *n = &here.note;
 	pthread_mutex_lock(&here.lock);
+	n->stepped = progress_note_now();
 	/* Another pass, or the same again, has a pace of its own. */
 	if (strcmp(n->step, what) || total != n->total || done < n->done || !n->step_started) {
-		n->step_started = progress_note_now();
+		n->step_started = n->stepped;
 		n->first_done = done;
 	}
 	snprintf(n->step, sizeof n->step, "%s", what);
@@ -96,25 +98,42 @@ static void on_step(const char *what, size_t done, size_t total)
 	pthread_mutex_unlock(&here.lock);
 }
 
-static int open_file(const char *job_name)
+/* What a killed process of the stage left: its jobs are tried again now. */
+static int remove_ended(void *stage, const char *folder, const char *name)
 {
-	char *build = job_build_dir(job_name);
-	int bad = !build || snprintf(here.path, sizeof here.path, "%s/progress/%ld", build, (long)getpid()) >=
-		(int)sizeof here.path || dir_make_parents(here.path);
-	free(build);
-	if (bad)
+	struct progress_note note;
+	char *path = path_join(folder, name);
+	if (progress_note_read(path, &note) == NOTE_ENDED && !strcmp(note.stage, stage))
+		unlink(path);
+	free(path);
+	return 0;
+}
+
+static void remove_notes(const char *build_dir, const char *stage)
+{
+	char *folder = path_join(build_dir, "progress");
+	(void)dir_each(folder, remove_ended, (void *)(uintptr_t)stage);
+	free(folder);
+}
+
+static int open_file(const char *build_dir)
+{
+	if (!build_dir || snprintf(here.path, sizeof here.path, "%s/progress/%ld", build_dir, (long)getpid()) >=
+		(int)sizeof here.path || dir_make_parents(here.path))
 		return -1;
 	return open(here.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 }
 
-void progress_note_begin(const char *job_name, const char *stage, const char *cell, size_t jobs)
+void progress_note_begin(const char *build_dir, const char *stage, const char *cell, size_t jobs)
 {
 	struct progress_note *n = &here.note;
 	*n = (struct progress_note){.jobs = jobs, .started = progress_note_now(), .pid = getpid()};
 	n->phase_started = n->started;
 	snprintf(n->stage, sizeof n->stage, "%s", stage);
 	snprintf(n->cell, sizeof n->cell, "%s", cell);
-	here.fd = open_file(job_name);
+	if (build_dir)
+		remove_notes(build_dir, n->stage);
+	here.fd = open_file(build_dir);
 	if (here.fd < 0) {
 		here.path[0] = '\0';
 		return;
@@ -133,7 +152,7 @@ void progress_note_phase(const char *phase)
 	pthread_mutex_lock(&here.lock);
 	snprintf(n->phase, sizeof n->phase, "%s", phase);
 	n->phase_started = progress_note_now();
-	n->step_started = 0;
+	n->step_started = n->stepped = 0;
 	n->step[0] = '\0';
 	n->done = n->total = 0;
 	write_note();
@@ -187,18 +206,22 @@ static int copy_size(const cJSON *root, const char *name, size_t *to)
 	return 0;
 }
 
-static int parse_note(const char *text, struct progress_note *n)
+int progress_note_parse(const char *text, struct progress_note *n)
 {
+	*n = (struct progress_note){0};
 	size_t pid = 0;
 	cJSON *root = json_parse(text, strlen(text), "note", NULL);
-	int bad = !root || copy_text(root, "stage", n->stage, sizeof n->stage) ||
-		copy_text(root, "cell", n->cell, sizeof n->cell) || copy_text(root, "phase", n->phase, sizeof n->phase) ||
+	int bad = !root || json_check_format(root, "quantgrid-progress/1", "note") ||
+		copy_text(root, "stage", n->stage, sizeof n->stage) ||
+		copy_text(root, "cell", n->cell, sizeof n->cell) ||
+		copy_text(root, "phase", n->phase, sizeof n->phase) ||
 		copy_text(root, "step", n->step, sizeof n->step) || copy_size(root, "jobs", &n->jobs) ||
 		copy_size(root, "committed", &n->committed) || copy_size(root, "done", &n->done) ||
 		copy_size(root, "total", &n->total) || copy_size(root, "first_done", &n->first_done) ||
 		copy_size(root, "pid", &pid) || json_double(root, "started", "note", &n->started) ||
 		json_double(root, "phase_started", "note", &n->phase_started) ||
-		json_double(root, "step_started", "note", &n->step_started);
+		json_double(root, "step_started", "note", &n->step_started) ||
+		json_double(root, "stepped", "note", &n->stepped);
 	cJSON_Delete(root);
 	n->pid = (long)pid;
 	return bad ? -1 : 0;
@@ -218,18 +241,18 @@ static int is_alive(const struct progress_note *n)
 	return alive && !strncmp(name, n->stage, 15);
 }
 
-int progress_note_read(const char *path, struct progress_note *note)
+enum note_state progress_note_read(const char *path, struct progress_note *note)
 {
 	enum { TRIES = 5 };
 	*note = (struct progress_note){0};
 	for (int i = 0; i < TRIES; i++) {
 		char *text;
 		if (file_read(path, NOTE_BYTES, &text, NULL))
-			return 0;
-		int bad = parse_note(text, note);
+			return NOTE_NONE;
+		int bad = progress_note_parse(text, note);
 		free(text);
 		if (!bad)
-			return is_alive(note);
+			return is_alive(note) ? NOTE_RUNS : NOTE_ENDED;
 	}
-	return 0; /* met half-written every time, or no note */
+	return NOTE_NONE; /* met half-written every time, or no note */
 }

@@ -18,11 +18,12 @@
 #include "common/strbuf.h"
 #include "graph/cell_log.h"
 #include "graph/fault.h"
+#include "graph/job_group.h"
 #include "graph/job_list.h"
 #include "graph/leaf.h"
 #include "graph/progress_note.h"
 
-enum { GROUP_BYTES_MAX = 64 << 20, GROUP_JOBS_MAX = 1 << 20, STAMP_BYTES_MAX = 4096, PHASES_MAX = 32 };
+enum { PHASES_MAX = 32, LEFT_OUT_SHOWN = 3 };
 
 struct stage_slot {
 	enum { SLOT_OPEN, SLOT_DONE, SLOT_FAILED } state;
@@ -49,6 +50,7 @@ void stage_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 /* Appends a line to the file that a variable of the environment names, if it does. */
@@ -143,12 +145,6 @@ void stage_times(const char *stage, const char *what)
 
 /* ---- one result ---- */
 
-/* Writes the stamp anew, content and mtime, creating its folder. */
-static int write_stamp(const char *path, const char *text)
-{
-	return dir_make_parents(path) || file_write(path, text, strlen(text)) ? -1 : 0;
-}
-
 /* Leaves must be what they were when the graph was made, before they are read and after. */
 static int check_leaves(const struct job *job)
 {
@@ -223,6 +219,19 @@ void stage_failed(struct stage_run *run, size_t index)
 	free(reason);
 }
 
+/* A warning of a computation that all jobs share. */
+static void hear_all(void *context, const char *text)
+{
+	const struct stage_run *run = context;
+	for (size_t i = 0; i < run->count; i++)
+		cell_log_warned(run->jobs[i], text);
+}
+
+void stage_at(struct stage_run *run, size_t index)
+{
+	warn_listen(cell_log_listener(run->jobs[index]));
+}
+
 struct each {
 	struct stage_run *run;
 	stage_work *work;
@@ -233,10 +242,14 @@ struct each {
 static int each_row(void *context, size_t row, size_t worker)
 {
 	const struct each *e = context;
+	struct warn_listener before = warn_listening();
 	(void)worker;
-	for (size_t i = row; i < e->run->count; i += e->width)
+	for (size_t i = row; i < e->run->count; i += e->width) {
+		stage_at(e->run, i);
 		if (e->run->slots[i].state == SLOT_OPEN && e->work(e->context, e->run, i))
 			stage_failed(e->run, i);
+	}
+	warn_listen(before);
 	return 0;
 }
 
@@ -285,6 +298,15 @@ static int lock_jobs(struct stage_run *run, struct job **jobs, size_t count)
 	return 0;
 }
 
+/* Leaves are hashed again when they are very new, which takes a while: it has a phase, but no share of the times. */
+static void begin_note(const struct stage *stage, const struct stage_run *run)
+{
+	char *build_dir = job_build_dir(run->jobs[0]->path);
+	progress_note_begin(build_dir, stage->name, run->jobs[0]->cell, run->count);
+	progress_note_phase("check inputs");
+	free(build_dir);
+}
+
 /* Computes what is still missing of the jobs and notes each failure. Returns the number of jobs that failed, or -1
  * after fail() when it did not come to computing. */
 static int compute(const struct stage *stage, const struct digest *id, struct job **jobs, size_t count)
@@ -292,11 +314,12 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 	struct stage_run run = {.jobs = mem_array(count, sizeof *run.jobs), .slots = mem_zeroed(count, sizeof *run.slots),
 		.locks = cache_locks_open(jobs[0]->cache), .id = *id};
 	int failed = 0, bad = run.locks < 0 || lock_jobs(&run, jobs, count);
+	if (!bad && run.count)
+		begin_note(stage, &run);
 	for (size_t i = 0; i < run.count && !bad; i++)
 		bad = check_leaves(run.jobs[i]);
-	if (!bad && run.count)
-		progress_note_begin(run.jobs[0]->path, stage->name, run.jobs[0]->cell, run.count);
 	stage_phase("compute");
+	struct warn_listener before = warn_listen((struct warn_listener){hear_all, &run});
 	if (!bad && run.count) {
 		if (stage->compute && stage->compute(&run)) {
 			for (size_t i = 0; i < run.count; i++)
@@ -309,6 +332,7 @@ static int compute(const struct stage *stage, const struct digest *id, struct jo
 	}
 	for (size_t i = 0; i < run.count; i++)
 		failed += run.slots[i].state != SLOT_DONE;
+	warn_listen(before);
 	progress_note_end();
 	cache_locks_close(run.locks);
 	free(run.jobs);
@@ -327,13 +351,16 @@ static int by_action(const void *a, const void *b)
 static int missing_jobs(struct job *jobs, size_t count, struct job **missing, size_t *missing_count)
 {
 	struct cache_result result;
-	size_t n = 0, kept = 0;
+	size_t n = 0, kept = 0, left_out = 0;
 	for (size_t i = 0; i < count; i++) {
+		warn_listen(cell_log_listener(&jobs[i]));
 		int found = job_resolve(&jobs[i]);
+		warn_listen((struct warn_listener){NULL, NULL});
 		if (found < 0)
 			return -1;
 		if (!found) {
-			fprintf(stderr, "%s: left out: %s\n", program_name(), error_text());
+			if (left_out++ < LEFT_OUT_SHOWN)
+				fprintf(stderr, "%s: left out: %s\n", program_name(), error_text());
 			continue;
 		}
 		found = cache_find(jobs[i].cache, &jobs[i].action, jobs[i].ingredients, &result);
@@ -342,6 +369,8 @@ static int missing_jobs(struct job *jobs, size_t count, struct job **missing, si
 		if (!found)
 			missing[n++] = &jobs[i];
 	}
+	if (left_out > LEFT_OUT_SHOWN)
+		fprintf(stderr, "%s: ... and %zu more left out\n", program_name(), left_out - LEFT_OUT_SHOWN);
 	if (n)
 		qsort(missing, n, sizeof *missing, by_action);
 	for (size_t i = 0; i < n; i++)
@@ -351,52 +380,49 @@ static int missing_jobs(struct job *jobs, size_t count, struct job **missing, si
 	return 0;
 }
 
-/* The list of a group's jobs; NULL after fail(). */
-static const cJSON *group_jobs(const struct stage *stage, const cJSON *group, const char *path)
+/* Opens the jobs of a group; *opened counts them, also on failure. */
+static int open_jobs(const struct stage *stage, const struct job_group *group, struct job *jobs, size_t *opened)
 {
-	const char *format = json_string(group, "format", path), *its = json_string(group, "stage", path);
-	const cJSON *list = json_member(group, "jobs", path);
-	if (!format || !its || !list)
-		return NULL;
-	if (strcmp(format, "quantgrid-group/1") || strcmp(its, stage->name))
-		return fail_null("%s: format \"%s\" of stage \"%s\", expected \"quantgrid-group/1\" of %s", path, format, its,
-			stage->name);
-	if (!cJSON_IsArray(list) || !cJSON_GetArraySize(list) || cJSON_GetArraySize(list) > GROUP_JOBS_MAX)
-		return fail_null("%s: \"jobs\" must list 1 to %d job files", path, GROUP_JOBS_MAX);
-	return list;
+	for (*opened = 0; *opened < group->count; ++*opened) {
+		struct job *job = &jobs[*opened];
+		if (job_open(job, group->jobs[*opened]))
+			return -1;
+		if (job_check_program(job, stage->name)) {
+			job_close(job);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int run_jobs(const struct stage *stage, struct job *jobs, size_t count, const char *stamp)
+{
+	struct job **missing = mem_zeroed(count, sizeof *missing);
+	const struct digest id = new_run();
+	size_t missing_count = 0;
+	/* Held until the process ends: gc waits, or is refused. */
+	int bad = cache_prepare(jobs[0].cache) || cache_use(jobs[0].cache) < 0 ||
+		missing_jobs(jobs, count, missing, &missing_count);
+	if (!bad && missing_count)
+		bad = compute(stage, &id, missing, missing_count) < 0;
+	free(missing);
+	return bad || group_stamp_write(stamp, &id) ? -1 : 0;
 }
 
 static int run_group(const struct stage *stage, const char *path, const char *stamp)
 {
-	const cJSON *item;
-	cJSON *group = json_read(path, GROUP_BYTES_MAX);
-	const cJSON *list = group ? group_jobs(stage, group, path) : NULL;
-	if (!list)
+	struct job_group group;
+	size_t opened;
+	if (job_group_open(&group, path, stage->name)) {
 		job_list_forget(path);
-	size_t count = list ? (size_t)cJSON_GetArraySize(list) : 0, opened = 0, missing_count = 0;
-	struct digest id = new_run();
-	int bad = !list;
-	struct job *jobs = mem_zeroed(count, sizeof *jobs);
-	struct job **missing = mem_zeroed(count, sizeof *missing);
-	cJSON_ArrayForEach(item, list) {
-		if (bad)
-			break;
-		bad = !cJSON_IsString(item) ? fail("%s: \"jobs\" must hold paths", path) : job_open(&jobs[opened], item->valuestring);
-		if (!bad)
-			bad = job_check_program(&jobs[opened++], stage->name);
+		return error_report(1);
 	}
-	/* Held until the process ends: gc waits, or is refused. */
-	if (!bad)
-		bad = cache_prepare(jobs[0].cache) || cache_use(jobs[0].cache) < 0 || missing_jobs(jobs, count, missing, &missing_count);
-	if (!bad && missing_count)
-		bad = compute(stage, &id, missing, missing_count) < 0;
-	if (!bad)
-		bad = write_stamp(stamp, id.hex);
+	struct job *jobs = mem_zeroed(group.count, sizeof *jobs);
+	int bad = open_jobs(stage, &group, jobs, &opened) || run_jobs(stage, jobs, group.count, stamp);
 	for (size_t i = 0; i < opened; i++)
 		job_close(&jobs[i]);
 	free(jobs);
-	free(missing);
-	cJSON_Delete(group);
+	job_group_close(&group);
 	return bad ? error_report(1) : 0;
 }
 
@@ -405,14 +431,10 @@ static int run_group(const struct stage *stage, const char *path, const char *st
 static int failed_in_group(const struct job *job, const char *stamp)
 {
 	struct digest run;
-	char *reason, *written;
+	char *reason;
 	if (!cache_failure_find(job->cache, &job->action, &run, &reason))
 		return 0;
-	int current = file_exists(stamp) && !file_read(stamp, STAMP_BYTES_MAX, &written, NULL);
-	if (current) {
-		current = !strcmp(written, run.hex);
-		free(written);
-	}
+	int current = group_stamp_is(stamp, &run);
 	if (current)
 		fail("%s: %s", job->cell, reason);
 	free(reason);
@@ -437,6 +459,7 @@ static int run_job(const struct stage *stage, const char *path, int grouped)
 	if (job_open(&job, path))
 		return error_report(1);
 	const char *stamp = grouped ? job.stamp : NULL;
+	warn_listen(cell_log_listener(&job));
 	int bad = job_check_program(&job, stage->name) || cache_prepare(job.cache) || cache_use(job.cache) < 0 ||
 		job_resolve(&job) <= 0;
 	/* Without its inputs the group could not try this job: next time it shall. */
@@ -458,6 +481,7 @@ static int run_job(const struct stage *stage, const char *path, int grouped)
 		cell_log_succeeded(&job);
 	else if (noted <= 0)
 		cell_log_failed(&job);
+	warn_listen((struct warn_listener){NULL, NULL});
 	job_close(&job);
 	return bad ? error_report(1) : 0;
 }
@@ -467,10 +491,10 @@ static int usage(const struct stage *stage, int status)
 	FILE *to = status ? stderr : stdout;
 	fprintf(to, "usage: %s JOB [--grouped]\n"
 		"       %s --group GROUP --stamp FILE\n\n%s\n\n"
-		"JOB is LIST:KEY of a list that ./configure wrote below build/jobs/ (or a file with one job), GROUP a file there.\n"
-		"ninja runs this program; to run it by hand, take a command from \"ninja -t commands\".\n"
-		"Environment: QUANTGRID_THREADS (default: all processors), QUANTGRID_TIMES=FILE (a line there: where the seconds\n"
-		"went), QUANTGRID_TRACE, QUANTGRID_FAULT (for tests).\n",
+		"JOB is LIST:KEY of a list that ./configure wrote below build/jobs/ (or a file with one job), GROUP a file\n"
+		"there. ninja runs this program; to run it by hand, take a command from \"ninja -t commands\".\n"
+		"Environment: QUANTGRID_THREADS (default: all processors), QUANTGRID_TIMES=FILE (a line there: where the\n"
+		"seconds went), QUANTGRID_TRACE, QUANTGRID_FAULT (for tests).\n",
 		stage->name, stage->name, stage->about);
 	return status;
 }

@@ -1,10 +1,12 @@
 #include "model/lm_extract.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
 #include "common/error.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "common/progress.h"
 #include "model/lm_pieces.h"
 
 /* Hash and search go together over parts that stay in the processor's cache, so memory is read once. */
@@ -13,6 +15,8 @@ enum { PART_BYTES = 256 << 10 };
 struct extraction {
 	const struct checkpoint *checkpoint;
 	struct lm_pieces pieces;
+	uint64_t bytes;          /* of all tensors */
+	_Atomic uint64_t read;   /* of them */
 };
 
 static int not_finite(const struct checkpoint *c, const struct checkpoint_tensor *t, uint64_t element)
@@ -35,7 +39,6 @@ static int read_piece(void *context, size_t index, size_t worker)
 	const unsigned element = dtype_bits(t->dtype) / 8;
 	struct hasher *h = hasher_new();
 	int bad = 0;
-	(void)worker;
 	for (uint64_t at = 0; at < piece->bytes && !bad; at += PART_BYTES) {
 		uint64_t n = piece->bytes - at < PART_BYTES ? piece->bytes - at : PART_BYTES;
 		size_t found = dtype_find_nonfinite(t->dtype, bytes + at, (size_t)n / element);
@@ -45,13 +48,19 @@ static int read_piece(void *context, size_t index, size_t worker)
 	}
 	piece->digest = hasher_digest(h);
 	hasher_free(h);
+	uint64_t read = atomic_fetch_add(&e->read, piece->bytes) + piece->bytes;
+	if (!worker)
+		progress_bytes(read, e->bytes);
 	return bad;
 }
 
 static int read_tensors(struct lm *lm, const struct checkpoint *checkpoint)
 {
 	struct extraction e = {.checkpoint = checkpoint};
+	for (size_t i = 0; i < lm->tensor_count; i++)
+		e.bytes += lm->tensors[i].bytes;
 	lm_pieces_make(&e.pieces, lm->tensors, lm->tensor_count);
+	progress_bytes(0, e.bytes);
 	int bad = pool_run(e.pieces.count, read_piece, &e);
 	for (size_t i = 0; i < lm->tensor_count && !bad; i++)
 		lm->tensors[i].digest = lm_pieces_digest(&e.pieces, i);

@@ -16,6 +16,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
+#include "graph/stage.h"
 #include "model/lm_weights.h"
 
 /* Sorted. A tokenizer.json of 150,000 words takes 11 MB. */
@@ -323,8 +324,11 @@ int lm_folder_write(const char *dir, const struct lm *lm, const char *checkpoint
 	char *real = real_name(dir);
 	if (!real)
 		return -1;
+	stage_phase("hash weights");
 	int bad = folder_open(&f, lm, checkpoint, companions, count);
+	stage_phase("compare");
 	if (!bad && !is_current(real, &f)) {
+		stage_phase("write");
 		bad = replace(real, &f);
 		*changed = !bad;
 	}

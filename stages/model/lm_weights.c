@@ -1,10 +1,12 @@
 #include "model/lm_weights.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "common/error.h"
 #include "common/memory.h"
 #include "common/pool.h"
+#include "common/progress.h"
 #include "model/lm_pieces.h"
 
 static int map_shard(struct lm_weights *w, const char *dir, size_t index)
@@ -25,22 +27,31 @@ static int map_shard(struct lm_weights *w, const char *dir, size_t index)
 struct checking {
 	const struct lm_weights *weights;
 	struct lm_pieces pieces;
+	int says;                /* how far it is */
+	uint64_t bytes;          /* of all tensors */
+	_Atomic uint64_t hashed; /* of them */
 };
 
 static int hash_piece(void *context, size_t index, size_t worker)
 {
 	struct checking *c = context;
 	struct lm_piece *p = &c->pieces.pieces[index];
-	(void)worker;
 	p->digest = hash_bytes((const unsigned char *)lm_weights_bytes(c->weights, p->tensor) + p->at, (size_t)p->bytes);
+	uint64_t hashed = atomic_fetch_add(&c->hashed, p->bytes) + p->bytes;
+	if (c->says && !worker)
+		progress_bytes(hashed, c->bytes);
 	return 0;
 }
 
-int lm_weights_verify(const struct lm_weights *w)
+static int verify(const struct lm_weights *w, int says)
 {
-	struct checking c = {.weights = w};
+	struct checking c = {.weights = w, .says = says};
 	int bad = 0;
+	for (size_t i = 0; i < w->lm->tensor_count; i++)
+		c.bytes += w->lm->tensors[i].bytes;
 	lm_pieces_make(&c.pieces, w->lm->tensors, w->lm->tensor_count);
+	if (says)
+		progress_bytes(0, c.bytes);
 	(void)pool_run(c.pieces.count, hash_piece, &c);
 	for (size_t i = 0; i < w->lm->tensor_count && !bad; i++) {
 		const struct lm_tensor *t = &w->lm->tensors[i];
@@ -51,6 +62,12 @@ int lm_weights_verify(const struct lm_weights *w)
 	}
 	lm_pieces_release(&c.pieces);
 	return bad ? -1 : 0;
+}
+
+/* Beside a computation, whose steps are those to be told. */
+int lm_weights_verify(const struct lm_weights *w)
+{
+	return verify(w, 0);
 }
 
 /* --- */
@@ -72,7 +89,7 @@ int lm_weights_open(struct lm_weights *weights, const struct lm *lm, const char 
 {
 	if (lm_weights_map(weights, lm, dir))
 		return -1;
-	if (!lm_weights_verify(weights))
+	if (!verify(weights, 1))
 		return 0;
 	lm_weights_close(weights);
 	return -1;

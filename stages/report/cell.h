@@ -67,7 +67,9 @@ struct report_cell {
 };
 
 /* In the order they get their names: where there is a manifest, there are the others. */
-enum { REPORT_LAYERS, REPORT_MARKDOWN, REPORT_YAML, REPORT_PARETO_JSON, REPORT_PARETO_CSV, REPORT_MANIFEST, REPORT_FILES };
+enum {
+	REPORT_LAYERS, REPORT_MARKDOWN, REPORT_YAML, REPORT_PARETO_JSON, REPORT_PARETO_CSV, REPORT_MANIFEST, REPORT_FILES
+};
 
 /* The names of the files, in the order above; the caller frees each. scheme may be NULL: that of the pair. */
 void report_file_names(char *names[REPORT_FILES], const char *scheme, const char *pair);

@@ -26,8 +26,8 @@ static int check_linears(const struct report_cell *cell, const struct report_for
 		const struct scores_linear *a = &s->linears[i], *b = &first->linears[i];
 		const struct calib_linear *l = &c->linears[i];
 		if (strcmp(a->name, l->name) || a->in != l->in || a->out != l->out)
-			return fail("%s: linear %zu is %s [%zu, %zu] in scores and %s [%zu, %zu] in calib", f->name, i, a->name, a->out,
-				a->in, l->name, l->out, l->in);
+			return fail("%s: linear %zu is %s [%zu, %zu] in scores and %s [%zu, %zu] in calib", f->name, i, a->name,
+				a->out, a->in, l->name, l->out, l->in);
 		if (strcmp(a->name, b->name) || a->in != b->in || a->out != b->out || a->group != b->group)
 			return fail("%s: linear %zu is %s, that of the first format is %s", f->name, i, a->name, b->name);
 	}
@@ -48,8 +48,8 @@ static int check_format(const struct report_cell *cell, const struct report_form
 		memcmp(s->batch_tokens, first->batch_tokens, s->batch_count * sizeof *s->batch_tokens))
 		return fail("%s: scored by another method or on other captions than %s", f->name, cell->formats[0].name);
 	if (c->tokens && (c->tokens != cell->text.tokens || c->sequences != cell->text.sequences))
-		return fail("%s: calib saw %zu tokens in %zu sequences, the calibration text has %zu in %zu", f->name, c->tokens,
-			c->sequences, cell->text.tokens, cell->text.sequences);
+		return fail("%s: calib saw %zu tokens in %zu sequences, the calibration text has %zu in %zu", f->name,
+			c->tokens, c->sequences, cell->text.tokens, cell->text.sequences);
 	return 0;
 }
 
@@ -61,7 +61,8 @@ static int check_recipe(const struct report_cell *cell)
 		return fail("the recipe has %zu linears, the scores %zu", r->linear_count, s->linear_count);
 	for (size_t i = 0; i < r->linear_count; i++)
 		if (strcmp(r->linears[i].name, s->linears[i].name) || r->linears[i].group != s->linears[i].group)
-			return fail("linear %zu is %s in the recipe and %s in the scores", i, r->linears[i].name, s->linears[i].name);
+			return fail("linear %zu is %s in the recipe and %s in the scores", i, r->linears[i].name,
+				s->linears[i].name);
 	if (cell->check && cell->check->sequence_count > s->sequence_count)
 		return fail("the recipe was checked on %zu captions, only %zu were scored", cell->check->sequence_count,
 			s->sequence_count);
@@ -395,7 +396,8 @@ double group_table_batch(const struct group_table *t, const struct report_cell *
 	size_t batch)
 {
 	assert(batch < cell->formats[format].scores->batch_count);
-	return t->groups[group].vision ? 0 : scores_group_batch(cell->formats[format].scores, group - t->vision_count, batch);
+	return t->groups[group].vision ? 0
+		: scores_group_batch(cell->formats[format].scores, group - t->vision_count, batch);
 }
 
 const char *group_table_member(const struct group_table *t, const struct report_cell *cell, size_t group,
@@ -403,7 +405,8 @@ const char *group_table_member(const struct group_table *t, const struct report_
 {
 	const struct report_group *g = &t->groups[group];
 	assert(member < g->member_count);
-	return g->vision ? cell->vision[g->members[member]].name : cell->formats[0].scores->linears[g->members[member]].name;
+	return g->vision ? cell->vision[g->members[member]].name
+		: cell->formats[0].scores->linears[g->members[member]].name;
 }
 
 const char *group_table_recipe(const struct group_table *t, size_t group)

@@ -80,8 +80,8 @@ struct report_check {
 	double divergence;           /* KL, mean over tokens */
 	struct interval interval;    /* of it, 95 %, over captions */
 	double predicted;            /* what the scores of the chosen groups add up to: kl_div: their sum a token; gradient:
-	                              * half their normalised sum, the second-order estimate of the divergence a target, where
-	                              * the squared gradient stands for the Fisher information */
+	                              * half their normalised sum, the second-order estimate of the divergence a target,
+	                              * where the squared gradient stands for the Fisher information */
 	double ratio;                /* divergence / predicted: how far to trust the sum; 0 when nothing was predicted */
 };
 

@@ -59,8 +59,8 @@ static void warn_about_mix(struct group_table *t)
 		warning(t, "The search ran out of its bound on memory: its result fits the budget, a better one may exist.");
 	if (t->check.present && t->check.predicted > 0 && t->check.divergence > 0 &&
 		!(t->check.ratio > GROUP_TABLE_RATIO_LOW && t->check.ratio < GROUP_TABLE_RATIO_HIGH))
-		warning(t, "Run for real, the mix moves the predictions %.2g times as far as the scores of its layers add up to: "
-			"trust the order of the layers more than the sums.", t->check.ratio);
+		warning(t, "Run for real, the mix moves the predictions %.2g times as far as the scores of its layers add up "
+			"to: trust the order of the layers more than the sums.", t->check.ratio);
 }
 
 void group_warnings_collect(struct group_table *t, const struct report_cell *cell)

@@ -21,8 +21,8 @@
  *                              resamples in which it stays above the next), share_of_largest_token, ..._tokens (the 16
  *                              largest), share_of_first_tokens
  *         dataset              calibration sequences asked for, tokens, truncated sequences
- *         quantization         recipe_name, weight, activation (codes), search_bits, cost_bits; with several formats all
- *                              but quant_granularity stand in a list, formats, with their totals
+ *         quantization         recipe_name, weight, activation (codes), search_bits, cost_bits; with several formats
+ *                              all but quant_granularity stand in a list, formats, with their totals
  *     scoring                  method, numerics class, batch_size, totals and batches: sequences, tokens, targets, loss
  *                                   (of the unquantized model; the total is the mean over targets; null
  *                                   without targets)

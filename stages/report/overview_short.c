@@ -119,8 +119,8 @@ static void add_choice(const struct overview_page *p)
 	overview_page_format(p, &p->grid->cells[row->best.cell]);
 	strbuf_addf(p->to, ":** it leaves a score of %.2e", row->best.score);
 	add_part(p, row);
-	strbuf_addf(p->to, "\n  By these scores that moves the predictions by %.1e nats a token (KL divergence), next to a loss of "
-		"%.3f.", row->best.predicted, p->grid->cells[row->best.cell].loss);
+	strbuf_addf(p->to, "\n  By these scores that moves the predictions by %.1e nats a token (KL divergence), next to a "
+		"loss of %.3f.", row->best.predicted, p->grid->cells[row->best.cell].loss);
 	add_runner_up(p, row);
 	add_elsewhere(p, row);
 	add_together(p, row);
@@ -162,8 +162,8 @@ static void add_methods(const struct overview_page *p)
 
 static void add_checks(const struct overview_page *p)
 {
-	static const char *const words[] = {"", "to find the bad layers; run a mix for real before you ship it", "for ranking mixes, not as nats",
-		"yes"};
+	static const char *const words[] = {"", "to find the bad layers; run a mix for real before you ship it",
+		"for ranking mixes, not as nats", "yes"};
 	const struct overview_checks *c = &p->findings->checks;
 	size_t shown = 0;
 	for (size_t m = 0; m < c->method_count; m++) {

@@ -5,6 +5,9 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "common/progress.h"
+
+enum { CAPTIONS_A_STEP = 256 };   /* one takes microseconds */
 
 /* Appends one caption to ids, cut to max_tokens. */
 static int encode_caption(struct calib_tokens *c, struct token_ids *ids, const struct tokenizer *tokenizer,
@@ -31,6 +34,8 @@ int calib_tokens_encode(struct calib_tokens *c, const struct tokenizer *tokenize
 	*c = (struct calib_tokens){.start = mem_array(captions->count + 1, sizeof *c->start)};
 	c->start[0] = 0;
 	for (size_t i = 0; i < captions->count; i++) {
+		if (i % CAPTIONS_A_STEP == 0)
+			progress_step("caption", i, captions->count);
 		if (encode_caption(c, &ids, tokenizer, &captions->item[i], path, max_tokens)) {
 			token_ids_release(&ids);
 			calib_tokens_release(c);

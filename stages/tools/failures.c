@@ -13,8 +13,8 @@
 static int usage(int status)
 {
 	fputs("usage: failures [--all] [--build DIR]\n\n"
-		"Prints the failures that stand, of cells in the present grid, grouped by the first line of what was said; with each\n"
-		"its log and the command that tries it alone.\n\n"
+		"Prints the failures that stand, of cells in the present grid, grouped by the first line of what was said;\n"
+		"with each its log and the command that tries it alone.\n\n"
 		"  --all          every cell of a group, not the first ten\n"
 		"  --build DIR    default build\n"
 		"  --help         this text\n", status ? stderr : stdout);

@@ -16,8 +16,8 @@
 static int usage(int status)
 {
 	fputs("usage: fsck [--quick] [--cache DIR]\n\n"
-		"Reads all of the cache again and checks every hash. What is damaged moves to cache/quarantine/, what leads to it is\n"
-		"deleted, and the cells are named: the next ninja computes exactly those results again.\n\n"
+		"Reads all of the cache again and checks every hash. What is damaged moves to cache/quarantine/, what leads\n"
+		"to it is deleted, and the cells are named: the next ninja computes exactly those results again.\n\n"
 		"  --quick        only headers, sizes and descriptions, not the arrays\n"
 		"  --cache DIR    default: that of build/\n"
 		"  --help         this text\n\n"

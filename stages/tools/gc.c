@@ -19,11 +19,11 @@ static const double grace_days = 14;
 static int usage(int status)
 {
 	fputs("usage: gc [--delete] [--grace DAYS] [--max-size SIZE] [--cache DIR]\n\n"
-		"Prints who keeps what in the cache and what would go: results that no build folder's present graph leads to, that are\n"
-		"not pinned (touch cache/pins/CELL, or an action's 32 digits), and that were not used for a while.\n\n"
+		"Prints who keeps what in the cache and what would go: results that no build folder's present graph leads to,\n"
+		"that are not pinned (touch cache/pins/CELL, or an action's 32 digits), and that were not used for a while.\n\n"
 		"  --delete           delete it; refused while a stage runs\n"
 		"  --grace DAYS       what was used since stays (default 14)\n"
-		"  --max-size SIZE    delete the longest unused first, and only until the cache fits in so many bytes (500M, 20G)\n"
+		"  --max-size SIZE    delete the longest unused first, and only until the cache fits in so many bytes (500M)\n"
 		"  --cache DIR        default: that of build/\n"
 		"  --help             this text\n\n"
 		"Status: 0 done, 1 failed, 2 wrong usage.\n", status ? stderr : stdout);

@@ -16,8 +16,8 @@
 static int usage(int status)
 {
 	fputs("usage: inspect [--all] [--cache DIR] FILE...\n\n"
-		"Prints any file of ours as text and checks what it can: objects and entries of the cache, reference files, lists of\n"
-		"jobs (build/jobs/STAGE.jsonl, or build/jobs/STAGE.jsonl:KEY for one), groups, stamps, the memo of digests.\n\n"
+		"Prints any file of ours as text and checks what it can: objects and entries of the cache, reference files,\n"
+		"lists of jobs (build/jobs/STAGE.jsonl, or build/jobs/STAGE.jsonl:KEY for one), groups, stamps, logs.\n\n"
 		"  --all          every element of lists and arrays\n"
 		"  --cache DIR    where the object of a reference file is (default: in the cache of build/)\n"
 		"  --help         this text\n\n"

@@ -7,8 +7,8 @@
  * times of the files say. A file that is missing is a difference like any other: the generator says what it means.
  *
  * It also looks whether the cache is the one that the reference files below BUILD_DIR/ref point into. When it was
- * deleted (or another stands in its place) they point nowhere, so they are removed, and Ninja asks the stages again. The
- * cache is told of BUILD_DIR: gc and fsck look at the reference files there.
+ * deleted (or another stands in its place) they point nowhere, so they are removed, and Ninja asks the stages again.
+ * The cache is told of BUILD_DIR: gc and fsck look at the reference files there.
  */
 #include <stdlib.h>
 #include <string.h>

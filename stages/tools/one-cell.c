@@ -1,6 +1,7 @@
 /* one-cell: a cell by itself. Runs the stages of a report one after the other, without groups: ninja cells/NAME.
  *
  *     build/bin/one-cell JOB         JOB: of the report
+ *     build/bin/one-cell CELL        the name of a cell of the grid, with or without "cells/" in front
  *
  * The programs are those in its own folder. A stage finds what is cached, so that this costs a few milliseconds a stage
  * where nothing is missing. Ends with the status of the first stage that fails.
@@ -13,7 +14,10 @@
 #include <sys/wait.h>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "common/memory.h"
+#include "common/spell.h"
+#include "graph/grid_file.h"
 #include "graph/job.h"
 
 enum { DEPTH_MAX = 16 };
@@ -67,19 +71,73 @@ static int run_job(struct chain *chain, const char *name, int depth)
 	return status;
 }
 
+/* ---- by name ---- */
+
+/* Why there is no such cell. */
+static int no_cell(const struct grid_file *grid, const char *name)
+{
+	for (size_t i = 0; i < grid->invalid_count; i++)
+		if (!strcmp(grid->invalid[i].name, name))
+			return fail("%s cannot exist, the grid leaves it out: %s", name, grid->invalid[i].reason);
+	const char **names = mem_array(grid->count, sizeof *names);
+	for (size_t i = 0; i < grid->count; i++)
+		names[i] = grid->cells[i].name;
+	const char *nearest = spell_nearest(name, names, grid->count);
+	free(names);
+	return fail("%s: no such cell%s%s%s Cells of this grid: %zu, which build/grid.json lists", name,
+		nearest ? "; did you mean cells/" : ".", nearest ? nearest : "", nearest ? "?" : "", grid->count);
+}
+
+/* The job of a cell's report; NULL after fail(). The caller frees. */
+static char *job_of_cell(const char *name)
+{
+	struct grid_file grid;
+	char *job = NULL;
+	if (grid_file_open(&grid, "build/grid.json"))
+		return NULL;
+	for (size_t i = 0; i < grid.count && !job; i++)
+		if (!strcmp(grid.cells[i].name, name))
+			job = mem_strdup(grid.cells[i].report);
+	if (!job)
+		(void)no_cell(&grid, name);
+	grid_file_close(&grid);
+	return job;
+}
+
+/* 0, or the exit status; -1 after fail(). */
+static int run(struct chain *chain, const char *what)
+{
+	static const char target[] = "cells/";
+	const size_t prefix = sizeof target - 1;
+	if (strchr(what, ':') || file_exists(what))
+		return run_job(chain, what, 0);
+	char *job = job_of_cell(strncmp(what, target, prefix) ? what : what + prefix);
+	int status = job ? run_job(chain, job, 0) : -1;
+	free(job);
+	return status;
+}
+
+static int usage(int status)
+{
+	fputs("usage: one-cell JOB\n       one-cell CELL\n\n"
+		"Runs the stages of one report one after the other, without the rest of the grid; ninja cells/CELL starts it.\n"
+		"JOB is build/jobs/render-report.jsonl:KEY; of a CELL the grid (build/grid.json) tells the job.\n",
+		status ? stderr : stdout);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct chain chain = {0};
 	program_name_set("one-cell");
-	if (argc != 2 || argv[1][0] == '-') {
-		fputs("usage: one-cell JOB\n\nRuns the stages of one report one after the other; ninja cells/NAME starts it.\n",
-			stderr);
-		return 2;
-	}
+	if (argc == 2 && !strcmp(argv[1], "--help"))
+		return usage(0);
+	if (argc != 2 || argv[1][0] == '-')
+		return usage(2);
 	const char *slash = strrchr(argv[0], '/');
 	char *folder = slash ? mem_strndup(argv[0], (size_t)(slash - argv[0])) : mem_strdup(".");
 	chain.folder = folder;
-	int status = run_job(&chain, argv[1], 0);
+	int status = run(&chain, argv[1]);
 	for (size_t i = 0; i < chain.count; i++)
 		free(chain.done[i]);
 	free(chain.done);

@@ -155,7 +155,7 @@ static void name_reference(struct scan_reference *r, const char *folder, const c
 	char *build_dir = mem_strndup(folder, build), *list = job_list_path(build_dir, stage);
 	char *digits = mem_strndup(key, JOB_KEY_SHORT);
 	r->label = mem_printf("%s %.*s", stage, (int)(length - JOB_KEY_SHORT - 1), name);
-	r->current = file_exists(list) && job_list_has(list, digits) > 0;
+	r->current = job_list_has(list, digits) > 0;
 	free(digits);
 	free(list);
 	free(build_dir);

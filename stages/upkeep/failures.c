@@ -8,14 +8,16 @@
 #include "common/hash_map.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "graph/grid_file.h"
 #include "graph/job_list.h"
+#include "graph/progress_note.h"
 
-enum { FAILURE_BYTES_MAX = 2 << 20, GRID_BYTES_MAX = 256 << 20, SHOWN = 10 };
+enum { FAILURE_BYTES_MAX = 2 << 20, SHOWN = 10 };
 
 struct failure {
 	cJSON *root;            /* owner of the strings */
 	const char *stage, *cell, *job, *reason, *log;
-	size_t first_line;      /* its length */
+	char *line;             /* the first of the reason, with what only this job has left out */
 	size_t like_it;         /* failures with that line */
 };
 
@@ -32,16 +34,48 @@ static int is_current(const struct failure *f)
 	if (!colon || strlen(colon + 1) != JOB_KEY_SHORT)
 		return file_exists(f->job);
 	char *list = mem_strndup(f->job, (size_t)(colon - f->job));
-	int there = file_exists(list) && job_list_has(list, colon + 1) > 0;
+	int there = job_list_has(list, colon + 1) > 0;
 	free(list);
 	return there;
+}
+
+/* Digests and numbers of processes, as in the names of files in cache/tmp: "<digest>.<pid>" from at on, or nothing. */
+static size_t own_number(const char *at)
+{
+	size_t length = strspn(at, "0123456789abcdef");
+	if (length < JOB_KEY_SHORT)
+		return 0;
+	size_t digits = at[length] == '.' ? strspn(at + length + 1, "0123456789") : 0;
+	return length + (digits ? digits + 1 : 0);
+}
+
+/* When a disk is full every job says so of a file of its own: these are one reason. */
+static char *common_line(const struct failure *f)
+{
+	struct strbuf line;
+	const size_t cell = strlen(f->cell);
+	strbuf_init(&line);
+	for (const char *at = f->reason; *at && *at != '\n';) {
+		size_t number = own_number(at);
+		if (cell && !strncmp(at, f->cell, cell)) {
+			strbuf_adds(&line, "(the cell)");
+			at += cell;
+		} else if (number) {
+			strbuf_adds(&line, "(...)");
+			at += number;
+		} else {
+			strbuf_addc(&line, *at++);
+		}
+	}
+	return line.s;
 }
 
 /* One that is damaged is left out with a warning. */
 static void add_failure(struct failures *all, const char *path)
 {
 	struct failure f = {.root = json_read(path, FAILURE_BYTES_MAX)};
-	if (!f.root || !(f.stage = json_string(f.root, "stage", path)) || !(f.cell = json_string(f.root, "cell", path)) ||
+	if (!f.root || json_check_format(f.root, "quantgrid-failure/1", path) ||
+		!(f.stage = json_string(f.root, "stage", path)) || !(f.cell = json_string(f.root, "cell", path)) ||
 		!(f.job = json_string(f.root, "job", path)) || !(f.reason = json_string(f.root, "reason", path)) ||
 		!(f.log = json_string(f.root, "log", path))) {
 		warn("%s", error_text());
@@ -52,7 +86,7 @@ static void add_failure(struct failures *all, const char *path)
 		cJSON_Delete(f.root);
 		return;
 	}
-	f.first_line = strcspn(f.reason, "\n");
+	f.line = common_line(&f);
 	MEM_GROW(all->list, all->count, all->capacity);
 	all->list[all->count++] = f;
 }
@@ -75,16 +109,12 @@ static int read_failures(struct failures *all, const char *build_dir)
 
 static int read_cells(struct failures *all, const char *build_dir)
 {
-	const cJSON *item;
+	struct grid_file grid;
 	char *path = path_join(build_dir, "grid.json");
-	cJSON *grid = json_read(path, GRID_BYTES_MAX);
-	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(grid, "cells")) {
-		const cJSON *cell = cJSON_GetObjectItemCaseSensitive(item, "cell");
-		if (cJSON_IsString(cell))
-			*hash_map_at(&all->cells, cell->valuestring, strlen(cell->valuestring)) = 1;
-	}
-	int bad = grid ? 0 : fail_context("run ./configure first");
-	cJSON_Delete(grid);
+	int bad = grid_file_open(&grid, path) ? fail_context("run ./configure first") : 0;
+	for (size_t i = 0; i < grid.count; i++)
+		*hash_map_at(&all->cells, grid.cells[i].name, strlen(grid.cells[i].name)) = 1;
+	grid_file_close(&grid);
 	free(path);
 	return bad;
 }
@@ -92,10 +122,7 @@ static int read_cells(struct failures *all, const char *build_dir)
 static int by_line(const void *a, const void *b)
 {
 	const struct failure *x = a, *y = b;
-	size_t n = x->first_line < y->first_line ? x->first_line : y->first_line;
-	int order = strncmp(x->reason, y->reason, n);
-	if (!order && x->first_line != y->first_line)
-		order = x->first_line < y->first_line ? -1 : 1;
+	int order = strcmp(x->line, y->line);
 	return order ? order : strcmp(x->cell, y->cell);
 }
 
@@ -105,18 +132,13 @@ static int by_number(const void *a, const void *b)
 	return x->like_it != y->like_it ? (x->like_it > y->like_it ? -1 : 1) : by_line(a, b);
 }
 
-static int same_line(const struct failure *a, const struct failure *b)
-{
-	return a->first_line == b->first_line && !strncmp(a->reason, b->reason, a->first_line);
-}
-
 static void group(struct failures *all)
 {
 	if (!all->count)
 		return;
 	qsort(all->list, all->count, sizeof *all->list, by_line);
 	for (size_t i = 0, end; i < all->count; i = end) {
-		for (end = i; end < all->count && same_line(&all->list[i], &all->list[end]); end++)
+		for (end = i; end < all->count && !strcmp(all->list[i].line, all->list[end].line); end++)
 			;
 		for (size_t k = i; k < end; k++)
 			all->list[k].like_it = end - i;
@@ -133,12 +155,25 @@ static void print_failure(FILE *to, struct failures *all, const struct failure *
 		fprintf(to, "build/bin/%s %s\n", f->stage, f->job);
 }
 
+/* Where all say the very same nothing is left out. */
+static void print_line(FILE *to, const struct failure *first)
+{
+	const size_t length = strcspn(first->reason, "\n");
+	int same = 1;
+	for (size_t k = 1; k < first->like_it; k++)
+		same = same && !strncmp(first[k].reason, first->reason, length) && strcspn(first[k].reason, "\n") == length;
+	if (same)
+		fprintf(to, "\n%.*s\n", (int)length, first->reason);
+	else
+		fprintf(to, "\n%s\n", first->line);
+}
+
 static void print_groups(FILE *to, struct failures *all, int whole)
 {
 	for (size_t i = 0, end; i < all->count; i = end) {
 		const struct failure *first = &all->list[i];
 		end = i + first->like_it;
-		fprintf(to, "\n%.*s\n", (int)first->first_line, first->reason);
+		print_line(to, first);
 		for (size_t k = i; k < end && (whole || k - i < SHOWN); k++)
 			print_failure(to, all, &all->list[k]);
 		if (!whole && end - i > SHOWN)
@@ -154,6 +189,41 @@ static size_t count_groups(const struct failures *all)
 	return groups;
 }
 
+/* ---- processes that could not say what happened ---- */
+
+struct ended {
+	FILE *to;
+	size_t count;
+};
+
+static int visit_note(void *context, const char *folder, const char *name)
+{
+	struct ended *e = context;
+	struct progress_note n;
+	char *path = path_join(folder, name);
+	if (progress_note_read(path, &n) == NOTE_ENDED) {
+		if (!e->count++)
+			fprintf(e->to, "\nended without a word: killed, out of memory, or crashed\n");
+		fprintf(e->to, "    %s %s%s\n        was at %s", n.stage, n.cell, n.jobs > 1 ? ", the first of its jobs" : "",
+			*n.phase ? n.phase : "the beginning");
+		if (n.total)
+			fprintf(e->to, ", %s %zu of %zu", n.step, n.done < n.total ? n.done + 1 : n.total, n.total);
+		fprintf(e->to, "; %zu of %zu job%s done\n        again  ninja\n", n.committed, n.jobs, n.jobs == 1 ? "" : "s");
+	}
+	free(path);
+	return 0;
+}
+
+static int print_ended(FILE *to, const char *build_dir, size_t *count)
+{
+	struct ended e = {.to = to};
+	char *folder = path_join(build_dir, "progress");
+	int bad = dir_each(folder, visit_note, &e);
+	free(folder);
+	*count += e.count;
+	return bad;
+}
+
 int failures_print(FILE *to, const char *build_dir, int whole, size_t *count)
 {
 	struct failures all = {0};
@@ -164,13 +234,16 @@ int failures_print(FILE *to, const char *build_dir, int whole, size_t *count)
 		if (all.count)
 			fprintf(to, "%zu job%s failed, for %zu reason%s; ninja tries %s again\n", all.count, all.count == 1 ? "" : "s",
 				groups, groups == 1 ? "" : "s", all.count == 1 ? "it" : "them");
-		else
-			fprintf(to, "nothing failed\n");
 		print_groups(to, &all, whole);
 		*count = all.count;
+		bad = print_ended(to, build_dir, count);
+		if (!bad && !*count)
+			fprintf(to, "nothing failed\n");
 	}
-	for (size_t i = 0; i < all.count; i++)
+	for (size_t i = 0; i < all.count; i++) {
 		cJSON_Delete(all.list[i].root);
+		free(all.list[i].line);
+	}
 	free(all.list);
 	hash_map_release(&all.cells);
 	return bad ? -1 : 0;

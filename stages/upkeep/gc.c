@@ -371,7 +371,7 @@ static void print_end(struct gc *g)
 	if (g->options->max_bytes && left > limit)
 		fprintf(g->to, "still %s above the limit: the rest is needed, pinned or young (--grace)\n", above);
 	if (!g->options->delete)
-		fprintf(g->to, "Nothing was deleted. To do it: build/bin/gc --delete\n");
+		fprintf(g->to, "Nothing was deleted. To do it: build/bin/gc --delete, with the same options\n");
 	free(text);
 	free(size);
 	free(above);

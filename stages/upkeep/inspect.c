@@ -16,8 +16,9 @@
 #include "graph/leaf.h"
 #include "upkeep/show_json.h"
 #include "upkeep/show_object.h"
+#include "upkeep/show_text.h"
 
-enum { TEXT_BYTES_MAX = 256 << 20, LINES_SHOWN = 8 };
+enum { TEXT_BYTES_MAX = 256 << 20 };
 
 struct view {
 	FILE *to;
@@ -57,10 +58,27 @@ static int check_object(const struct view *v, const char *cache, const struct ca
 	return bad;
 }
 
+/* of: what the seal is over besides the result; see cache_seal(). */
+static int check_seal(const struct view *v, const cJSON *root, const struct cache_result *result, const char *of)
+{
+	const char *seal = json_string(root, "seal", v->name);
+	if (!seal)
+		return -1;
+	if (strcmp(seal, cache_seal(result, of).hex))
+		return fail("%s: damaged: its seal does not fit what it says", v->name);
+	return 0;
+}
+
 static int show_reference(const struct view *v, const cJSON *root)
 {
 	struct cache_result result;
-	return cache_result_read(root, v->name, &result) || check_object(v, v->cache, &result) ? -1 : 0;
+	const char *stage = json_string(root, "stage", v->name), *key = stage ? json_string(root, "key", v->name) : NULL;
+	if (!key || cache_result_read(root, v->name, &result))
+		return -1;
+	char *of = mem_printf("%s %s", stage, key);
+	int bad = check_seal(v, root, &result, of) || check_object(v, v->cache, &result);
+	free(of);
+	return bad ? -1 : 0;
 }
 
 static int show_entry(const struct view *v, const cJSON *root)
@@ -72,6 +90,8 @@ static int show_entry(const struct view *v, const cJSON *root)
 	struct digest action = hash_bytes(ingredients, strlen(ingredients));
 	if (!digest_equal(&action, &result.action))
 		return fail("%s: its ingredients have the key %s, not %s", v->name, action.hex, result.action.hex);
+	if (check_seal(v, root, &result, ingredients))
+		return -1;
 	char *cache = root_of_entry(v->name);
 	int bad = check_object(v, cache ? cache : v->cache, &result);
 	free(cache);
@@ -89,13 +109,13 @@ static const struct {
 	const char *format, *what;
 	int (*check)(const struct view *v, const cJSON *root);
 } json_formats[] = {
-	{"quantgrid-ref/1", "reference file: where Ninja looks (stages/graph/job.h)", show_reference},
-	{"quantgrid-action/1", "action entry of a cache (stages/graph/cache.h)", show_entry},
-	{"quantgrid-job/1", "job of a stage (stages/graph/job.h)", show_nothing},
-	{"quantgrid-progress/1", "what a stage is at (stages/graph/progress_note.h)", show_nothing},
-	{"quantgrid-failure/1", "failure of a job that stands (stages/graph/cell_log.h)", show_nothing},
-	{"quantgrid-group/1", "group: jobs that one process computes (stages/graph/stage.h)", show_nothing},
-	{"quantgrid-grid/1", "grid: the cells, for overview and report (stages/generator/grid_files.c)", show_nothing},
+	{"quantgrid-ref/1", "reference file: where Ninja looks (stages/graph/job.md)", show_reference},
+	{"quantgrid-action/1", "action entry of a cache (stages/graph/cache.md)", show_entry},
+	{"quantgrid-job/1", "job of a stage (stages/graph/job.md)", show_nothing},
+	{"quantgrid-progress/1", "what a stage is at (stages/graph/progress_note.md)", show_nothing},
+	{"quantgrid-failure/1", "failure of a job that stands (stages/graph/cell_log.md)", show_nothing},
+	{"quantgrid-group/1", "group: jobs that one process computes (stages/graph/job.md)", show_nothing},
+	{"quantgrid-grid/1", "grid: the cells, for overview and report (stages/generator/grid.md)", show_nothing},
 };
 enum { JSON_FORMATS = sizeof json_formats / sizeof *json_formats };
 
@@ -117,6 +137,12 @@ static int refuse_json(const struct view *v, const cJSON *root)
 static int show_root(const struct view *v, const cJSON *root)
 {
 	const cJSON *format = cJSON_GetObjectItemCaseSensitive(root, "format");
+	const cJSON *by = cJSON_GetObjectItemCaseSensitive(root, "written_by");
+	if (cJSON_IsString(by) && !strcmp(by->valuestring, "make-checkpoint")) {
+		fprintf(v->to, "mark of a checkpoint folder that make-checkpoint wrote (stages/synthetic/folder.md)\n");
+		show_json(v->to, root, 1, v->all);
+		return 0;
+	}
 	for (size_t i = 0; cJSON_IsString(format) && i < JSON_FORMATS; i++) {
 		if (strcmp(format->valuestring, json_formats[i].format))
 			continue;
@@ -144,7 +170,7 @@ static int show_list(const struct view *v)
 {
 	size_t count = 0;
 	char before[DIGEST_HEX + 1] = "";
-	fprintf(v->to, "list of jobs, one a line in the order of their keys (stages/graph/job_list.h)\n");
+	fprintf(v->to, "list of jobs, one a line in the order of their keys (stages/graph/job.md)\n");
 	for (const char *line = v->text, *end; *line; line = end + 1) {
 		if (!(end = strchr(line, '\n')))
 			return fail("%s: line %zu is cut off; run ./configure again", v->name, count + 1);
@@ -182,7 +208,7 @@ static int show_leaves(const struct view *v)
 {
 	struct leaf_entry e;
 	size_t count = 0, bad = 0;
-	fprintf(v->to, "memo of leaf digests (stages/graph/leaf.h): device, inode, size, mtime, ctime, digest, check\n");
+	fprintf(v->to, "memo of leaf digests (stages/graph/leaf.md): device, inode, size, mtime, ctime, digest, check\n");
 	for (const char *line = v->text, *end; *line && (end = strchr(line, '\n')); line = end + 1, count++) {
 		if (!leaf_line(line, end, &e))
 			bad++;
@@ -207,14 +233,11 @@ static int show_digest(const struct view *v)
 {
 	const char *end = v->text + DIGEST_HEX;
 	if (*end && end[1]) {
-		fprintf(v->to, "failure of an action, noted by the run %.32s (stages/graph/cache.h)\n%s%s", v->text, end + 1,
+		fprintf(v->to, "failure of an action, noted by the run %.32s (stages/graph/cache.md)\n%s%s", v->text, end + 1,
 			v->text[v->length - 1] == '\n' ? "" : "\n");
 		return 0;
 	}
-	fprintf(v->to, "stamp or id: %.32s\n"
-		"    of build/ref/group: the run that tried the group (stages/graph/stage.h)\n"
-		"    of build/leaf: the hash of all that the graph was made from (stages/tools/leaves.c)\n"
-		"    cache/cas/id, build/leaf/cache-id: the name of a cache (stages/graph/cache.h)\n", v->text);
+	fprintf(v->to, "%s\n    %.32s\n", show_text_digest(v->name), v->text);
 	return 0;
 }
 
@@ -239,7 +262,7 @@ static int refuse(const struct view *v)
 		return fail("%s: no file of ours: it looks like safetensors, a shard of a checkpoint (%llu bytes of header); "
 			"extract-lm reads those", v->name, (unsigned long long)header);
 	if (!v->length)
-		return fail("%s: empty. Of ours only cache/locks is", v->name);
+		return fail("%s: empty. Of ours only cache/locks and pins are", v->name);
 	if (memchr(v->text, '\0', v->length))
 		return fail("%s: no file of ours: binary, and its first bytes are not \"QGOBJECT\"", v->name);
 	return fail("%s: no file of ours: text that begins with \"%.*s\"", v->name, (int)strcspn(v->text, "\n\r") < 60 ?
@@ -255,7 +278,10 @@ static int show_text(const struct view *v)
 		return show_json_file(v);
 	if (is_digest(v))
 		return show_digest(v);
-	return is_leaves(v) ? show_leaves(v) : refuse(v);
+	if (is_leaves(v))
+		return show_leaves(v);
+	int shown = show_text_file(v->to, v->name, v->text, v->length, v->all);
+	return shown < 0 ? -1 : shown ? 0 : refuse(v);
 }
 
 /* LIST:K16. */

@@ -9,8 +9,11 @@
  *     stamp, id              build/ref/group/....stamp, build/leaf/stamp, cache/cas/id
  *     note of progress       build/progress/PID
  *     memo of leaves         cache/leafdb
+ *     plain text             logs, build/config.args, build/leaf/list, cache/roots/..., what ./configure writes
+ *     mark of a checkpoint   make-checkpoint.json
  *
- * Files are told by what is in them; names only say where to look for what they refer to.
+ * Files are told by what is in them, plain text by the names it has in a build folder or a cache. Not shown are reports
+ * and checkpoints, which other programs read, and what is Ninja's own.
  */
 #ifndef QG_UPKEEP_INSPECT_H
 #define QG_UPKEEP_INSPECT_H

@@ -42,7 +42,7 @@ static int visit_note(void *context, const char *folder, const char *name)
 	struct progress_note note;
 	struct stat st;
 	char *path = path_join(folder, name);
-	if (!lstat(path, &st) && S_ISREG(st.st_mode) && !progress_note_read(path, &note))
+	if (!lstat(path, &st) && S_ISREG(st.st_mode) && progress_note_read(path, &note) != NOTE_RUNS)
 		s->found(s->context, path, (size_t)st.st_size);
 	else
 		free(path);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aside.h"
 #include "common/error.h"
 #include "common/memory.h"
 #include "formats/object.h"
@@ -77,19 +78,20 @@ static void show_array(FILE *to, const struct object *o, const struct object_arr
 		fputs(shown < a->count ? " ...\n" : "\n", to);
 }
 
-/* In a cache the name says what must be inside. */
+/* In a cache the name says what must be inside, CONTENT.KIND; in tmp whose writing it is. */
 static int check_name(const struct object *o)
 {
 	const char *slash = strrchr(o->path, '/'), *name = slash ? slash + 1 : o->path;
 	struct digest named;
-	if (strlen(name) <= DIGEST_HEX || name[DIGEST_HEX] != '.')
+	const char *extension = strlen(name) > DIGEST_HEX && name[DIGEST_HEX] == '.' ? name + DIGEST_HEX + 1 : "";
+	if (!*extension || aside_base(name))
 		return 0;
 	char *digits = mem_strndup(name, DIGEST_HEX);
 	int is_digest = !digest_parse(digits, &named);
 	free(digits);
 	if (is_digest && !digest_equal(&named, &o->content))
 		return fail("%s: holds the content %s, not what its name says", o->path, o->content.hex);
-	if (is_digest && strcmp(name + DIGEST_HEX + 1, o->kind))
+	if (is_digest && strcmp(extension, o->kind))
 		return fail("%s: holds %s, not what its name says", o->path, o->kind);
 	return 0;
 }

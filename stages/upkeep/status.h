@@ -13,7 +13,7 @@ struct status;
 struct status *status_open(const char *build_dir, const char *cache);
 void status_close(struct status *s);
 
-/* What it is at now. *running: stages at work. Notes of dead processes are removed. -1 after fail(). */
+/* What it is at now. *running: stages at work. -1 after fail(). */
 int status_print(struct status *s, FILE *to, size_t *running);
 
 /* "0:07", "1:02:03"; the caller frees. */
@@ -22,6 +22,10 @@ char *status_time_text(double seconds);
 /* The middle one of what runs of that stage took, those that computed a number of jobs next to this one, of the same model
  * (what a cell's name begins with). Negative: there was none within a factor of four. */
 struct cache_scan;
+struct progress_note;
 double status_earlier(const struct cache_scan *scan, const char *stage, const char *cell, size_t jobs);
+
+/* What runs, by its note: three lines. */
+void status_print_note(FILE *to, const struct progress_note *note, const struct cache_scan *scan);
 
 #endif

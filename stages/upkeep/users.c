@@ -42,7 +42,7 @@ static int visit_root(void *context, const char *folder, const char *name)
 	char *root = path_join(folder, name), *line = NULL;
 	if (!s->cell && !file_read(root, PATH_BYTES_MAX, &line, NULL)) {
 		char *path = mem_printf("%.*s/progress/%s", (int)strcspn(line, "\n"), line, s->pid);
-		if (file_exists(path) && progress_note_read(path, &note))
+		if (file_exists(path) && progress_note_read(path, &note) == NOTE_RUNS)
 			s->cell = mem_strdup(note.cell);
 		free(path);
 	}

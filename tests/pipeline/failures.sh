@@ -51,12 +51,15 @@ check 'then only the failed one is scored' equal "$(ran quantize-calibrate) $(ra
 
 # Killed in the middle of the commit sequence: nothing half-written is ever used.
 for point in before-cas after-cas after-ac; do
+	rm -f build/progress/*
 	rm -rf cache/ac cache/cas cache/tmp build/ref tmp
 	QUANTGRID_FAULT=$point
 	export QUANTGRID_FAULT
 	build
 	unset QUANTGRID_FAULT
 	check "killed at $point: the build fails" differ $status 0
+	build failures
+	check "killed at $point: ninja failures tells of it" said 'ended without a word'
 	build
 	check "killed at $point: the next one succeeds" equal $status 0
 	check "killed at $point: all is there" test -s tmp/qwen3_lm_sensitivity/qwen3_vl_demo/wint4_aint8/default/small/per-layer-sensitivity.json
@@ -131,7 +134,9 @@ check 'and only its own' equal "$(ran render-report)" 1
 # --- looking changes nothing ---
 build status
 check 'ninja status counts the results' said 'score-layers              3 of 3 there'
-check 'ninja status: nothing runs, nothing was left behind' equal "$(said 'nothing runs' && ls build/progress)" ''
+check 'and the reports' said 'reports                   3 of 3 there'
+check 'ninja status: nothing runs, nothing was left behind' \
+	equal "$(said 'nothing computes now' && ls build/progress)" ''
 cksum build.ninja build/*.ninja build/grid.json build/config.args build/jobs/* build/jobs/group/* 2>/dev/null >"$S/before"
 configure --dry-run $grid dataset.size=medium
 check '--dry-run' equal $status 0
@@ -154,5 +159,72 @@ lost=$(find tmp -name pareto-curve.csv | head -n 1)
 rm "$lost"
 build report
 check 'it writes what a report has lost' test -s "$lost"
+
+# --- warnings stand in the log of their cell ---
+rm -rf build/ref build/logs
+configure quant_pair=wint8_afp16 dataset.size=small,medium dataset.max_calib_samples=40
+build
+log=build/logs/demo_captions.40.log
+check 'fewer captions than asked for is a warning' said '40 captions asked for, the file has 16: all are used'
+check 'it stands in the log of what it is about' equal "$(grep -c ' tokenize-calib: warning: .*the file has 16' $log)" 1
+check 'each log has its own' \
+	equal "$(grep -h warning build/logs/demo_captions.32.log | grep -c ' demo_captions.32: ')" 1
+check 'and those of other cells have none' equal "$(grep -l warning build/logs/qwen3*)" ''
+printf 'damaged' >"$(ls build/ref/score-layers/*.wint8_afp16.default.small-*.ref)"
+build
+check 'a damaged reference file is said' said 'choose-recipe: warning: '
+check 'and stands in the log of who needed it' \
+	equal "$(grep -l ' choose-recipe: warning: .*leads nowhere' build/logs/*)" \
+	build/logs/qwen3_vl_demo.wint8_afp16.default.small.log
+
+# --- three things at once: a shard cut short, NaN in a weight, a file that may not become so large ---
+rm -rf cache tmp build/ref build/failed build/logs
+checkpoint=models/qwen3_vl_demo/checkpoint
+for bad in cut odd; do
+	cp -a $checkpoint $bad
+	chmod -R u+w $bad
+done
+truncate -s -1000 cut/model.safetensors
+printf '\377\377\377\377' | dd of=odd/model.safetensors bs=1 seek=600000 conv=notrunc 2>/dev/null
+configure quant_pair=wfp8_afp8,wint4_afp16,wfp4_afp16 model=qwen3_vl_demo model.path=$checkpoint,cut,odd
+check 'three checkpoints: configure' equal $status 0
+# 13 KiB: enough for scores of weights alone.
+mv build/bin/score-layers build/bin/score-layers.whole
+cat >build/bin/score-layers <<'END'
+#!/bin/bash
+ulimit -f 13
+exec build/bin/score-layers.whole "$@"
+END
+chmod +x build/bin/score-layers
+build -k 0
+check 'the build fails' differ $status 0
+check 'what the failures leave alone is reported' equal "$(ran_cells render-report)" \
+	"qwen3_vl_demo.wfp4_afp16.default.small.path=models_qwen3_vl_demo_checkpoint
+qwen3_vl_demo.wint4_afp16.default.small.path=models_qwen3_vl_demo_checkpoint"
+check 'the overview is there' equal "$(grep -c '"status": "failed"' $overview.json)" 7
+check 'with all reasons' equal "$(for words in 'cut short' 'is NaN' 'File too large'; do
+	grep -c "\"reason\": .*$words" $overview.json; done | tr '\n' ' ')" '3 3 1 '
+build failures
+check 'three failures' said '3 jobs failed, for 3 reasons; ninja tries them again'
+check 'the shard' said 'cut/model.safetensors: '
+check 'the weight' said 'odd/model.safetensors: byte '
+check 'the file' said 'cannot write: File too large'
+check 'logs are there' equal "$(sed -n 's/^ *log *//p' "$S/out" | sort -u | xargs ls 2>&1 >/dev/null)" ''
+# The commands, pasted, fail for the same reasons, and do not when these are gone.
+sed -n 's/^ *again *//p' "$S/out" >again
+check 'each has a command' equal "$(grep -c . again)" 3
+pasted=0
+while read -r command; do eval "$command" >"$S/out" 2>&1 && pasted=$((pasted + 1)); done <again
+check 'pasted, they fail' equal $pasted 0
+mv build/bin/score-layers.whole build/bin/score-layers
+cp $checkpoint/model.safetensors cut/
+cp $checkpoint/model.safetensors odd/
+grep '^ninja' again >cell
+eval "$(cat cell)" >"$S/out" 2>&1
+check 'with room, the command computes its cell' equal $? 0
+build failures
+check 'what is mended stands no longer' said 'nothing failed'
+build
+check 'and the rest is computed' equal $status 0
 
 finish

@@ -619,6 +619,49 @@ static void test_pool_nested(void)
 	CHECK(!pool_run(4, nested_run, NULL), "%s", error_text());
 }
 
+struct heard {
+	atomic_int count;
+	const char *expected;
+};
+
+static void hear(void *context, const char *text)
+{
+	struct heard *h = context;
+	h->count += !strcmp(text, h->expected);
+}
+
+static int warn_piece(void *context, size_t index, size_t worker)
+{
+	(void)context;
+	(void)worker;
+	warn("piece %d", index < PIECES ? 1 : 0);
+	return 0;
+}
+
+static void test_warn_listener(void)
+{
+	struct heard outer = {.expected = "a 7"}, pieces = {.expected = "piece 1"};
+	fail("as it was");
+	struct warn_listener before = warn_listen((struct warn_listener){hear, &outer});
+	CHECK(!before.hear, "somebody listened from the start");
+	warn("a %d", 7);
+	CHECK(outer.count == 1, "heard %d times", outer.count);
+	CHECK_STRING(error_text(), "as it was");
+	setenv("QUANTGRID_THREADS", "3", 1);
+	before = warn_listen((struct warn_listener){hear, &pieces});
+	CHECK(before.context == &outer, "another listener was there");
+	CHECK(!pool_run(9, warn_piece, NULL), "%s", error_text());
+	unsetenv("QUANTGRID_THREADS");
+	CHECK(pieces.count == 9, "of 9 warnings of workers %d were heard", pieces.count);
+	CHECK(warn_listening().context == &pieces, "the pool changed who listens");
+	warn_listen(before);
+	warn("a 7");
+	CHECK(outer.count == 2 && pieces.count == 9, "heard %d and %d times", outer.count, pieces.count);
+	warn_listen((struct warn_listener){NULL, NULL});
+	warn("a 7");
+	CHECK(outer.count == 2, "who listens no longer heard it");
+}
+
 int main(void)
 {
 	program_name_set("build/tests/common");
@@ -646,5 +689,6 @@ int main(void)
 	TEST(test_pool_each_piece_once);
 	TEST(test_pool_failure_of_lowest_index);
 	TEST(test_pool_nested);
+	TEST(test_warn_listener);
 	return check_done();
 }

@@ -2,6 +2,7 @@
 #include "upkeep/failures.h"
 
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../check.h"
@@ -23,7 +24,8 @@ static void open_build(void)
 	strbuf_init(&line);
 	strbuf_init(&list);
 	strbuf_init(&grid);
-	strbuf_adds(&grid, "{\"cells\":[");
+	strbuf_adds(&grid, "{\"format\":\"quantgrid-grid/1\","
+		"\"grid\":\"g\",\"overview_json\":\"\",\"invalid\":[],\"cells\":[");
 	for (int i = 0; i < JOBS; i++) {
 		keys[i] = mem_printf("%016x%016x", i + 1, 0);
 		strbuf_clear(&line);
@@ -31,7 +33,10 @@ static void open_build(void)
 		job_list_seal(&line);
 		strbuf_add(&list, line.s, line.length);
 		if (i + 1 < JOBS)
-			strbuf_addf(&grid, "%s{\"cell\":\"cell.%d\"}", i ? "," : "", i);
+			strbuf_addf(&grid, "%s{\"cell\":\"cell.%d\","
+				"\"model\":\"\",\"pair\":\"\",\"granularity\":\"\",\"size\":\"\","
+				"\"report\":\"\",\"manifest\":\"\",\"formats\":[{\"name\":\"\",\"quant_pair\":{\"weight\":\"\","
+				"\"activation\":\"\"}}]}", i ? "," : "", i);
 	}
 	strbuf_adds(&grid, "]}");
 	build = scratch_path("build");
@@ -114,6 +119,55 @@ static void test_groups(void)
 	free(text);
 }
 
+/* A full disk: each job says it of its own cell and file. */
+static void test_own_names(void)
+{
+	size_t count;
+	for (int i = 0; i < 3; i++) {
+		char *reason = mem_printf("cell.%d: cache/tmp/%032x.%d: cannot write: File too large\nof cell.%d", i, 77 * i,
+			1000 + i, i);
+		set(i, reason);
+		free(reason);
+	}
+	set(3, "cell.3: cache/tmp/0123456789abcdef.1: cannot write: No space left");
+	set(4, "cache/tmp/0123: cannot write: File too large");
+	char *text = print(0, &count);
+	expect(text, " failed, for 4 reasons;");
+	expect(text, "\n(the cell): cache/tmp/(...): cannot write: File too large\n    some-stage cell.0\n");
+	expect(text, "\ncell.3: cache/tmp/0123456789abcdef.1: cannot write: No space left\n    some-stage cell.3\n");
+	expect(text, "\ncache/tmp/0123: cannot write: File too large\n");
+	free(text);
+	for (int i = 0; i < 5; i++)
+		set(i, NULL);
+}
+
+/* A process that was killed says nothing; its note does. */
+static void test_ended(void)
+{
+	static const char note[] = "{\"format\":\"quantgrid-progress/1\",\"stage\":\"some-stage\",\"cell\":\"cell.1\","
+		"\"jobs\":44,"
+		"\"phase\":\"score\",\"step\":\"layer\",\"committed\":3,\"done\":4,\"total\":36,\"first_done\":0,\"started\":1,"
+		"\"phase_started\":1,\"step_started\":1,\"stepped\":1,\"pid\":%ld}";
+	size_t count;
+	pid_t child = fork();
+	if (!child)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	char *of_dead = mem_printf(note, (long)child), *path = scratch_write("build/progress/7", of_dead, strlen(of_dead));
+	char *text = print(0, &count);
+	CHECK(count == 1, "%zu", count);
+	CHECK_STRING(text, "\nended without a word: killed, out of memory, or crashed\n"
+		"    some-stage cell.1, the first of its jobs\n"
+		"        was at score, layer 5 of 36; 3 of 44 jobs done\n        again  ninja\n");
+	free(text);
+	unlink(path);
+	free(of_dead);
+	free(path);
+	text = print(0, &count);
+	CHECK_STRING(text, "nothing failed\n");
+	free(text);
+}
+
 /* What the graph no longer has, what is damaged, and a graph that is not there. */
 static void test_left_out(void)
 {
@@ -136,11 +190,19 @@ static void test_log(void)
 	struct job job = job_number(3, &path, &cell);
 	cell_log_computed(&job, 1, 0.25);
 	cell_log_computed(&job, 4, 2);
+	fail("kept");
+	warn_listen(cell_log_listener(&job));
+	warn("%d of a kind", 3);
+	warn_listen((struct warn_listener){NULL, NULL});
+	warn("heard by nobody");
+	CHECK_STRING(error_text(), "kept");
 	if (file_read(log, 1 << 16, &text, NULL))
 		exit(error_report(1));
 	expect(text, " some-stage: failed: no room\nof 3 GB\n    once more, by itself: build/bin/some-stage ");
 	expect(text, " some-stage: computed in 0.25 s\n");
 	expect(text, " some-stage: computed, 4 jobs together, after 2.00 s\n");
+	expect(text, " some-stage: warning: 3 of a kind\n");
+	CHECK(!strstr(text, "nobody"), "a warning that was not for the cell:\n%s", text);
 	free(text);
 	char elsewhere[] = "elsewhere.json";
 	job.path = elsewhere;
@@ -156,7 +218,9 @@ int main(void)
 {
 	open_build();
 	TEST(test_none);
+	TEST(test_ended);
 	TEST(test_groups);
+	TEST(test_own_names);
 	TEST(test_left_out);
 	TEST(test_log);
 	for (int i = 0; i < JOBS; i++)

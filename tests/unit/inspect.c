@@ -113,7 +113,7 @@ static void test_entry_and_reference(void)
 	expect_error(ref, "damaged");
 	unlink(object);
 	expect_error(ref, ".sample");
-	char *text, *at;
+	char *text, *at, *again;
 	if (file_read(entry, 1 << 20, &text, NULL) || !(at = strstr(text, "\"{}\"")))
 		exit(error_report(1));
 	memcpy(at, "\"[]\"", 4);
@@ -121,6 +121,13 @@ static void test_entry_and_reference(void)
 	char *changed = scratch_path("entry.json");
 	expect_error(changed, "its ingredients have the key");
 	free(changed);
+	if (file_read(ref, 1 << 20, &again, NULL) || !(at = strstr(again, "\"some-stage\"")))
+		exit(error_report(1));
+	memcpy(at, "\"sume-stage\"", 12);
+	changed = scratch_write("changed.ref", again, strlen(again));
+	expect_error(changed, "its seal does not fit");
+	free(changed);
+	free(again);
 	free(text);
 	free(entry);
 	free(object);
@@ -158,6 +165,37 @@ static void test_lists(void)
 	free(two);
 }
 
+/* What is told by its name. */
+static void test_names(void)
+{
+	static const struct {
+		const char *name, *text, *expected, *refused;
+	} files[] = {
+		{"build/config.args", "--grid\nx=\33[2J\n", "what ./configure was asked for", NULL},
+		{"build/config.args", "--grid\nx=\33[2J\n", "    x=?[2J\nlines       2\n", NULL},
+		{"build/leaf/list", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n",
+			"    h\n    ... and 2 more (--all shows them)\nlines       10\n", NULL},
+		{"build/leaf/stamp", "0123456789abcdef0123456789abcdef", "hash of all that the graph was made from", NULL},
+		{"build/ref/group/x-1.stamp", "0123456789abcdef0123456789abcdef", "the run that tried it", NULL},
+		{"cache/roots/0123456789abcdef0123456789abcdef", "/somewhere\n", "    /somewhere\n", NULL},
+		{"cache/roots/01234", "/somewhere\n", NULL, "text that begins with \"/somewhere\""},
+		{"cache/locks", "", "locks of a cache", NULL},
+		{"cache/locks", "x", NULL, "1 bytes, expected none"},
+		{"cache/pins/some.cell", "", "pin: ", NULL},
+		{"build/.ninja_log", "# ninja log v5\n", NULL, "Ninja's own log"},
+		{"make-checkpoint.json", "{\"written_by\": \"make-checkpoint\", \"seed\": \"1\"}",
+			"mark of a checkpoint folder", NULL},
+	};
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		char *path = scratch_write(files[i].name, files[i].text, strlen(files[i].text));
+		if (files[i].expected)
+			expect(path, files[i].expected);
+		else
+			expect_error(path, files[i].refused);
+		free(path);
+	}
+}
+
 static void test_other_files(void)
 {
 	static const struct {
@@ -166,7 +204,7 @@ static void test_other_files(void)
 		const char *expected, *refused;
 	} files[] = {
 #define TEXT(s) s, sizeof s - 1
-		{TEXT("0123456789abcdef0123456789abcdef"), "stamp or id: 0123456789abcdef", NULL},
+		{TEXT("0123456789abcdef0123456789abcdef"), "the name of a cache (stages/graph/job.md", NULL},
 		{TEXT("0123456789abcdef0123456789abcdef\nno room\n"), "noted by the run 0123456789abcdef", NULL},
 		{TEXT("1 2 3 4 5 0123456789abcdef0123456789abcdef c69d17c2cda80303\n"), "files       1", NULL},
 		{TEXT("1 2 3 4 5 0123456789abcdef0123456789abcdef c69d17c2cda80303\nwhat\n"), NULL, "1 of 2 lines are damaged"},
@@ -201,6 +239,7 @@ int main(void)
 	TEST(test_object);
 	TEST(test_entry_and_reference);
 	TEST(test_lists);
+	TEST(test_names);
 	TEST(test_other_files);
 	free(cache);
 	free(printed);

@@ -81,7 +81,12 @@ static void test_found_each(void)
 /* Between two keys, before the first and behind the last. */
 static void test_not_found(void)
 {
-	char *text = whole_list(JOBS), *path = write_list(text);
+	char *text = whole_list(JOBS), *path = write_list(text), *key = key_of(3);
+	CHECK(job_list_has(path, key) == 1, "%s", error_text());
+	CHECK(!job_list_has(path, "ffffffffffffffff"), "a key that is not there");
+	CHECK(!job_list_has("/nowhere/stage.jsonl", key), "a list that is not there");
+	CHECK(job_list_has(".", key) == -1, "a folder");
+	free(key);
 	for (unsigned i = 0; i <= 3 * JOBS + 2; i++) {
 		if (i % 3 == 1 && i < 3 * JOBS)
 			continue;

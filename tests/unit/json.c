@@ -413,6 +413,11 @@ static void test_members(void)
 	CHECK_STRING(error_text(), "f: \"s\" must be a number");
 	CHECK(json_bool(o, "u", "f", &flag), "a number as a truth value");
 	CHECK_STRING(error_text(), "f: \"u\" must be true or false");
+	CHECK(json_check_format(o, "ours/1", "f") == -1 && strstr(error_text(), "\"format\""), "%s", error_text());
+	cJSON_AddStringToObject(o, "format", "ours/1");
+	CHECK(!json_check_format(o, "ours/1", "f"), "%s", error_text());
+	CHECK(json_check_format(o, "ours/2", "f") == -1, "another version");
+	CHECK_STRING(error_text(), "f: format \"ours/1\", expected \"ours/2\"");
 	static const char *const no_integers[] = {"n", "neg", "big"};
 	for (size_t i = 0; i < 3; i++) {
 		CHECK(json_u64(o, no_integers[i], "f", &integer), "%s as an integer", no_integers[i]);

@@ -15,7 +15,7 @@
 #include "graph/progress_note.h"
 #include "upkeep/cache_scan.h"
 
-static char *cache, *build, *job_name, *note_path;
+static char *cache, *build, *note_path;
 
 static void open_build(void)
 {
@@ -25,7 +25,6 @@ static void open_build(void)
 	cache = scratch_path("cache");
 	free(scratch_write("build/jobs/some-stage.jsonl", list, sizeof list - 1));
 	free(scratch_write("build/jobs/some-stage.before.jsonl", list, sizeof list - 1));
-	job_name = mem_printf("%s/jobs/some-stage.jsonl:0000000000000001", build);
 	note_path = mem_printf("%s/progress/%ld", build, (long)getpid());
 	if (cache_prepare(cache))
 		exit(error_report(1));
@@ -72,29 +71,30 @@ static void test_note(void)
 {
 	struct progress_note note;
 	progress_step("layer", 1, 2);   /* nobody listens */
-	progress_note_begin(job_name, "status", "model.a.b", 3);
-	CHECK(progress_note_read(note_path, &note), "no note at %s", note_path);
+	progress_note_begin(build, "status", "model.a.b", 3);
+	CHECK(progress_note_read(note_path, &note) == NOTE_RUNS, "no note at %s", note_path);
 	CHECK(note.jobs == 3 && note.pid == (long)getpid() && !note.total && !note.committed, "%zu jobs", note.jobs);
 	progress_note_phase("score");
 	progress_step("layer", 4, 36);
 	progress_step("layer", 5, 36);
 	progress_note_committed();
-	CHECK(progress_note_read(note_path, &note), "no note");
+	CHECK(progress_note_read(note_path, &note) == NOTE_RUNS, "no note");
 	CHECK(!strcmp(note.phase, "score") && !strcmp(note.step, "layer") && !strcmp(note.cell, "model.a.b"), "%s",
 		note.phase);
 	CHECK(note.done == 5 && note.total == 36 && note.first_done == 4 && note.committed == 1, "%zu of %zu from %zu",
 		note.done, note.total, note.first_done);
 	progress_step("layer", 0, 36);
-	CHECK(progress_note_read(note_path, &note) && !note.first_done && !note.done, "a second pass began at %zu",
-		note.first_done);
+	CHECK(progress_note_read(note_path, &note) == NOTE_RUNS && !note.first_done && !note.done,
+		"a second pass began at %zu", note.first_done);
 	progress_note_phase("commit");
-	CHECK(progress_note_read(note_path, &note) && !note.total && !*note.step, "the steps of the last phase stayed");
+	CHECK(progress_note_read(note_path, &note) == NOTE_RUNS && !note.total && !*note.step,
+		"the steps of the last phase stayed");
 	progress_note_end();
 	CHECK(!file_exists(note_path), "%s stayed", note_path);
-	progress_note_begin("elsewhere.json", "status", "a", 1);
+	progress_note_begin(NULL, "status", "a", 1);
 	progress_note_phase("score");
 	progress_step("layer", 1, 2);
-	CHECK(!file_exists(note_path), "a job of no build has a note");
+	CHECK(!file_exists(note_path), "a note without a build folder");
 	progress_note_end();
 }
 
@@ -105,22 +105,60 @@ static void test_what_runs(void)
 	CHECK(!running, "%zu run", running);
 	expect(text, "some-stage                1 of 2 there\n");
 	CHECK(!strstr(text, "before"), "the list before counts:\n%s", text);
-	expect(text, "nothing runs");
+	expect(text, "nothing computes now");
 	free(text);
 
 	store("status", "model.a.b", 5000, 3);
-	progress_note_begin(job_name, "status", "model.c.d", 3);
+	progress_note_begin(build, "status", "model.c.d", 3);
 	progress_note_phase("score");
 	progress_step("layer", 0, 36);
 	progress_step("layer", 9, 36);
 	text = print(&running);
 	CHECK(running == 1, "%zu run", running);
-	expect(text, "3 jobs, 0 done, the first of them model.c.d\n");
-	expect(text, "score, layer 10 of 36 (");
-	expect(text, "left of this pass); for 0:0");
+	expect(text, "status, 3 results in one process, 0 done; the first is model.c.d\n");
+	expect(text, "score: layer 10 of 36 (");
+	expect(text, "left of this pass)\n        running for 0:0");
 	expect(text, "about 1:23:");
 	free(text);
+	progress_note_phase("choose");
+	text = print(&running);
+	expect(text, "        choose\n");
+	free(text);
+	progress_note_committed();
+	text = print(&running);
+	expect(text, "status, 3 results in one process, 1 done; ");
+	expect(text, "choose: result 2 of 3 (");
+	free(text);
 	progress_note_end();
+}
+
+/* What a stage needs stands above it, reports last; lists of what has no reference are none. */
+static void test_order(void)
+{
+	static const struct {
+		const char *name, *text;
+	} files[] = {
+		{"build/jobs/a-last.jsonl",
+			"{\"key\":\"1\",\"inputs\":{\"x\":{\"job\":\"build/jobs/b.jsonl:12\"}},\"ref\":\"/no\"}\n"},
+		{"build/jobs/b.jsonl",
+			"{\"key\":\"1\",\"inputs\":{\"x\":{\"job\":\"build/jobs/z.jsonl:12\"}},\"ref\":\"/\"}\n"},
+		{"build/jobs/report.jsonl", "{\"key\":\"1\",\"ref\":\"\"}\n"},
+		{"build/jobs/empty.jsonl", ""},
+		{"build/jobs/z.jsonl", "{\"key\":\"1\",\"ref\":\"/\"}\n"},
+		{"build/grid.json", "{\"cells\": [\n{\"manifest\": \"/\"},\n{\"manifest\": \"/no\"}\n]}\n"},
+	};
+	size_t running;
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		free(scratch_write(files[i].name, files[i].text, strlen(files[i].text)));
+	char *text = print(&running);
+	CHECK_STRING(text, "results\n"
+		"    some-stage                1 of 2 there\n"
+		"    z                         1 of 1 there\n"
+		"    b                         1 of 1 there\n"
+		"    a-last                    0 of 1 there\n"
+		"    reports                   1 of 2 there\n"
+		"nothing computes now\n");
+	free(text);
 }
 
 /* A note of a process that is no more, of another program, and no note at all. */
@@ -128,22 +166,30 @@ static void test_dead(void)
 {
 	size_t running;
 	char *text, *copy, *dead, *other;
-	progress_note_begin(job_name, "status", "a", 1);
+	progress_note_begin(build, "status", "a", 1);
 	if (file_read(note_path, NOTE_BYTES, &text, NULL))
 		exit(error_report(1));
 	pid_t child = fork();
 	if (!child)
 		_exit(0);
 	waitpid(child, NULL, 0);
-	copy = mem_printf("{\"format\":\"quantgrid-progress/1\",\"pid\":%ld,%s", (long)child, strstr(text, "\"phase\""));
+	char *pid = strstr(text, "\"pid\":");
+	copy = mem_printf("%.*s\"pid\":%ld%s", (int)(pid - text), text, (long)child, strchr(pid, ','));
 	dead = scratch_write("build/progress/1", copy, strlen(copy));
 	other = scratch_write("build/progress/2", "{\"pid\":", 7);
 	progress_note_end();
-	progress_note_begin(job_name, "another-program", "a", 1);
+	progress_note_begin(build, "another-program", "a", 1);
 	free(copy);
 	copy = print(&running);
 	CHECK(!running, "%zu run:\n%s", running, copy);
-	CHECK(!file_exists(dead) && !file_exists(other) && !file_exists(note_path), "notes of nobody stayed");
+	CHECK(file_exists(dead), "the note of a dead process is kept for ninja failures");
+	progress_note_end();
+	/* The stage computes again: what it left is told no more; what others left is. */
+	progress_note_begin(build, "another-program", "a", 1);
+	CHECK(file_exists(dead), "another stage removed the note");
+	progress_note_end();
+	progress_note_begin(build, "status", "a", 1);
+	CHECK(!file_exists(dead), "the note of a dead process stayed");
 	progress_note_end();
 	free(text);
 	free(copy);
@@ -195,12 +241,12 @@ int main(void)
 	open_build();
 	TEST(test_note);
 	TEST(test_what_runs);
+	TEST(test_order);
 	TEST(test_dead);
 	TEST(test_earlier);
 	TEST(test_time_text);
 	free(cache);
 	free(build);
-	free(job_name);
 	free(note_path);
 	return check_done();
 }
