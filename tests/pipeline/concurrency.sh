@@ -174,7 +174,7 @@ QUANTGRID_EDIT="unset QUANTGRID_STEP QUANTGRID_STEPS; build/bin/gc --delete >'$S
 export QUANTGRID_EDIT
 LD_PRELOAD=$S/steps.so QUANTGRID_STEPS=$S/steps QUANTGRID_STEP='/materialize-lm rename:edit' ninja >"$S/out" 2>&1
 check 'a folder is written while gc runs' equal "$? $(cat "$S/status")" '0 1'
-check 'gc names who writes it' grep -q 'in use by materialize-lm (process' "$S/said"
+check 'gc names who writes it' grep -q 'in use by materialize-lm of qwen3_vl_demo (process' "$S/said"
 check 'the folder is there' test -f "$folder/config.json"
 
 finish
