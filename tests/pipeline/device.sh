@@ -108,7 +108,11 @@ elif ! $CC -shared -fPIC -o "$S/fake/libcuda.so.1" "$S/fake/fake.c" >"$S/out" 2>
 	check 'a fake driver compiles' false
 else
 	cp "$S/fake/libcuda.so.1" "$S/fake/libcublasLt.so.$cublas"
+	# After a ./configure that failed ninja makes the graph anew: without the GPU, which is to have computed nothing yet.
+	CUDA_VISIBLE_DEVICES=
+	export CUDA_VISIBLE_DEVICES
 	build
+	unset CUDA_VISIBLE_DEVICES
 	rm -f "$S/trace"
 	(fake_driver; echo "$passed $failed $skipped" >"$S/counts")
 	read -r passed failed skipped <"$S/counts"

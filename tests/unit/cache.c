@@ -85,11 +85,10 @@ static char *read_text(const char *path)
 /* text with the first from replaced by to. */
 static char *replaced(const char *text, const char *from, const char *to)
 {
-	const char *at = strstr(text, from);
-	CHECK(at, "the test is wrong: no %s in %s", from, text);
-	if (!at)
-		return mem_strdup(text);
-	return mem_printf("%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+	const char *found = strstr(text, from);
+	CHECK(found, "the test is wrong: no %s in %s", from, text);
+	size_t at = found ? (size_t)(found - text) : strlen(text);
+	return found ? mem_printf("%.*s%s%s", (int)at, text, to, text + at + strlen(from)) : mem_strdup(text);
 }
 
 /* --- cache.h --- */
