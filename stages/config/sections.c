@@ -71,8 +71,10 @@ static void add_bytes(struct strbuf *to, const struct node *n)
 
 static struct section *share(struct sections *s, const struct node_key *key, struct node *value)
 {
+	/* Held by a composition and what it resolved to, and by others, too: other cells will come with it. */
+	enum { OWN = 2 };
 	struct strbuf *bytes = scratch(s);
-	size_t index = value->holders > 1 ? *by_node(s, value) : HASH_MAP_NEW;
+	size_t index = value->holders > OWN ? *by_node(s, value) : HASH_MAP_NEW;
 	if (index != HASH_MAP_NEW)
 		return s->items[index];
 	add_text(bytes, key->text);
@@ -81,7 +83,7 @@ static struct section *share(struct sections *s, const struct node_key *key, str
 	if (*known == HASH_MAP_NEW)
 		*known = add(s, value);
 	index = *known;
-	if (value->holders > 1)
+	if (value->holders > OWN)
 		know(s, value, index);
 	return s->items[index];
 }

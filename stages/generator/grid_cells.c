@@ -49,7 +49,8 @@ int generator_load(struct generator *g)
 	g->composer = composer_new("conf");
 	if (r->grid && !file_exists(r->grid))
 		return no_grid_file(r->grid);
-	if (model_choice_load(&g->grid, g->composer, &request, &g->choice) || device_choose(&g->device, &g->grid))
+	if (device_ask() || model_choice_load(&g->grid, g->composer, &request, &g->choice) ||
+		device_choose(&g->device, &g->grid))
 		return -1;
 	if (!strcmp(g->device.device, "cuda") && model_choice_on_gpu(&g->grid, g->composer, &request, &g->choice))
 		return -1;

@@ -112,37 +112,30 @@ static int add_cells(struct generator *g)
 	return bad;
 }
 
-static const struct plan *sorted_plan;
-
-static int by_name(const void *a, const void *b)
+/* The cell met before with this text, PLAN_NO_CELL when there was none. */
+static size_t met_before(struct hash_map *met, const char *text, size_t cell)
 {
-	return strcmp(sorted_plan->cells[*(const size_t *)a].name, sorted_plan->cells[*(const size_t *)b].name);
-}
-
-static int by_folder(const void *a, const void *b)
-{
-	return strcmp(sorted_plan->cells[*(const size_t *)a].output_dir, sorted_plan->cells[*(const size_t *)b].output_dir);
+	size_t *known = hash_map_at(met, text, strlen(text)), before = *known;
+	*known = cell;
+	return before == HASH_MAP_NEW ? PLAN_NO_CELL : before;
 }
 
 /* Two cells of one name, or with reports in one folder, would overwrite one another. */
 static int check_collisions(const struct plan *plan)
 {
-	size_t *order = mem_array(plan->cell_count, sizeof *order);
+	struct hash_map names = {0}, folders = {0};
 	int bad = 0;
-	for (size_t i = 0; i < plan->cell_count; i++)
-		order[i] = i;
-	sorted_plan = plan;
-	qsort(order, plan->cell_count, sizeof *order, by_name);
-	for (size_t i = 1; i < plan->cell_count && !bad; i++)
-		if (!by_name(&order[i - 1], &order[i]))
+	for (size_t i = 0; i < plan->cell_count && !bad; i++) {
+		const struct plan_cell *cell = &plan->cells[i];
+		if (met_before(&names, cell->name, i) != PLAN_NO_CELL)
 			bad = fail("two cells of the grid are both called %s: give them different names (quant_pair.name, ...)",
-				plan->cells[order[i]].name);
-	qsort(order, plan->cell_count, sizeof *order, by_folder);
-	for (size_t i = 1; i < plan->cell_count && !bad; i++)
-		if (!by_folder(&order[i - 1], &order[i]))
-			bad = fail("%s and %s both write their report to %s", plan->cells[order[i - 1]].name,
-				plan->cells[order[i]].name, plan->cells[order[i]].output_dir);
-	free(order);
+				cell->name);
+		size_t other = bad ? PLAN_NO_CELL : met_before(&folders, cell->output_dir, i);
+		if (other != PLAN_NO_CELL)
+			bad = fail("%s and %s both write their report to %s", plan->cells[other].name, cell->name, cell->output_dir);
+	}
+	hash_map_release(&names);
+	hash_map_release(&folders);
 	return bad;
 }
 

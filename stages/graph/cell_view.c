@@ -27,7 +27,9 @@ static char *suffix(const struct grid_cell *cell)
 		const char *key = cell->swept[i].key, *dot = strrchr(key, '.');
 		if (in_base_name(key))
 			continue;
-		strbuf_addf(&text, ".%s=", dot ? dot + 1 : key);
+		strbuf_addc(&text, '.');
+		strbuf_adds(&text, dot ? dot + 1 : key);
+		strbuf_addc(&text, '=');
 		for (const char *p = cell->swept[i].text; *p; p++)
 			strbuf_addc(&text, strchr("/ \t$:*?\"'\\", *p) ? '_' : *p);
 	}
@@ -64,8 +66,8 @@ static char *publish_dir(const struct grid_cell *cell, const char *pair)
 	const struct node *c = cell->config;
 	if (cell->pair_count)
 		return mem_printf("formats-%s", pair);
-	char *types = mem_printf("weight-%s-act-%s", node_string(c, "quant_pair.weight"),
-		node_string(c, "quant_pair.activation"));
+	char *types = mem_join("weight-", node_string(c, "quant_pair.weight"), "-act-",
+		node_string(c, "quant_pair.activation"), NULL);
 	char *dir = mem_strdup(node_string_or(c, "quant_pair.publish_pair_dir", types));
 	free(types);
 	return dir;
@@ -79,10 +81,10 @@ static char *output_dir(const struct grid_cell *cell, const char *pair, const ch
 	if (!node_is_null(c, "runner.output_dir"))
 		return mem_strdup(node_string(c, "runner.output_dir"));
 	if (strcmp(node_string(c, "output_layout.mode"), "publish"))
-		return mem_printf("%s/%s/%s/%s/%s%s", root, model, pair, granularity, size, name_suffix);
-	char *pair_dir = publish_dir(cell, pair), *run_dir = mem_printf("%s_autoquant_%s_lm_%s", model, pair, size);
-	char *path = mem_printf("%s/%s/%s/%s%s", root, pair_dir, granularity,
-		cell->pair_count ? run_dir : node_string_or(c, "quant_pair.publish_run_dir", run_dir), name_suffix);
+		return mem_join(root, "/", model, "/", pair, "/", granularity, "/", size, name_suffix, NULL);
+	char *pair_dir = publish_dir(cell, pair), *run_dir = mem_join(model, "_autoquant_", pair, "_lm_", size, NULL);
+	char *path = mem_join(root, "/", pair_dir, "/", granularity, "/",
+		cell->pair_count ? run_dir : node_string_or(c, "quant_pair.publish_run_dir", run_dir), name_suffix, NULL);
 	free(pair_dir);
 	free(run_dir);
 	return path;
@@ -92,9 +94,9 @@ static int64_t num_samples(const struct node *c)
 {
 	if (!node_is_null(c, "dataset.max_calib_samples"))
 		return node_int(c, "dataset.max_calib_samples");
-	char *path = mem_printf("dataset.size_to_max_samples.%s", node_string(c, "dataset.size"));
-	const struct node *samples = node_at(c, path);
-	free(path);
+	const struct node *sizes = node_at(c, "dataset.size_to_max_samples"), *samples;
+	size_t i = sizes && node_is_container(sizes) ? node_child(sizes, node_string(c, "dataset.size")) : 0;
+	samples = sizes && i < sizes->count ? sizes->items[i] : NULL;
 	return samples && samples->kind == NODE_INT ? samples->integer : 0;
 }
 
@@ -183,15 +185,15 @@ static cJSON *keep_derived(struct cell_views *views, cJSON *section)
 	return views->derived[views->derived_count++] = section;
 }
 
-static cJSON *derive_dataset(const struct node *c, cJSON *to)
+static cJSON *derive_dataset(cJSON *to, int64_t samples)
 {
-	cJSON_AddNumberToObject(to, "num_samples", (double)num_samples(c));
+	cJSON_AddNumberToObject(to, "num_samples", (double)samples);
 	return to;
 }
 
-static cJSON *derive_autoquant(const struct node *c, cJSON *to, const char *device)
+static cJSON *derive_autoquant(const struct node *c, cJSON *to, int64_t samples, const char *device)
 {
-	int64_t samples = num_samples(c), batch = node_int(c, "autoquant.batch_size");
+	int64_t batch = node_int(c, "autoquant.batch_size");
 	int64_t scored = node_int(c, "autoquant.score_size") / batch * batch, checked = node_int(c, "autoquant.check_size");
 	scored = scored < batch ? batch : scored;
 	scored = scored < samples ? scored : samples;
@@ -202,7 +204,7 @@ static cJSON *derive_autoquant(const struct node *c, cJSON *to, const char *devi
 }
 
 /* The section as rules see it; they are made of the section and, autoquant, the number of samples. */
-static const cJSON *seen_section(struct cell_views *views, const struct node *c, size_t index)
+static const cJSON *seen_section(struct cell_views *views, const struct node *c, size_t index, int64_t samples)
 {
 	const struct node *value = c->items[index];
 	const cJSON *json = section_json(sections_find(&views->grid->sections, value));
@@ -210,12 +212,12 @@ static const cJSON *seen_section(struct cell_views *views, const struct node *c,
 	int dataset = !strcmp(name, "dataset");
 	if (!dataset && strcmp(name, "autoquant"))
 		return json;
-	struct { const struct node *value; int64_t samples; } key = {value, num_samples(c)};
+	struct { const struct node *value; int64_t samples; } key = {value, samples};
 	size_t *known = hash_map_at(&views->derived_index, &key, sizeof key);
 	if (*known == HASH_MAP_NEW) {
 		cJSON *copy = keep_derived(views, cJSON_Duplicate(json, 1));
 		*known = views->derived_count - 1;
-		return dataset ? derive_dataset(c, copy) : derive_autoquant(c, copy, views->device);
+		return dataset ? derive_dataset(copy, samples) : derive_autoquant(c, copy, samples, views->device);
 	}
 	return views->derived[*known];
 }
@@ -240,17 +242,18 @@ static void add_config(struct cell_views *views, cJSON *view, const struct node 
 	strbuf_release(&yaml);
 }
 
-static int check_samples(const struct node *c)
+static int check_samples(const struct node *c, int64_t samples)
 {
-	return num_samples(c) > 0 ? 0 : origin_fail(&node_at(c, "dataset.size")->at,
+	return samples > 0 ? 0 : origin_fail(&node_at(c, "dataset.size")->at,
 		"dataset.size_to_max_samples has no number for size '%s'; give one, or dataset.max_calib_samples",
 		node_string(c, "dataset.size"));
 }
 
-static void fill_view(struct cell_views *views, struct cell_view *v, const struct node *c, const char *pair)
+static void fill_view(struct cell_views *views, struct cell_view *v, const struct node *c, const char *pair,
+	int64_t samples)
 {
 	for (size_t i = 0; i < c->count; i++)
-		json_add_reference(v->view, c->keys[i].text, seen_section(views, c, i));
+		json_add_reference(v->view, c->keys[i].text, seen_section(views, c, i, samples));
 	add_config(views, v->view, c);
 	cJSON *cell = cJSON_AddObjectToObject(v->view, "cell");
 	cJSON_AddStringToObject(cell, "name", v->name);
@@ -283,6 +286,7 @@ int cell_view_make(struct cell_view *v, struct cell_views *views, const struct g
 {
 	const struct node *c = cell->config;
 	char *name_suffix = suffix(cell), *pair = pair_name(cell);
+	int64_t samples = num_samples(c);
 	*v = (struct cell_view){.view = cJSON_CreateObject()};
 	v->name = cell_name(c, pair, name_suffix);
 	v->output_dir = output_dir(cell, pair, name_suffix);
@@ -292,9 +296,9 @@ int cell_view_make(struct cell_view *v, struct cell_views *views, const struct g
 	if (!bad && v->result == RESOLVE_ERROR)
 		bad = fail_context("%s", v->name);
 	if (!bad && v->result == RESOLVE_OK)
-		bad = check_samples(c);
+		bad = check_samples(c, samples);
 	if (!bad && v->result == RESOLVE_OK) {
-		fill_view(views, v, c, pair);
+		fill_view(views, v, c, pair, samples);
 	} else {
 		cJSON_Delete(v->view);
 		v->view = NULL;

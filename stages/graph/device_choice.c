@@ -35,37 +35,48 @@ static void choose_cuda(struct device_choice *choice, const struct cuda_device *
 	snprintf(choice->words, sizeof choice->words, "cuda, %s%s", gpu->name, bf16 ? ", activations in bf16" : "");
 }
 
-static int start_numerics(const char *program, int output, pid_t *pid)
+/* build/bin/numerics, and what it prints: of this process, once. */
+static const char program[] = "build/bin/numerics";
+static struct { int asked, answer; pid_t pid; } numerics;
+
+int device_ask(void)
 {
 	posix_spawn_file_actions_t actions;
 	char *const arguments[] = {(char *)(uintptr_t)program, NULL};
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-	int error = posix_spawn(pid, program, &actions, NULL, arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	return error ? fail("%s: cannot start: %s", program, strerror(error)) : 0;
-}
-
-/* The line that build/bin/numerics prints. */
-static int ask_numerics(char *line, size_t size)
-{
-	static const char program[] = "build/bin/numerics";
-	int ends[2], status = -1;
-	size_t length = 0;
-	ssize_t n = 1;
-	pid_t pid;
+	int ends[2];
+	if (numerics.asked)
+		return 0;
 	if (pipe2(ends, O_CLOEXEC))
 		return fail("%s: no pipe: %s", program, strerror(errno));
-	int bad = start_numerics(program, ends[1], &pid);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+	int error = posix_spawn(&numerics.pid, program, &actions, NULL, arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
 	close(ends[1]);
+	if (error) {
+		close(ends[0]);
+		return fail("%s: cannot start: %s", program, strerror(error));
+	}
+	numerics.answer = ends[0];
+	numerics.asked = 1;
+	return 0;
+}
+
+/* Its line. */
+static int read_numerics(char *line, size_t size)
+{
+	int status = -1, bad = 0;
+	size_t length = 0;
+	ssize_t n = 1;
 	while (!bad && n && length < size - 1) {
-		n = read(ends[0], line + length, size - 1 - length);
+		n = read(numerics.answer, line + length, size - 1 - length);
 		if (n < 0 && errno != EINTR)
 			bad = fail("%s: cannot read what it says: %s", program, strerror(errno));
 		length += n > 0 ? (size_t)n : 0;
 	}
-	close(ends[0]);
-	while (!bad && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	close(numerics.answer);
+	numerics.asked = 0;
+	while (waitpid(numerics.pid, &status, 0) < 0 && errno == EINTR)
 		;
 	line[length] = '\0';
 	if (bad || status || !length || line[length - 1] != '\n')
@@ -79,7 +90,7 @@ static int choose_cpu(struct device_choice *choice, const char *why)
 {
 	choice->device = "cpu";
 	snprintf(choice->words, sizeof choice->words, "cpu, %zu threads%s%s", pool_threads(), *why ? "; " : "", why);
-	return ask_numerics(choice->numerics, sizeof choice->numerics);
+	return device_ask() || read_numerics(choice->numerics, sizeof choice->numerics) ? -1 : 0;
 }
 
 int device_choose(struct device_choice *choice, const struct grid *grid)

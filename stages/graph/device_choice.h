@@ -16,6 +16,10 @@ struct device_choice {
 	char words[256];        /* for the summary: "cuda, NVIDIA H100 80GB HBM3" */
 };
 
+/* Starts to ask what results of this CPU equal, which takes 30 ms of loading a BLAS: before the grid is loaded. -1 after
+ * fail(). */
+int device_ask(void);
+
 /* -1 after fail(): a GPU is asked for and cannot be used, cells of the grid want different devices, or build/bin/numerics
  * (tools/numerics.c says why a program of its own) does not answer. All strings are static or inside. */
 int device_choose(struct device_choice *choice, const struct grid *grid);

@@ -28,7 +28,10 @@ char *job_list_path_before(const char *list_path)
 void job_list_seal(struct strbuf *line)
 {
 	struct digest seal = hash_bytes(line->s, line->length);
-	strbuf_addf(line, "%s%s%s\n", seal_begin, seal.hex, seal_end);
+	strbuf_adds(line, seal_begin);
+	strbuf_adds(line, seal.hex);
+	strbuf_adds(line, seal_end);
+	strbuf_addc(line, '\n');
 }
 
 void job_list_forget(const char *path)

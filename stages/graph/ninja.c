@@ -91,12 +91,7 @@ static int write_stages(const struct plan *plan, const struct ninja_grid *grid, 
 		write_stage_rule(&text, plan, &plan->rules->rules[i]);
 	strbuf_adds(&text, "rule overview\n  command = build/bin/render-report --overview $grid\n"
 		"  description = OVERVIEW $words\n  restat = 1\n\n");
-	if (plan->cell_count) {
-		char *list = job_list_path(plan->build_dir, report_rule(plan)->stage);
-		strbuf_addf(&text, "rule cell\n  command = build/bin/one-cell %s:$k\n  description = $out\n  pool = compute\n"
-			"rule excluded\n  command = build/bin/one-cell $out\n  description = $out\n", list);
-		free(list);
-	}
+	strbuf_adds(&text, "rule cell\n  command = build/bin/one-cell $out\n  description = $out\n  pool = compute\n");
 	char *path = path_join(plan->build_dir, "stages.ninja");
 	int bad = file_write_if_changed(path, text.s, text.length, changed);
 	free(path);
@@ -151,8 +146,12 @@ static void add_key(struct strbuf *to, const struct plan_job *job)
 static void add_words(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
 {
 	add_value(to, "l", job->label);
-	if (!labels_describe(plan, job->rule))
-		add_value(to, "words", job->describe);
+	if (labels_describe(plan, job->rule))
+		return;
+	char *words = job->describe ? mem_strdup(job->describe)
+		: mem_printf("%.*s%s", (int)strcspn(job->rule->describe, "$"), job->rule->describe, job->label);
+	add_value(to, "words", words);
+	free(words);
 }
 
 /* Stamps are of many edges: a variable each. */
@@ -175,9 +174,11 @@ static void write_job(struct strbuf *to, const struct plan *plan, const struct p
 	strbuf_adds(to, " |");
 	add_inputs(to, plan, job);
 	strbuf_adds(to, " ||");
+	/* The stamp waits for the program. */
 	if (job->group != PLAN_NO_GROUP)
 		strbuf_addf(to, " $g%zu", job->group);
-	add_program(to, job->rule);
+	else
+		add_program(to, job->rule);
 	strbuf_addc(to, '\n');
 	add_words(to, plan, job);
 	add_key(to, job);
@@ -218,21 +219,13 @@ static void write_group(struct strbuf *to, const struct plan *plan, const struct
 	free(group_seen);
 }
 
-/* The cell by itself: its stages one after the other, without groups. What is cached costs a few milliseconds, so this
- * is no file but a command that always runs. */
-static void write_solo(struct strbuf *to, const struct plan *plan, const struct plan_cell *cell)
-{
-	strbuf_adds(to, "build cells/");
-	add_path(to, cell->name);
-	strbuf_adds(to, ": cell ALWAYS || programs\n");
-	add_key(to, &plan->jobs[cell->report]);
-}
-
-static void write_excluded(struct strbuf *to, const char *name)
+/* A cell by itself: its stages one after the other, without groups; of one that cannot exist the reason. What is cached
+ * costs a few milliseconds, so this is no file but a command that always runs. */
+static void write_solo(struct strbuf *to, const char *name)
 {
 	strbuf_adds(to, "build cells/");
 	add_path(to, name);
-	strbuf_adds(to, ": excluded ALWAYS || programs\n");
+	strbuf_adds(to, ": cell ALWAYS || programs\n");
 }
 
 /* The edge of a published job, behind its outputs. */
@@ -362,11 +355,11 @@ static int write_cells(struct file_update *file, const struct plan *plan, const 
 	for (size_t c = 0; c < plan->cell_count; c++) {
 		write_report(&text, &made, plan, &plan->cells[c], grid->report_only, files);
 		if (!grid->report_only)
-			write_solo(&text, plan, &plan->cells[c]);
+			write_solo(&text, plan->cells[c].name);
 		pass_on(file, &text);
 	}
 	for (size_t i = 0; i < grid->excluded_count && !grid->report_only; i++)
-		write_excluded(&text, grid->excluded[i]);
+		write_solo(&text, grid->excluded[i]);
 	if (!grid->report_only)
 		bad = write_beside(&text, &made, plan, files);
 	strbuf_addf(&text, "\nbuild grid: phony");

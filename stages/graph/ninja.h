@@ -4,7 +4,7 @@
  * job, ordered after it, which turns the cached result into a reference file or reports that job's failure:
  *
  *     build build/ref/group/score-layers-<G16>.stamp: group_score_layers | refs and stamps of the inputs || programs
- *     build build/ref/score-layers/${l}-$k.ref: stage_score_layers | refs of the inputs || $g<N> programs
+ *     build build/ref/score-layers/${l}-$k.ref: stage_score_layers | refs of the inputs || $g<N>
  *       l = <label>
  *       k = <K16>
  *

@@ -205,10 +205,13 @@ static void join_group(struct plan *plan, size_t index)
 static int name_job(struct plan *plan, struct plan_job *job, const struct view *view)
 {
 	job->label = view_expand(view, job->rule, job->rule->label);
-	job->describe = view_expand(view, job->rule, job->rule->describe);
-	if (!job->label || !job->describe)
+	if (!job->label)
 		return -1;
-	plan->plain_labels[job->rule - plan->rules->rules] &= make_safe(job->label);
+	char plain = make_safe(job->label);
+	plan->plain_labels[job->rule - plan->rules->rules] &= plain;
+	if ((!plain || strcmp(strchrnul(job->rule->describe, '$'), job->rule->label)) &&
+		!(job->describe = view_expand(view, job->rule, job->rule->describe)))
+		return -1;
 	struct digest key = job->key;
 	key.hex[JOB_KEY_SHORT] = '\0';
 	job->job_path = mem_join(plan->build_dir, "/jobs/", job->rule->stage, ".jsonl:", key.hex, NULL);
@@ -220,7 +223,9 @@ static int name_job(struct plan *plan, struct plan_job *job, const struct view *
 /* Makes the job, or finds that there is one of its key. */
 static int make_job(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index)
 {
-	struct plan_job job = {.rule = rule, .group = PLAN_NO_GROUP};
+	struct plan_job job = {.rule = rule, .group = PLAN_NO_GROUP, .input_capacity = rule->input_count};
+	if (rule->input_count)
+		job.inputs = mem_array(rule->input_count, sizeof *job.inputs);
 	for (size_t i = 0; i < rule->input_count; i++) {
 		int has = view_wants(view, rule, &rule->inputs[i]);
 		if (has < 0 || (has && add_input(plan, &job, &rule->inputs[i], view)))
@@ -266,9 +271,33 @@ static struct hash128 hash_reads(struct plan *plan, const struct rule *rule, con
 	return hash_pair(text->s, text->length);
 }
 
+/* Whether cells hardly ever have the jobs of a rule in common, as its first ones showed: then looking for one costs more
+ * than making it, which finds it, too, by its key. */
+static int are_single(const struct rule_reads *reads)
+{
+	enum { TRIED = 256, ONE_OF = 8 };
+	return reads->asked >= TRIED && reads->found * ONE_OF < reads->asked;
+}
+
+static int find_or_make(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index)
+{
+	struct rule_reads *reads = &plan->reads[rule - plan->rules->rules];
+	if (are_single(reads))
+		return make_job(plan, rule, view, index);
+	struct hash128 read = hash_reads(plan, rule, reads, view);
+	*index = *hash_map_at(&plan->by_reads, &read, sizeof read);
+	reads->asked++;
+	reads->found += *index != HASH_MAP_NEW;
+	if (*index != HASH_MAP_NEW)
+		return 0;
+	if (make_job(plan, rule, view, index))
+		return -1;
+	*hash_map_at(&plan->by_reads, &read, sizeof read) = *index;
+	return 0;
+}
+
 static int add_job(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index)
 {
-	const struct rule_reads *reads = &plan->reads[rule - plan->rules->rules];
 	if (rule->publish)
 		return make_job(plan, rule, view, index); /* hardly ever shared */
 	/* Inputs of inputs are mostly those that the report has, too. */
@@ -277,13 +306,8 @@ static int add_job(struct plan *plan, const struct rule *rule, const struct view
 			*index = plan->found[i].job;
 			return 0;
 		}
-	struct hash128 read = hash_reads(plan, rule, reads, view);
-	*index = *hash_map_at(&plan->by_reads, &read, sizeof read);
-	if (*index == HASH_MAP_NEW) {
-		if (make_job(plan, rule, view, index))
-			return -1;
-		*hash_map_at(&plan->by_reads, &read, sizeof read) = *index;
-	}
+	if (find_or_make(plan, rule, view, index))
+		return -1;
 	MEM_GROW(plan->found, plan->found_count, plan->found_capacity);
 	plan->found[plan->found_count++] = (struct plan_found){rule, view->layer, *index};
 	return 0;

@@ -33,7 +33,8 @@ struct plan_input {
 struct plan_job {
 	const struct rule *rule;
 	struct digest key;             /* K */
-	char *label, *describe;
+	char *label;
+	char *describe;                /* NULL: what the rule's "describe" has before the label, and the label */
 	char *job_path;                /* where job_open() finds it: BUILD/jobs/STAGE.jsonl:K16 */
 	char *ref_path;                /* below build_dir; NULL for a published stage */
 	cJSON *params, *unhashed;      /* refer to the view of the cell that first needed the job */

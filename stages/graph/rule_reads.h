@@ -12,6 +12,7 @@
 struct rule_reads {
 	const char **paths;
 	size_t count;
+	size_t asked, found;   /* how often a job was looked for by them, and there was one (plan.c) */
 };
 
 /* [rules->count]; the caller frees with rule_reads_free(). */
