@@ -10,7 +10,7 @@
 #include "config/schema.h"
 #include "config/suggest.h"
 
-enum { DEPTH_MAX = 32, ELEMENTS_MAX = 10000 };
+enum { DEPTH_MAX = 32, ELEMENTS_MAX = 2000 };
 
 /* What a group shall be set to instead of what its item says. */
 struct pick {

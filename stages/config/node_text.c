@@ -187,6 +187,20 @@ static void yaml_key(struct strbuf *to, const struct node_key *key)
 		strbuf_adds(to, key->text);
 }
 
+/* "key:", or where YAML would not look so far for the colon, "? key" and the colon on a line of its own. */
+static void yaml_begin(struct strbuf *to, const struct node_key *key, int indent)
+{
+	enum { SIMPLE_KEY_MAX = 1000 };
+	struct strbuf text;
+	strbuf_init(&text);
+	yaml_key(&text, key);
+	if (text.length <= SIMPLE_KEY_MAX)
+		strbuf_addf(to, "%s:", text.s);
+	else
+		strbuf_addf(to, "? %s\n%*s:", text.s, indent, "");
+	strbuf_release(&text);
+}
+
 /* Writes a non-empty container whose lines begin at indent. The cursor stands there already when started is set. */
 static void yaml_block(struct strbuf *to, const struct node *node, int indent, int started)
 {
@@ -195,8 +209,7 @@ static void yaml_block(struct strbuf *to, const struct node *node, int indent, i
 		if (!started || i)
 			strbuf_addf(to, "%*s", indent, "");
 		if (node->kind == NODE_DICT) {
-			yaml_key(to, &node->keys[i]);
-			strbuf_addc(to, ':');
+			yaml_begin(to, &node->keys[i], indent);
 		} else {
 			strbuf_addc(to, '-');
 		}

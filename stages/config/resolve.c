@@ -12,7 +12,8 @@
 #include "config/suggest.h"
 #include "config/value.h"
 
-enum { ACTIVE_MAX = 64, NESTED_MAX = 256, PATH_MAX_PARTS = 64, NODES_MAX = 200000, BYTES_MAX = 16 << 20 };
+enum { ACTIVE_MAX = 64, NESTED_MAX = 256, PATH_MAX_PARTS = 64, NODES_MAX = 200000, BYTES_MAX = 16 << 20,
+	FAILURES_MAX = 1000 };
 
 /* A container on the way from the root to a value. */
 struct frame {
@@ -37,7 +38,8 @@ struct resolver {
 	size_t nested;                          /* interpolations under way, those of one text inside another included */
 	size_t nodes, bytes;                    /* made so far, bytes of text: references to references must not explode */
 	struct problems *problems;
-	int full;                               /* no room for more of them */
+	size_t failures;                        /* a wrong text fails anew for each one that refers to it */
+	int full;                               /* no room for more of them, or tried often enough */
 	int sharing;                            /* what holds no interpolation is held, not copied */
 };
 
@@ -546,7 +548,7 @@ static int go_on(struct resolver *r, const struct site *s)
 		return 0;
 	if (from)
 		problems_composed_from(from);
-	r->full = !problems_add(r->problems, NULL);
+	r->full = !problems_add(r->problems, NULL) || ++r->failures == FAILURES_MAX;
 	return !r->full;
 }
 

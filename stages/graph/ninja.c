@@ -148,8 +148,7 @@ static void add_words(struct strbuf *to, const struct plan *plan, const struct p
 	add_value(to, "l", job->label);
 	if (labels_describe(plan, job->rule))
 		return;
-	char *words = job->describe ? mem_strdup(job->describe)
-		: mem_printf("%.*s%s", (int)strcspn(job->rule->describe, "$"), job->rule->describe, job->label);
+	char *words = plan_describe(job);
 	add_value(to, "words", words);
 	free(words);
 }

@@ -220,6 +220,12 @@ static int name_job(struct plan *plan, struct plan_job *job, const struct view *
 	return 0;
 }
 
+char *plan_describe(const struct plan_job *job)
+{
+	return job->describe ? mem_strdup(job->describe)
+		: mem_printf("%.*s%s", (int)strcspn(job->rule->describe, "$"), job->rule->describe, job->label);
+}
+
 /* Makes the job, or finds that there is one of its key. */
 static int make_job(struct plan *plan, const struct rule *rule, const struct view *view, size_t *index)
 {

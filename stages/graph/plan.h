@@ -118,6 +118,9 @@ int plan_add_cell(struct plan *plan, const char *name, cJSON *view, const char *
 /* After the last cell: makes the groups' keys and paths. */
 void plan_finish(struct plan *plan);
 
+/* What Ninja says while the job runs, "SCORE qwen3_vl_demo.wfp8_afp8.default.small"; the caller frees. */
+char *plan_describe(const struct plan_job *job);
+
 /* For every cell the first one whose scores are the same jobs, PLAN_NO_CELL where that is itself. The caller frees. */
 size_t *plan_twins(const struct plan *plan);
 

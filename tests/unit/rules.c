@@ -393,7 +393,9 @@ static void test_one_cell(void)
 	CHECK_STRING(cell->output_dir, "out");
 	CHECK(!report->ref_path && report->group == PLAN_NO_GROUP && scores->group == 0, "groups and references");
 	CHECK_STRING(scores->label, "basic");
-	CHECK_STRING(scores->describe, "SCORE basic");
+	char *words = plan_describe(scores);
+	CHECK_STRING(words, "SCORE basic");
+	free(words);
 	char *job_path = mem_printf("%s/jobs/scores.jsonl:%.16s", p.build, scores->key.hex);
 	char *ref_path = mem_printf("%s/ref/scores/basic-%.16s.ref", p.build, scores->key.hex);
 	CHECK_STRING(scores->job_path, job_path);
