@@ -169,9 +169,9 @@ int generator_write(struct generator *g)
 	struct ninja_grid grid = {.path = grid_path, .overview = (const char *const *)g->overview, .slots = 1,
 		.overview_count = g->overview[0] ? 2 : 0, .excluded = excluded, .excluded_count = excluded_count,
 		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
-	int changed; /* ./configure sees it for itself, and replaces build.ninja then */
+	/* ./configure sees whether a Ninja file is another one now, and replaces build.ninja then. */
 	int bad = plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
-		ninja_write(&g->plan, &grid, &published_files, &changed);
+		ninja_write(&g->plan, &grid, &published_files);
 	free(excluded);
 	return bad ? -1 : 0;
 }

@@ -80,7 +80,7 @@ static const struct rule *report_rule(const struct plan *plan)
 	return plan->jobs[plan->cells[0].report].rule;
 }
 
-static int write_stages(const struct plan *plan, const struct ninja_grid *grid, int *changed)
+static int write_stages(const struct plan *plan, const struct ninja_grid *grid)
 {
 	struct strbuf text;
 	strbuf_init(&text);
@@ -93,7 +93,7 @@ static int write_stages(const struct plan *plan, const struct ninja_grid *grid, 
 		"  description = OVERVIEW $words\n  restat = 1\n\n");
 	strbuf_adds(&text, "rule cell\n  command = build/bin/one-cell $out\n  description = $out\n  pool = compute\n");
 	char *path = path_join(plan->build_dir, "stages.ninja");
-	int bad = file_write_if_changed(path, text.s, text.length, changed);
+	int bad = file_write_if_changed(path, text.s, text.length, NULL);
 	free(path);
 	strbuf_release(&text);
 	return bad;
@@ -375,19 +375,17 @@ static int write_cells(struct file_update *file, const struct plan *plan, const 
 	return bad;
 }
 
-int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files, int *changed)
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files)
 {
 	struct file_update file;
 	char *path = path_join(plan->build_dir, "cells.ninja");
-	int stages_changed = 0, cells_changed = 0;
 	file_update_open(&file, path);
 	file_update_add(&file, banner, sizeof banner - 1);
 	if (!grid->report_only)
 		write_jobs(&file, plan);
 	int bad = write_cells(&file, plan, grid, files);
 	file.failed |= bad;
-	bad = file_update_close(&file, &cells_changed) || write_stages(plan, grid, &stages_changed);
-	*changed = stages_changed || cells_changed;
+	bad = file_update_close(&file, NULL) || write_stages(plan, grid);
 	free(path);
 	return bad ? -1 : 0;
 }

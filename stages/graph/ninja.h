@@ -47,7 +47,7 @@ struct ninja_files {
 	int (*of_job)(const struct plan_job *job, char ***paths, size_t *count);
 };
 
-/* *changed tells whether either file differs from what was there. */
-int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files, int *changed);
+/* Files that would not change stay as they are. -1 after fail(). */
+int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files);
 
 #endif
