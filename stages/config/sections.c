@@ -88,15 +88,13 @@ static struct section *share(struct sections *s, const struct node_key *key, str
 	return s->items[index];
 }
 
-static void mark_checked(struct section *section, const struct node_key *key)
+static void mark_checked(struct sections *s, struct section *section, const struct node_key *key)
 {
-	struct strbuf text;
+	struct strbuf *bytes = scratch(s);
 	section->checked = 1;
-	strbuf_init(&text);
-	strbuf_addf(&text, "%s: ", key->text);
-	node_to_flow(&text, section->value);
-	section->hash = hash_pair(text.s, text.length);
-	strbuf_release(&text);
+	add_text(bytes, key->text);
+	add_bytes(bytes, section->value);
+	section->hash = hash_pair(bytes->s, bytes->length);
 }
 
 /* What the schema wants of a config as a whole is that its sections are there. */
@@ -116,7 +114,7 @@ static int check(struct sections *s, struct node *config, const struct compositi
 	*passed = 1;
 	for (size_t i = 0; i < config->count; i++)
 		if (!list[i]->checked)
-			mark_checked(list[i], &config->keys[i]);
+			mark_checked(s, list[i], &config->keys[i]);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 
 struct section {
 	struct node *value;       /* checked; shared by all configs that hold it */
-	struct hash128 hash;      /* of key and value as they are printed */
+	struct hash128 hash;      /* of key and value */
 	int checked;
 	cJSON *json;              /* NULL until section_json() is asked for it */
 	char *yaml;               /* likewise */

@@ -64,12 +64,11 @@ static char *failure_text(const struct job *job, const char *reason, const char 
 	return json_pretty_text(root);
 }
 
-void cell_log_computed(const struct job *job, size_t jobs, double seconds)
+/* Appends words, which it takes over, to the cell's log. What last failed stays the current message. */
+static void note(const struct job *job, char *words)
 {
 	char *reason = mem_strdup(error_text()), *build = job_build_dir(job->path);
 	char *path = build ? log_path(build, job) : NULL;
-	char *words = jobs > 1 ? mem_printf("computed, %zu jobs together, after %.2f s", jobs, seconds)
-		: mem_printf("computed in %.2f s", seconds);
 	if (path)
 		append(path, job, words);
 	free(words);
@@ -79,17 +78,15 @@ void cell_log_computed(const struct job *job, size_t jobs, double seconds)
 	free(reason);
 }
 
+void cell_log_computed(const struct job *job, size_t jobs, double seconds)
+{
+	note(job, jobs > 1 ? mem_printf("computed, %zu jobs together, after %.2f s", jobs, seconds)
+		: mem_printf("computed in %.2f s", seconds));
+}
+
 void cell_log_warned(const struct job *job, const char *text)
 {
-	char *reason = mem_strdup(error_text()), *build = job_build_dir(job->path);
-	char *path = build ? log_path(build, job) : NULL, *words = mem_printf("warning: %s", text);
-	if (path)
-		append(path, job, words);
-	free(words);
-	free(path);
-	free(build);
-	fail("%s", reason);
-	free(reason);
+	note(job, mem_printf("warning: %s", text));
 }
 
 static void hear(void *context, const char *text)

@@ -7,11 +7,9 @@
 #include "common/aside.h"
 #include "common/error.h"
 #include "common/file.h"
-#include "common/json.h"
 #include "common/memory.h"
+#include "graph/grid_file.h"
 #include "graph/progress_note.h"
-
-enum { GRID_BYTES_MAX = 256 << 20 };
 
 struct search {
 	time_t old;
@@ -93,14 +91,14 @@ static int look_beside(struct search *s, const char *build_dir, const char *file
 static int look_in_reports(struct search *s, const char *build_dir)
 {
 	char *path = path_join(build_dir, "grid.json");
-	cJSON *grid = file_exists(path) ? json_read(path, GRID_BYTES_MAX) : NULL;
-	const cJSON *cell, *overview = cJSON_GetObjectItemCaseSensitive(grid, "overview_json");
-	int bad = cJSON_IsString(overview) && look_beside(s, build_dir, overview->valuestring);
-	cJSON_ArrayForEach(cell, cJSON_GetObjectItemCaseSensitive(grid, "cells")) {
-		const cJSON *manifest = cJSON_GetObjectItemCaseSensitive(cell, "manifest");
-		bad = bad || (cJSON_IsString(manifest) && look_beside(s, build_dir, manifest->valuestring));
+	struct grid_file grid;
+	int bad = 0;
+	if (file_exists(path) && !grid_file_open(&grid, path)) {
+		bad = look_beside(s, build_dir, grid.overview_json);
+		for (size_t i = 0; i < grid.count && !bad; i++)
+			bad = look_beside(s, build_dir, grid.cells[i].manifest);
+		grid_file_close(&grid);
 	}
-	cJSON_Delete(grid);
 	free(path);
 	return bad;
 }
