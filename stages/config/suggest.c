@@ -1,5 +1,6 @@
 #include "config/suggest.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,4 +132,15 @@ void suggest_list(struct strbuf *to, const char *const *words, size_t count)
 		strbuf_addf(to, "%s%s", i ? ", " : "", words[i]);
 	if (count > MOST)
 		strbuf_addf(to, " and %zu more", count - MOST);
+}
+
+void suggest_among(struct strbuf *to, const char *word, const char *const *words, size_t count, const char *they)
+{
+	size_t before = to->length;
+	suggest_word(to, word, words, count);
+	int near = to->length > before;
+	strbuf_adds(to, near ? " " : "; ");
+	strbuf_addc(to, near ? (char)toupper((unsigned char)*they) : *they);
+	strbuf_addf(to, "%s: ", they + 1);
+	suggest_list(to, words, count);
 }

@@ -20,4 +20,7 @@ char **suggest_paths_of(const struct node *root, size_t *count);
 /* Appends "a, b, c"; beyond 30 words the rest is counted. */
 void suggest_list(struct strbuf *to, const char *const *words, size_t count);
 
+/* The nearest of the words, then all: "; did you mean 'x'? There are: x, y", or "; there are: x, y". they: "there are". */
+void suggest_among(struct strbuf *to, const char *word, const char *const *words, size_t count, const char *they);
+
 #endif

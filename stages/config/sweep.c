@@ -518,9 +518,7 @@ static int check_preset(struct sweep *s, const struct grid_request *request)
 	strbuf_init(&b);
 	size_t count = composer_options(s->composer, "preset", &options);
 	strbuf_addf(&b, "there is no preset '%.100s'", s->grid->preset);
-	suggest_word(&b, s->grid->preset, options, count);
-	strbuf_adds(&b, b.s[b.length - 1] == '?' ? " There are: " : "; there are: ");
-	suggest_list(&b, options, count);
+	suggest_among(&b, s->grid->preset, options, count, "there are");
 	if (request->preset || !s->file.preset)
 		fail("--preset: %s", b.s);
 	else

@@ -56,9 +56,7 @@ static int no_such_group(struct composer *composer, const char *group)
 	size_t count;
 	char **groups = look_groups(composer, "", &count);
 	strbuf_init(&near);
-	suggest_word(&near, group, (const char *const *)groups, count);
-	strbuf_adds(&near, near.length ? " There are: " : "; there are: ");
-	suggest_list(&near, (const char *const *)groups, count);
+	suggest_among(&near, group, (const char *const *)groups, count, "there are");
 	fail("conf/%s: no such group%s", group, near.s);
 	strbuf_release(&near);
 	for (size_t i = 0; i < count; i++)

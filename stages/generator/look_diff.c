@@ -59,9 +59,7 @@ static const struct node *no_such_cell(const char *name, char **names, size_t co
 {
 	struct strbuf near;
 	strbuf_init(&near);
-	suggest_word(&near, name, (const char *const *)names, count);
-	strbuf_adds(&near, near.length ? " The cells are: " : "; the cells are: ");
-	suggest_list(&near, (const char *const *)names, count);
+	suggest_among(&near, name, (const char *const *)names, count, "the cells are");
 	fail("--diff %s: no cell of the grid (give its name, or overrides as in 'quant_pair=wfp8_afp8')%s", name, near.s);
 	strbuf_release(&near);
 	return NULL;

@@ -321,9 +321,7 @@ static int no_such_cell(const struct plan *plan, const char *name)
 	for (size_t i = 0; i < plan->cell_count; i++)
 		names[i] = plan->cells[i].name;
 	strbuf_init(&near);
-	suggest_word(&near, name, names, plan->cell_count);
-	strbuf_adds(&near, near.length ? " The cells are: " : "; the cells are: ");
-	suggest_list(&near, names, plan->cell_count);
+	suggest_among(&near, name, names, plan->cell_count, "the cells are");
 	fail("--explain %s: no cell of the grid%s", name, near.s);
 	strbuf_release(&near);
 	free(names);
