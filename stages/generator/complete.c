@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "common/file.h"
-#include "common/json.h"
 #include "common/memory.h"
 #include "config/schema.h"
 #include "generator/look.h"
+#include "graph/grid_file.h"
 
-enum { GRID_BYTES_MAX = 64 << 20, DEPTH = 8 };
+enum { DEPTH = 8 };
 
 /* What candidates are held against: they begin with word, and are printed behind base. */
 struct asked {
@@ -113,14 +113,13 @@ static void complete_value(struct asked *a, const char *word, const char *equals
 
 static void offer_cells(const struct asked *a)
 {
-	cJSON *grid = file_exists("build/grid.json") ? json_read("build/grid.json", GRID_BYTES_MAX) : NULL;
-	const cJSON *cells = cJSON_GetObjectItemCaseSensitive(grid, "cells"), *cell;
-	cJSON_ArrayForEach(cell, cells) {
-		const cJSON *name = cJSON_GetObjectItemCaseSensitive(cell, "cell");
-		if (cJSON_IsString(name))
-			offer(a, name->valuestring, "");
-	}
-	cJSON_Delete(grid);
+	static const char path[] = "build/grid.json";
+	struct grid_file grid;
+	if (!file_exists(path) || grid_file_open(&grid, path))
+		return;
+	for (size_t i = 0; i < grid.count; i++)
+		offer(a, grid.cells[i].name, "");
+	grid_file_close(&grid);
 }
 
 static void offer_sweeps(const struct asked *a)

@@ -31,17 +31,22 @@ agreed() {
 	return 1
 }
 
+# Both ninjas end, and each action was computed by one of them: side_by_side WORDS THIS OTHER. $first: the other one.
+side_by_side() {
+	ninja >"$S/out" 2>&1
+	check "$1: $2" equal $? 0
+	wait $first
+	check "$1: $3" equal $? 0
+	check "$1: every action once" equal "$(computed)" "$(cat "$S/once")"
+	check "$1: the same files" agreed
+}
+
 # --- two ninjas on one build folder ---
 for round in 1 2 3; do
 	fresh
 	ninja >"$S/out.1" 2>&1 &
 	first=$!
-	ninja >"$S/out" 2>&1
-	check "two on one folder, $round: the second" equal $? 0
-	wait $first
-	check "two on one folder, $round: the first" equal $? 0
-	check "two on one folder, $round: every action once" equal "$(computed)" "$(cat "$S/once")"
-	check "two on one folder, $round: the same files" agreed
+	side_by_side "two on one folder, $round" 'the second' 'the first'
 done
 build
 build
@@ -77,12 +82,7 @@ for round in 1 2; do
 	rm -rf "$S/other/build/ref" "$S/other/tmp"
 	(cd "$S/other" && exec ninja >"$S/out.1" 2>&1) &
 	first=$!
-	ninja >"$S/out" 2>&1
-	check "two folders, $round: this one" equal $? 0
-	wait $first
-	check "two folders, $round: the other one" equal $? 0
-	check "two folders, $round: every action once" equal "$(computed)" "$(cat "$S/once")"
-	check "two folders, $round: the same files" agreed
+	side_by_side "two folders, $round" 'this one' 'the other one'
 	check "two folders, $round: the same reports" diff -r tmp "$S/other/tmp"
 done
 
