@@ -82,7 +82,7 @@ ninja -t clean -r $(sed -n 's/^rule //p' build/stages.ninja) >/dev/null 2>&1
 row 'ninja -t clean of the stages' '' "$all"
 # Everything, programs included. To compile them takes a minute, and is not what is asked here.
 path=$PATH
-kept_compiler || skip 'the compiler has a path: all is compiled again'
+kept_compiler || skip 'a compiler has a path: all is compiled again'
 published() { sed -n 's/.*"manifest": "\([^"]*\)".*/\1/p' build/grid.json | xargs ls 2>/dev/null | wc -l; }
 reports=$(published)
 ninja -t clean >/dev/null 2>&1

@@ -76,7 +76,7 @@ check 'paths are written in one way' test ! -s "$S/odd"
 # --- the same under other Ninjas ---
 # Those of $QUANTGRID_NINJAS, paths or names, and samurai where it is installed. Each begins with the log of the one
 # before, which it may not be able to read: then all is compiled again.
-kept_compiler || skip 'the compiler has a path: programs may be compiled again'
+kept_compiler || skip 'a compiler has a path: programs may be compiled again'
 cell=qwen3_vl_demo.wfp8_afp8.default.small
 budget() { sed -i "s/^effective_bits: .*/effective_bits: $1/" conf/autoquant/gradient_default.yaml; }
 
