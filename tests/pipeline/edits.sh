@@ -78,7 +78,7 @@ grep '	build/\(obj\|bin\)/' build/.ninja_log >>"$S/log"
 cp "$S/log" build/.ninja_log
 row 'a lost .ninja_log' '' "$all"
 # shellcheck disable=SC2046
-ninja -t clean -r $(sed -n 's/^rule //p' build/stages.ninja) >/dev/null 2>&1
+ninja -t clean -r $(sed -n 's/^rule //p' build/cells.ninja) >/dev/null 2>&1
 row 'ninja -t clean of the stages' '' "$all"
 # Everything, programs included. To compile them takes a minute, and is not what is asked here.
 path=$PATH

@@ -7,7 +7,7 @@
 
 points=${QUANTGRID_KILL_POINTS:-200}
 seed=${QUANTGRID_SEED:-1}
-state="cache tmp build/jobs build/ref build/leaf build/cells.ninja build/stages.ninja build/grid.json build/config.args \
+state="cache tmp build/jobs build/ref build/leaf build/cells.ninja build/grid.json build/config.args \
 build/sources.ninja build/bootstrap.ninja build/toolchain build/.ninja_log build/.ninja_deps build.ninja \
 build.ninja.in conf models/qwen3_vl_demo/captions"
 
