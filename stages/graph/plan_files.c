@@ -53,6 +53,7 @@ static void add_inputs(struct strbuf *to, const struct plan *plan, const struct 
 
 static void add_job(struct strbuf *to, struct json_texts *texts, const struct plan *plan, const struct plan_job *job)
 {
+	const struct job_makers makers = plan_makers(plan, job->rule);
 	strbuf_adds(to, "{\"key\":\"");
 	strbuf_add(to, job->key.hex, DIGEST_HEX);
 	strbuf_addc(to, '"');
@@ -60,10 +61,12 @@ static void add_job(struct strbuf *to, struct json_texts *texts, const struct pl
 	add_string(to, "stage", job->rule->stage);
 	strbuf_adds(to, ",\"version\":");
 	json_number(to, job->rule->version);
-	if (job->rule->numerics)
-		add_string(to, "numerics", plan->numerics);
-	if (job->rule->tool)
-		add_string(to, "tool", job->rule->tool);
+	if (makers.numerics)
+		add_string(to, "numerics", makers.numerics);
+	if (makers.unicode)
+		add_string(to, "unicode", makers.unicode);
+	if (makers.tool)
+		add_string(to, "tool", makers.tool);
 	add_string(to, "cell", job->label);
 	strbuf_adds(to, ",\"params\":");
 	json_texts_compact(texts, to, job->params, 2);

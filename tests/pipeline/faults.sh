@@ -12,7 +12,7 @@ build/sources.ninja build/bootstrap.ninja build/toolchain build/.ninja_log build
 build.ninja.in conf models/qwen3_vl_demo/captions"
 
 new_project faults
-if ! steps_library; then
+if ! preload_library steps; then
 	skip 'no compiler that makes a library to load before'
 	finish
 fi
