@@ -159,11 +159,12 @@ size_t former_differences(struct strbuf *to, const struct plan *plan, const stru
 /* --- the job that was --- */
 
 /* The cell's line of a list (of several the one that differs least), else that among the first that differs least. */
-static cJSON *search(const struct file_map *map, const struct plan *plan, const struct plan_job *job, int *other_cell)
+static cJSON *search(const char *text, size_t length, const struct plan *plan, const struct plan_job *job,
+	int *other_cell)
 {
-	const char *text = (const char *)map->bytes, *end = text + map->length;
+	const char *end = text + length;
 	char *cell = mem_printf("\"cell\":\"%s\"", job->label);
-	int known = map->length && memmem(text, map->length, cell, strlen(cell));
+	int known = length && memmem(text, length, cell, strlen(cell));
 	cJSON *best = NULL;
 	size_t least = 0, looked = 0;
 	*other_cell = !known;
@@ -200,7 +201,9 @@ cJSON *former_find(const struct plan *plan, const struct plan_job *job, int befo
 		free(last);
 	}
 	if (file_exists(path) && !file_map_open(&map, path)) {
-		found = search(&map, plan, job, other_cell);
+		size_t bytes;
+		if (!job_list_jobs(path, (const char *)map.bytes, map.length, &bytes))
+			found = search((const char *)map.bytes, bytes, plan, job, other_cell);
 		file_map_close(&map);
 	}
 	free(path);

@@ -99,6 +99,7 @@ struct lines {
 	const struct plan *plan;
 	struct listed *jobs;
 	size_t count, first;              /* of the jobs; the first one at hand */
+	size_t bytes;                     /* of all lines so far */
 	struct strbuf text[PIECES];
 	struct json_texts *texts;         /* a worker each */
 };
@@ -126,8 +127,10 @@ static int add_lines(struct file_update *file, struct lines *l)
 		pieces = pieces < PIECES ? pieces : PIECES;
 		if (pool_run(pieces, make_lines, l))
 			return -1;
-		for (size_t i = 0; i < pieces; i++)
+		for (size_t i = 0; i < pieces; i++) {
 			file_update_add(file, l->text[i].s, l->text[i].length);
+			l->bytes += l->text[i].length;
+		}
 	}
 	return 0;
 }
@@ -143,6 +146,9 @@ static int write_lines(const char *path, struct lines *l)
 	file_update_open(&file, path);
 	file.keep_as = before;
 	file.failed |= add_lines(&file, l);
+	strbuf_clear(&l->text[0]);
+	job_list_end(&l->text[0], l->bytes);
+	file_update_add(&file, l->text[0].s, l->text[0].length);
 	int bad = file_update_close(&file, NULL);
 	for (size_t i = 0; i < PIECES; i++)
 		strbuf_release(&l->text[i]);
