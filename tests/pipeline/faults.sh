@@ -152,7 +152,7 @@ check "killed $kills times" [ $kills -ge "$points" ]
 # ./configure itself Ninja knows nothing. graph_steps: those at which a file of the graph, or what it is made of,
 # changes.
 graph_steps() {
-	grep -n -e 'build\.ninja\|cells\.ninja\|stages\.ninja\|sources\.ninja' -e 'config\.args\|toolchain\|unfinished' \
+	grep -n -e 'build\.ninja\|cells\.ninja\|sources\.ninja' -e 'config\.args\|toolchain\|unfinished' \
 		"$S/steps" | sed 's/:.*//'
 }
 
