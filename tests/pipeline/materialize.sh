@@ -34,7 +34,7 @@ done
 build
 check 'then there is nothing to do' idle
 
-rm -f build/.ninja_log
+lose_ninja_log
 build
 check 'a lost .ninja_log: left alone' equal "$status $(ran materialize-lm)" '0 0'
 rm $lm/merges.txt
