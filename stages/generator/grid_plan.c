@@ -13,6 +13,7 @@
 #include "generator/published.h"
 #include "generator/strict_tools.h"
 #include "model/lm_folder.h"
+#include "tokenizer/char_class.h"
 #include "tokenizer/tokenizer.h"
 
 static int check_length(const struct grid_cell *cell)
@@ -194,7 +195,7 @@ int generator_plan(struct generator *g, const char *build_dir, const char *cache
 	if (check_report_only(&g->grid))
 		return -1;
 	cell_views_init(&g->views, &g->grid, g->device.device);
-	plan_init(&g->plan, &g->rules, build_dir, cache_dir, g->device.numerics, find_lister);
+	plan_init(&g->plan, &g->rules, build_dir, cache_dir, g->device.numerics, unicode_version(), find_lister);
 	if (g->request.strict_tools && strict_tools_take(&g->rules, g->plan.memo))
 		return -1;
 	if (add_cells(g))

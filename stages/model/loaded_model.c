@@ -140,9 +140,9 @@ static const struct ops *backend_open(const struct job *job, const char *device)
 	const struct ops *ops = ops_open(device);
 	if (!ops)
 		return fail_null("the graph was made for autoquant.device=%s: %s: run ./configure again", device, error_text());
-	if (!job->numerics || strcmp(job->numerics, ops->numerics))
+	if (!job->makers.numerics || strcmp(job->makers.numerics, ops->numerics))
 		return fail_null("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
-			job->numerics ? job->numerics : "(none)", ops->numerics);
+			job->makers.numerics ? job->makers.numerics : "(none)", ops->numerics);
 	return ops_timed(ops);
 }
 

@@ -119,8 +119,9 @@ static void find(void)
 		snprintf(missing, sizeof missing, "%s", error_text());
 	char *const to[] = {device.numerics, device.numerics_bf16};
 	for (size_t i = 0; i < 2; i++)
-		snprintf(to[i], sizeof device.numerics, "cuda-%ssm%d%dx%d-cublaslt%zu.%zu.%zu", i ? "bf16.2-" : "", device.major,
-			device.minor, device.processors, device.version / 10000, device.version / 100 % 100, device.version % 100);
+		snprintf(to[i], sizeof device.numerics, "cuda-%ssm%d%dx%d-cublaslt%zu.%zu.%zu-nvcc%d.%d", i ? "bf16.2-" : "",
+			device.major, device.minor, device.processors, device.version / 10000, device.version / 100 % 100,
+			device.version % 100, QG_CUDA / 1000, QG_CUDA % 1000 / 10);
 }
 
 #else

@@ -12,11 +12,11 @@ struct cuda_device {
 	int processors;       /* multiprocessors */
 	void *cublaslt;       /* the library, for dlsym() */
 	size_t version;       /* of cuBLASLt: 130100 is 13.1.0 */
-	/* Class of equal results: "cuda-sm90x132-cublaslt13.1.0". Architecture, number of multiprocessors and library
-	 * decide which kernels cuBLASLt runs. */
+	/* Class of equal results: "cuda-sm90x132-cublaslt13.1.0-nvcc13.0". Architecture, number of multiprocessors and
+	 * library decide which kernels cuBLASLt runs; exp() and log() of our kernels are those of the compiler. */
 	char numerics[96];
-	/* Of activations rounded to bf16: "cuda-bf16.2-sm90x132-cublaslt13.1.0". The 2 counts the times that what is rounded
-	 * changed: results of before are none of now, while those of other classes stay. */
+	/* Of activations rounded to bf16: "cuda-bf16.2-sm90x132-cublaslt13.1.0-nvcc13.0". The 2 counts the times that what
+	 * is rounded changed: results of before are none of now, while those of other classes stay. */
 	char numerics_bf16[96];
 	char name[96];        /* "NVIDIA H100 80GB HBM3" */
 };

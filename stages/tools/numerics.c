@@ -1,4 +1,4 @@
-/* numerics: prints the class of equal results of this CPU, "cpu-ref-openblas0.3.21-haswell" (ops/cpu_numerics.h).
+/* numerics: prints the class of equal results of this CPU, "cpu-ref-openblas0.3.21-haswell-glibc2.36" (ops/cpu_numerics.h).
  *
  *     build/bin/numerics
  *

@@ -15,7 +15,7 @@ check 'configure' equal $status 0
 build
 check 'without the switch: the build' equal $status 0
 check 'without the switch: no folder' test ! -e $lm
-jobs() { cat build/jobs/*.jsonl | grep -v -e '"stage":"render-report"' -e '"stage":"materialize-lm"' | cut -c9-40 | sort -u; }
+jobs() { cat build/jobs/*.jsonl | grep -v -e '"stage":"render-report"' -e '"stage":"materialize-lm"' -e '^{"bytes"' | cut -c9-40 | sort -u; }
 keys=$(jobs)
 
 configure extract.materialize=true
