@@ -9,8 +9,8 @@
 
 struct status;
 
-/* Both names are borrowed. The entries of the cache are read when first something runs or is missing, and again when what
- * runs has changed. */
+/* Both names are borrowed. The entries of the cache are read when first something runs or is missing, and again when
+ * what runs has changed. */
 struct status *status_open(const char *build_dir, const char *cache);
 void status_close(struct status *s);
 

@@ -118,8 +118,8 @@ static double distance(size_t a, size_t b)
 	return fabs(log((double)a / (double)b));
 }
 
-/* The nearer the number of results, the more a run counts: of that very number hundreds of times as much as of three times
- * as many. To be off by a tenth is as bad with a second as with an hour. */
+/* The nearer the number of results, the more a run counts: one of that very number hundreds of times as much as one of
+ * three times as many. To be off by a tenth is as bad with a second as with an hour. */
 static void add_point(struct line *l, double results, double seconds, double far)
 {
 	const double near = 1 / (0.25 + far), root = near * near / seconds, w = root * root;

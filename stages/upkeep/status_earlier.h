@@ -1,12 +1,12 @@
 /* What earlier runs of the stages took, by the entries of the cache. Private to status.
  *
- * A run is a process that computed results: so many, the last of which was there after so many seconds. Runs of one kind
- * are compared with one another, and a kind is a text
+ * A run is a process that computed results: so many, the last of which was there after so many seconds. Runs of one
+ * kind are compared with one another, and a kind is a text
  *
  *     STAGE MODEL NUMERICS METHOD      each with a blank behind it, "-" where a stage has none
  *
- * with what decides by itself how long a result takes: the program, the model (what a cell's name begins with), the class
- * of the backend, and autoquant.method.
+ * with what decides by itself how long a result takes: the program, the model (what a cell's name begins with), the
+ * class of the backend, and autoquant.method.
  */
 #ifndef QG_UPKEEP_STATUS_EARLIER_H
 #define QG_UPKEEP_STATUS_EARLIER_H

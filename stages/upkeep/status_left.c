@@ -57,8 +57,8 @@ static void give_note(struct work *work, const char *cell, const struct progress
 	}
 }
 
-/* Runs that began later are no earlier ones: what runs now has entries, too, but is not at its end. Its results take their
- * locks before the note is written, and say to the second when they were there. */
+/* Runs that began later are no earlier ones: what runs now has entries, too, but is not at its end. Its results take
+ * their locks before the note is written, and say to the second when they were there. */
 static double time_before(const char *stage, const struct progress_note *notes, size_t note_count)
 {
 	double before = INFINITY;

@@ -1,9 +1,9 @@
 /* What is left of a build: the work that is missing or under way, and how long it takes. Private to status.
  *
- * What is missing is a job without reference file. Jobs of one group are one process's work. No work, though no reference
- * file is there yet, is a job whose result is in the cache, and one whose group was tried: Ninja starts what turns the
- * result into a reference, or says why there is none. What runs counts by its note: so many results are still to come,
- * whatever files are there.
+ * What is missing is a job without reference file. Jobs of one group are one process's work. No work, though no
+ * reference file is there yet, is a job whose result is in the cache, and one whose group was tried: Ninja starts what
+ * turns the result into a reference, or says why there is none. What runs counts by its note: so many results are still
+ * to come, whatever files are there.
  */
 #ifndef QG_UPKEEP_STATUS_LEFT_H
 #define QG_UPKEEP_STATUS_LEFT_H

@@ -16,7 +16,8 @@ static void reset(void)
 	earlier_release(&earlier);
 }
 
-static void add_entry(const char *stage, const char *cell, const char *more, double started, double seconds, size_t jobs)
+static void add_entry(const char *stage, const char *cell, const char *more, double started, double seconds,
+	size_t jobs)
 {
 	char *ingredients = mem_printf("{\"stage\":\"%s\"%s}", stage, more);
 	MEM_GROW(scan.entries, scan.entry_count, scan.entry_capacity);
