@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/memory.h"
+#include "common/strbuf.h"
 #include "graph/progress_note.h"
 #include "upkeep/cache_scan.h"
 #include "upkeep/status_earlier.h"
@@ -165,6 +166,7 @@ struct row {
 	char *name;
 	struct file_map map;
 	size_t files, there;
+	struct strbuf inputs;   /* "/STAGE.jsonl:" of every stage whose results its jobs take */
 };
 
 struct rows {
@@ -200,6 +202,21 @@ static void count_files(struct row *row, const char *member)
 	}
 }
 
+/* Of all jobs: those of weight-only formats take no tokens. */
+static void find_inputs(struct row *row)
+{
+	const char *at = (const char *)row->map.bytes, *end = at + row->map.length;
+	strbuf_init(&row->inputs);
+	for (char *job; (job = next_name(&at, end, "{\"job\":\"")); free(job)) {
+		char *name = strrchr(job, '/'), *colon = name ? strchr(name, ':') : NULL;
+		if (!colon)
+			continue;
+		colon[1] = '\0';
+		if (!strstr(row->inputs.s, name))
+			strbuf_adds(&row->inputs, name);
+	}
+}
+
 /* -1 after fail(). A list without files (of reports, whose jobs have no reference) is no row. */
 static int add_row(struct rows *rows, const char *name, const char *path, const char *member)
 {
@@ -213,6 +230,7 @@ static int add_row(struct rows *rows, const char *name, const char *path, const 
 		return 0;
 	}
 	row.name = mem_strdup(name);
+	find_inputs(&row);
 	MEM_GROW(rows->list, rows->count, rows->capacity);
 	rows->list[rows->count++] = row;
 	return 0;
@@ -234,12 +252,10 @@ static int add_stage(void *rows, const char *folder, const char *name)
 	return bad;
 }
 
-/* Whether a job of the row has one of the other row among its inputs: jobs of a stage all have the same inputs. */
 static int needs(const struct row *row, const struct row *other)
 {
-	const char *text = (const char *)row->map.bytes, *newline = memchr(text, '\n', row->map.length);
 	char *name = mem_printf("/%s%s:", other->name, jobs_ending);
-	int found = newline && memmem(text, (size_t)(newline - text), name, strlen(name));
+	int found = strstr(row->inputs.s, name) != NULL;
 	free(name);
 	return found;
 }
@@ -301,6 +317,7 @@ static void release_rows(struct rows *rows)
 	for (size_t i = 0; i < rows->count; i++) {
 		file_map_close(&rows->list[i].map);
 		free(rows->list[i].name);
+		strbuf_release(&rows->list[i].inputs);
 	}
 	free(rows->list);
 	free(rows->missing);
