@@ -1,4 +1,4 @@
-/* Which GPU is here, asked of the driver without the CUDA runtime: plain C that the generator links too, whose build
+/* Which GPU is here, asked of the driver without the CUDA runtime: plain C that tools/numerics.c links too, whose build
  * must not wait for kernels. Nothing is taken on the GPU.
  *
  * Driver and cuBLASLt are opened when first wanted (dlopen): programs start where there is neither. */
@@ -19,6 +19,7 @@ struct cuda_device {
 	 * is rounded changed: results of before are none of now, while those of other classes stay. */
 	char numerics_bf16[96];
 	char name[96];        /* "NVIDIA H100 80GB HBM3" */
+	char driver_path[1024], cublaslt_path[1024]; /* the files of both libraries */
 };
 
 /* The first GPU that $CUDA_VISIBLE_DEVICES leaves. Looked for once a process; NULL after fail(): this build has no CUDA

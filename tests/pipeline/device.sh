@@ -1,4 +1,5 @@
 # Where it is computed: what autoquant.device asks for, what is there, and what happens when it is gone.
+on_gpu=yes
 . tests/pipeline/lib
 
 new_project device
@@ -52,6 +53,7 @@ CC=$(sed -n 's/^CC=//p' build/toolchain)
 # generate ARGS...: as configure, without looking for tools anew.
 generate() {
 	: >build/config.args.new
+	rm -f build/gpu.probe
 	[ $# = 0 ] || printf '%s\n' "$@" >build/config.args.new
 	build/bin/generate --summary build/config.args.new >"$S/out" 2>&1
 	status=$?
@@ -124,6 +126,21 @@ if [ $status != 0 ]; then
 	finish
 fi
 check 'cuda is what the summary says' said 'device     cuda, '
+# The driver is started once, not by every ./configure, until something is another one.
+chmod -x build/bin/numerics
+configure autoquant.device=cuda
+check 'the GPU is known' equal $status 0
+check 'by name' said 'device     cuda, '
+CUDA_DEVICE_ORDER=PCI_BUS_ID configure autoquant.device=cuda
+check 'another order of GPUs: it is asked for' said 'build/bin/numerics: cannot start'
+chmod +x build/bin/numerics
+sed -i '2s/sm/ms/' build/gpu.probe
+configure autoquant.device=cuda
+build
+check 'a GPU taken for another one: the build fails' differ $status 0
+check 'and says what to do' said 'run ./configure again'
+configure autoquant.device=cuda
+check 'which then asks' equal "$(sed -n 's/.*"numerics":"\(cuda-sm\).*/\1/p' build/jobs/score-layers.jsonl)" cuda-sm
 CUDA_VISIBLE_DEVICES=
 export CUDA_VISIBLE_DEVICES
 build
