@@ -62,7 +62,7 @@ static char *real_place(const char *path)
 	}
 	free(rest);
 	free(here);
-	return strbuf_take(&place);
+	return place.s;
 }
 
 static int is_within(const char *place, const char *folder)
