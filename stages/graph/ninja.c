@@ -88,7 +88,8 @@ static void write_rules(struct strbuf *to, const struct plan *plan, const struct
 		write_stage_rule(to, plan, &plan->rules->rules[i]);
 	strbuf_adds(to, "rule overview\n  command = build/bin/render-report --overview $grid\n"
 		"  description = OVERVIEW $words\n  restat = 1\n\n");
-	strbuf_adds(to, "rule cell\n  command = build/bin/one-cell $out\n  description = $out\n  pool = compute\n\n");
+	strbuf_adds(to, "rule cell\n  command = build/bin/one-cell $out\n  description = $out\n  pool = compute\n"
+		"build CELL: phony ALWAYS programs\n\n");
 }
 
 static const struct plan_group *group_of(const struct plan *plan, const struct plan_job *job)
@@ -111,6 +112,26 @@ static int needs(const struct plan *plan, size_t job, size_t what)
 	return 0;
 }
 
+static void add_folder(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
+{
+	add_path(to, plan->build_dir);
+	strbuf_adds(to, "/ref/");
+	strbuf_adds(to, job->rule->stage);
+}
+
+/* A job's reference file, in an edge whose $l is label (plan.c: name_job). */
+static void add_ref(struct strbuf *to, const struct plan *plan, const struct plan_job *job, const char *label)
+{
+	if (strcmp(job->label, label)) {
+		add_path(to, job->ref_path);
+		return;
+	}
+	add_folder(to, plan, job);
+	strbuf_adds(to, "/${l}-");
+	strbuf_add(to, job->key.hex, JOB_KEY_SHORT);
+	strbuf_adds(to, ".ref");
+}
+
 /* The reference files of a job's inputs, without those that another input needs and so stands behind. That a result is
  * another one is in the key, and so in the path, of all that comes of it. */
 static void add_inputs(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
@@ -123,7 +144,7 @@ static void add_inputs(struct strbuf *to, const struct plan *plan, const struct 
 		if (implied)
 			continue;
 		strbuf_addc(to, ' ');
-		add_path(to, plan->jobs[job->inputs[i].job].ref_path);
+		add_ref(to, plan, &plan->jobs[job->inputs[i].job], job->label);
 	}
 }
 
@@ -157,9 +178,7 @@ static void add_stamp_variables(struct strbuf *to, const struct plan *plan)
 static void write_job(struct strbuf *to, const struct plan *plan, const struct plan_job *job)
 {
 	strbuf_adds(to, "build ");
-	add_path(to, plan->build_dir);
-	strbuf_adds(to, "/ref/");
-	strbuf_adds(to, job->rule->stage);
+	add_folder(to, plan, job);
 	strbuf_adds(to, "/${l}-$k.ref: stage_");
 	add_rule_name(to, job->rule->stage);
 	strbuf_adds(to, " |");
@@ -216,7 +235,7 @@ static void write_solo(struct strbuf *to, const char *name)
 {
 	strbuf_adds(to, "build cells/");
 	add_path(to, name);
-	strbuf_adds(to, ": cell ALWAYS || programs\n");
+	strbuf_adds(to, ": cell CELL\n");
 }
 
 /* The edge of a published job, behind its outputs. */

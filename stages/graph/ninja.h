@@ -10,7 +10,7 @@
  *       k = <K16>
  *
  * A grid of ten thousand cells is read by every ninja, so what repeats is a variable: $l label, $k key, $g<N>
- * stamp of a group; and of a job's inputs only those that no other input stands behind.
+ * stamp of a group, also in the names of inputs; and of a job's inputs only those that no other input stands behind.
  *
  * The stamp is order-only: a changed group never dirties a finished cell. A group waits for the stamps of grouped
  * inputs, not for their reference files, so that one failed calibration does not hold up the others.
