@@ -9,6 +9,7 @@
 #include "generator/generator.h"
 #include "generator/published.h"
 #include "generator/strict_tools.h"
+#include "generator/turns.h"
 
 static const char grid_path[] = "build/grid.json";
 
@@ -170,7 +171,7 @@ int generator_write(struct generator *g)
 		.overview_count = g->overview[0] ? 2 : 0, .excluded = excluded, .excluded_count = excluded_count,
 		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
 	/* ./configure sees whether a Ninja file is another one now, and replaces build.ninja then. */
-	int bad = plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
+	int bad = plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) || turns_take(&g->plan) ||
 		ninja_write(&g->plan, &grid, &published_files);
 	free(excluded);
 	return bad ? -1 : 0;

@@ -18,6 +18,7 @@ struct known {
 static const struct known texts[] = {
 	{"*/config.args", "what ./configure was asked for, an argument a line (stages/generator/request.md)"},
 	{"*/config.args.new", "what ./configure was asked for, while it looks at it (stages/generator/request.md)"},
+	{"*/build/published", "whose the files with names for people are (stages/generator/build_folder.md)"},
 	{"*/leaf/list", "what the graph was made from, for build/bin/leaves (stages/graph/leaf.md)"},
 	{"*/logs/*.log", "log of a cell (stages/graph/cell_log.md)"},
 	{"*/roots/" DIGITS_8 DIGITS_8 DIGITS_8 DIGITS_8,
