@@ -21,9 +21,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	cpu_numerics(name);
-	if (puts(name) < 0 || fflush(stdout)) {
-		fail("standard output: cannot write");
-		return error_report(1);
-	}
-	return 0;
+	puts(name);
+	return output_end(0);
 }
