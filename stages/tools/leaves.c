@@ -54,9 +54,11 @@ int main(int argc, char **argv)
 	struct strbuf digests;
 	program_name_set("leaves");
 	strbuf_init(&digests);
-	int bad = !cache || check_cache(build, cache) ||
-		(file_exists(list_path) && file_read(list_path, LIST_BYTES_MAX, &list, NULL));
+	int bad = !cache || check_cache(build, cache);
 	if (!bad) {
+		/* One that is lost or damaged is another one: the generator makes it anew. */
+		if (file_read(list_path, LIST_BYTES_MAX, &list, NULL))
+			list = NULL;
 		if (list)
 			add_digests(&digests, list, cache);
 		struct digest all = hash_bytes(digests.s, digests.length);
