@@ -32,8 +32,8 @@ int error_report(int status);
 /* Prints that the program does not know this argument, or misses its value. Returns 2. */
 int error_argument(const char *argument);
 
-/* Writes what standard output still holds back, for "return output_end(status)" in main: status, or 1 after a message when
- * status is 0 but a part of the output is lost, as on a full disk. */
+/* Writes what standard output still holds back, for "return output_end(status)" in main: status, or 1 after a message
+ * when status is 0 but a part of the output is lost, as on a full disk. */
 int output_end(int status);
 
 /* Prints "PROGRAM: warning: ..." to stderr, and tells who listens to the calling thread. */

@@ -39,6 +39,7 @@ static const struct known of_ninja[] = {{"*/.ninja_log", "log"}, {"*/.ninja_deps
 static const struct known digests[] = {
 	{"*/ref/group/*.stamp", "stamp of a group: the run that tried it (stages/graph/job.md)"},
 	{"*/leaf/stamp", "hash of all that the graph was made from (stages/graph/leaf.md)"},
+	{"*/leaf/grid", "hash of the grid as it was written (stages/graph/leaf.md)"},
 	{"*/leaf/cache-id", "name of the cache that the references lead into (stages/graph/leaf.md)"},
 	{"*/cas/id", "name of this cache (stages/graph/cache.md)"},
 };

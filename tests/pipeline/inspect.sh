@@ -42,6 +42,7 @@ failure of an action
 grid
 group
 hash of all that the graph was made from
+hash of the grid as it was written
 job of a stage
 list of jobs
 locks of a cache
