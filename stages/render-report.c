@@ -182,7 +182,7 @@ static int inputs_open(struct inputs *in, const struct job *job)
 		.pair = pair,
 		.config = config,
 		.yaml = yaml,
-		.numerics = job->numerics ? job->numerics : "",
+		.numerics = job->makers.numerics ? job->makers.numerics : "",
 		.formats = in->shown,
 		.format_count = in->format_count,
 		.recipe = &in->recipe,

@@ -7,6 +7,7 @@
 #include "formats/tokens.h"
 #include "graph/stage.h"
 #include "tokenizer/calib_tokens.h"
+#include "tokenizer/char_class.h"
 
 static const char *input_path(const struct job *job, const char *input, const char *name)
 {
@@ -52,6 +53,16 @@ static const struct tokenizer *find_tokenizer(struct kept *kept, const struct jo
 	return kept->tokenizer;
 }
 
+/* That the graph was made with the tables that are here. */
+static int check_unicode(const struct job *job)
+{
+	const char *made = job->makers.unicode;
+	if (made && !strcmp(made, unicode_version()))
+		return 0;
+	return fail("%s: made for Unicode %s, utf8proc here knows %s: run ./configure again", job->path, made ? made : "(none)",
+		unicode_version());
+}
+
 static int tokenize(struct kept *kept, const struct job *job, struct calib_tokens *tokens, size_t *asked)
 {
 	size_t length_max;
@@ -59,7 +70,7 @@ static int tokenize(struct kept *kept, const struct job *job, struct calib_token
 	const char *path = input_path(job, "captions", "content");
 	if (!path)
 		return fail("%s: no captions file among the inputs", job->path);
-	if (job_param_size(job, "dataset.num_samples", asked) || job_param_size(job, "dataset.calib_seq_len", &length_max))
+	if (check_unicode(job) || job_param_size(job, "dataset.num_samples", asked) || job_param_size(job, "dataset.calib_seq_len", &length_max))
 		return -1;
 	stage_phase("tokenizer");
 	const struct tokenizer *tokenizer = find_tokenizer(kept, job);

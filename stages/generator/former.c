@@ -109,7 +109,19 @@ static size_t compare_input(struct strbuf *to, const struct plan *plan, const st
 	return 1;
 }
 
-/* Digests of the program; NULL: it is no part of the key. */
+/* Adds what differs, is and was either NULL: it is no part of the key. */
+static size_t compare_makers(struct strbuf *to, const char *words, const char *is, const cJSON *former)
+{
+	const char *was = cJSON_IsString(former) ? former->valuestring : NULL;
+	if (is == was || (is && was && !strcmp(is, was)))
+		return 0;
+	if (to)
+		strbuf_addf(to, "%s%s %s -> %s", to->length ? "; " : "", words, was ? was : "(not in the key)",
+			is ? is : "(not in the key)");
+	return 1;
+}
+
+/* Digests of the program, which tell people nothing. */
 static size_t compare_tools(struct strbuf *to, const char *is, const cJSON *former)
 {
 	const char *was = cJSON_IsString(former) ? former->valuestring : NULL;
@@ -125,7 +137,7 @@ static size_t compare_tools(struct strbuf *to, const char *is, const cJSON *form
 size_t former_differences(struct strbuf *to, const struct plan *plan, const struct plan_job *job, const cJSON *former)
 {
 	const cJSON *version = cJSON_GetObjectItemCaseSensitive(former, "version");
-	const cJSON *numerics = cJSON_GetObjectItemCaseSensitive(former, "numerics");
+	const struct job_makers makers = plan_makers(plan, job->rule);
 	const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(former, "inputs");
 	size_t count = 0;
 	if (cJSON_IsNumber(version) && version->valueint != job->rule->version) {
@@ -134,12 +146,9 @@ size_t former_differences(struct strbuf *to, const struct plan *plan, const stru
 			strbuf_addf(to, "%sversion of the stage %d -> %d", to->length ? "; " : "", version->valueint,
 				job->rule->version);
 	}
-	if (cJSON_IsString(numerics) && job->rule->numerics && strcmp(numerics->valuestring, plan->numerics)) {
-		count++;
-		if (to)
-			strbuf_addf(to, "%scomputed by %s -> %s", to->length ? "; " : "", numerics->valuestring, plan->numerics);
-	}
-	count += compare_tools(to, job->rule->tool, cJSON_GetObjectItemCaseSensitive(former, "tool"));
+	count += compare_makers(to, "computed by", makers.numerics, cJSON_GetObjectItemCaseSensitive(former, "numerics"));
+	count += compare_makers(to, "Unicode", makers.unicode, cJSON_GetObjectItemCaseSensitive(former, "unicode"));
+	count += compare_tools(to, makers.tool, cJSON_GetObjectItemCaseSensitive(former, "tool"));
 	count += compare(to, "", cJSON_GetObjectItemCaseSensitive(former, "params"), job->params);
 	for (size_t i = 0; i < job->input_count; i++)
 		count += compare_input(to, plan, &job->inputs[i],
@@ -150,11 +159,12 @@ size_t former_differences(struct strbuf *to, const struct plan *plan, const stru
 /* --- the job that was --- */
 
 /* The cell's line of a list (of several the one that differs least), else that among the first that differs least. */
-static cJSON *search(const struct file_map *map, const struct plan *plan, const struct plan_job *job, int *other_cell)
+static cJSON *search(const char *text, size_t length, const struct plan *plan, const struct plan_job *job,
+	int *other_cell)
 {
-	const char *text = (const char *)map->bytes, *end = text + map->length;
+	const char *end = text + length;
 	char *cell = mem_printf("\"cell\":\"%s\"", job->label);
-	int known = map->length && memmem(text, map->length, cell, strlen(cell));
+	int known = length && memmem(text, length, cell, strlen(cell));
 	cJSON *best = NULL;
 	size_t least = 0, looked = 0;
 	*other_cell = !known;
@@ -191,7 +201,9 @@ cJSON *former_find(const struct plan *plan, const struct plan_job *job, int befo
 		free(last);
 	}
 	if (file_exists(path) && !file_map_open(&map, path)) {
-		found = search(&map, plan, job, other_cell);
+		size_t bytes;
+		if (!job_list_jobs(path, (const char *)map.bytes, map.length, &bytes))
+			found = search((const char *)map.bytes, bytes, plan, job, other_cell);
 		file_map_close(&map);
 	}
 	free(path);

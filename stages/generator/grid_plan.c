@@ -9,9 +9,11 @@
 #include "checkpoint/lm_config.h"
 #include "generator/feasible.h"
 #include "generator/generator.h"
+#include "generator/own_folders.h"
 #include "generator/published.h"
 #include "generator/strict_tools.h"
 #include "model/lm_folder.h"
+#include "tokenizer/char_class.h"
 #include "tokenizer/tokenizer.h"
 
 static int check_length(const struct grid_cell *cell)
@@ -38,6 +40,15 @@ static int check_lengths(const struct grid *grid)
 		if (check_length(&grid->cells[i]))
 			return -1;
 	}
+	return 0;
+}
+
+static int check_places(const struct generator *g)
+{
+	struct own_folders own = {.build_dir = g->plan.build_dir, .cache_dir = g->plan.cache_dir};
+	for (size_t i = 0; i < g->grid.cell_count; i++)
+		if (own_folders_check(&own, g->grid.cells[i].config))
+			return -1;
 	return 0;
 }
 
@@ -184,7 +195,7 @@ int generator_plan(struct generator *g, const char *build_dir, const char *cache
 	if (check_report_only(&g->grid))
 		return -1;
 	cell_views_init(&g->views, &g->grid, g->device.device);
-	plan_init(&g->plan, &g->rules, build_dir, cache_dir, g->device.numerics, find_lister);
+	plan_init(&g->plan, &g->rules, build_dir, cache_dir, g->device.numerics, unicode_version(), find_lister);
 	if (g->request.strict_tools && strict_tools_take(&g->rules, g->plan.memo))
 		return -1;
 	if (add_cells(g))
@@ -193,7 +204,7 @@ int generator_plan(struct generator *g, const char *build_dir, const char *cache
 		return fail("no cell of the grid can exist; the first one: %s: %s", g->invalid[0].name, g->invalid[0].reason);
 	if (check_collisions(&g->plan) || check_folders(&g->plan))
 		return -1;
-	if (check_lengths(&g->grid))
+	if (check_lengths(&g->grid) || check_places(g))
 		return -1;
 	plan_finish(&g->plan);
 	name_overview(g);

@@ -272,8 +272,13 @@ static void print_job(struct looker *l, size_t job, const char *name, int depth)
 	printf("  version %d  %s\n", j->rule->version, would_run(l, job) ? "would run" : "cached");
 	indent += 4;
 	print_change(l, j, indent);
-	if (j->rule->tool)
-		printf("%*sprogram: %.*s\n", indent, "", JOB_KEY_SHORT, j->rule->tool);
+	const struct job_makers makers = plan_makers(l->plan, j->rule);
+	if (makers.numerics)
+		printf("%*snumerics: %s\n", indent, "", makers.numerics);
+	if (makers.unicode)
+		printf("%*sunicode: %s\n", indent, "", makers.unicode);
+	if (makers.tool)
+		printf("%*sprogram: %.*s\n", indent, "", JOB_KEY_SHORT, makers.tool);
 	for (const cJSON *v = j->params->child; v; v = v->next)
 		print_value(v->string, v, indent);
 	for (size_t i = 0; i < j->input_count; i++) {

@@ -16,8 +16,8 @@ struct device_choice {
 	char words[256];        /* for the summary: "cuda, NVIDIA H100 80GB HBM3" */
 };
 
-/* Starts to ask what results of this CPU equal, which takes 30 ms of loading a BLAS: before the grid is loaded. -1 after
- * fail(). */
+/* Starts to ask what results of this machine equal, which takes 30 ms of loading a BLAS, or a second of starting a GPU
+ * unless an earlier answer counts (gpu_answer.h): before the grid is loaded. -1 after fail(). */
 int device_ask(void);
 
 /* -1 after fail(): a GPU is asked for and cannot be used, cells of the grid want different devices, or build/bin/numerics

@@ -48,6 +48,13 @@ static int read_inputs(struct job *job)
 	return 0;
 }
 
+/* NULL when there is none, or it is no text. */
+static const char *member_if_there(const struct job *job, const char *name)
+{
+	const cJSON *member = cJSON_GetObjectItemCaseSensitive(job->root, name);
+	return cJSON_IsString(member) ? member->valuestring : NULL;
+}
+
 int job_open(struct job *job, const char *path)
 {
 	uint64_t version;
@@ -66,12 +73,9 @@ int job_open(struct job *job, const char *path)
 	job->key = json_string(job->root, "key", path);
 	job->cache = json_string(job->root, "cache", path);
 	job->ref = json_string(job->root, "ref", path);
-	const cJSON *numerics = cJSON_GetObjectItemCaseSensitive(job->root, "numerics");
-	job->numerics = cJSON_IsString(numerics) ? numerics->valuestring : NULL;
-	const cJSON *tool = cJSON_GetObjectItemCaseSensitive(job->root, "tool");
-	job->tool = cJSON_IsString(tool) ? tool->valuestring : NULL;
-	const cJSON *stamp = cJSON_GetObjectItemCaseSensitive(job->root, "stamp");
-	job->stamp = cJSON_IsString(stamp) ? stamp->valuestring : NULL;
+	job->makers = (struct job_makers){.numerics = member_if_there(job, "numerics"),
+		.unicode = member_if_there(job, "unicode"), .tool = member_if_there(job, "tool")};
+	job->stamp = member_if_there(job, "stamp");
 	job->params = json_member(job->root, "params", path);
 	job->unhashed = json_member(job->root, "unhashed", path);
 	if (!job->stage || !job->cell || !job->key || !job->cache || !job->ref || !job->params || !job->unhashed ||
@@ -94,24 +98,27 @@ void job_close(struct job *job)
 	*job = (struct job){0};
 }
 
-void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *tool,
+static void add_if_asked(struct strbuf *to, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	strbuf_addf(to, ",\"%s\":", name);
+	json_quoted(to, value);
+}
+
+void job_add_ingredients(struct strbuf *to, const char *stage, int version, const struct job_makers *makers,
 	const char *params, const char *inputs)
 {
 	/* Keys in the order of their bytes. */
 	strbuf_adds(to, "{\"inputs\":");
 	strbuf_adds(to, inputs);
-	if (numerics) {
-		strbuf_adds(to, ",\"numerics\":");
-		json_quoted(to, numerics);
-	}
+	add_if_asked(to, "numerics", makers->numerics);
 	strbuf_adds(to, ",\"params\":");
 	strbuf_adds(to, params);
 	strbuf_adds(to, ",\"stage\":");
 	json_quoted(to, stage);
-	if (tool) {
-		strbuf_adds(to, ",\"tool\":");
-		json_quoted(to, tool);
-	}
+	add_if_asked(to, "tool", makers->tool);
+	add_if_asked(to, "unicode", makers->unicode);
 	strbuf_addf(to, ",\"version\":%d}", version);
 }
 
@@ -125,7 +132,7 @@ static char *ingredients_of(const struct job *job, const cJSON *inputs)
 	strbuf_init(&inputs_text);
 	json_canonical(&params_text, job->params);
 	json_canonical(&inputs_text, inputs);
-	job_add_ingredients(&text, job->stage, version, job->numerics, job->tool, params_text.s, inputs_text.s);
+	job_add_ingredients(&text, job->stage, version, &job->makers, params_text.s, inputs_text.s);
 	strbuf_release(&params_text);
 	strbuf_release(&inputs_text);
 	return text.s;
@@ -136,13 +143,13 @@ int job_check_program(const struct job *job, const char *stage)
 	struct file_map program;
 	if (strcmp(job->stage, stage))
 		return fail("%s: a job of %s, given to %s", job->path, job->stage, stage);
-	if (!job->tool)
+	if (!job->makers.tool)
 		return 0;
 	if (file_map_open(&program, "/proc/self/exe"))
 		return -1;
 	struct digest digest = hash_bytes(program.bytes, program.length);
 	file_map_close(&program);
-	if (!strcmp(digest.hex, job->tool))
+	if (!strcmp(digest.hex, job->makers.tool))
 		return 0;
 	return fail("%s: for another build of %s than this one (--strict-tools); run ninja, or ./configure, again",
 		job->path, stage);

@@ -1,6 +1,7 @@
 /* Jobs: all that one run of a stage is told, written by the generator, a line of a list each (job_list.h).
  *
  *     {"format": "quantgrid-job/1", "stage": "score-layers", "version": 1, "numerics": "cpu-ref-...",
+ *      "unicode": "15.0.0",          of stages whose results depend on it
  *      "tool": "<digest>",           of the program's file; only with --strict-tools
  *      "cell": "qwen3_vl_demo.wfp8_afp8.default.small", "key": "<K>",
  *      "params": {...},              what may change the result: part of both keys
@@ -10,8 +11,8 @@
  *      "cache": "cache", "ref": "build/ref/score-layers/....ref",
  *      "stamp": "build/ref/group/score-layers-<G16>.stamp"}       of its group, if it has one
  *
- * Recipe key K (generation time): hash of stage, version, numerics, tool, params and the inputs' K or leaf digests; it
- * names job and reference file. Action key A (run time): the same with the identity digests of what the inputs turned
+ * Recipe key K (generation time): hash of stage, version, numerics, unicode, tool, params and the inputs' K or leaf
+ * digests; it names job and reference file. Action key A (run time): the same with the identity digests of what the inputs turned
  * out to be; it names the result in the cache. Both are XXH3-128 of canonical JSON, the "ingredients".
  */
 #ifndef QG_GRAPH_JOB_H
@@ -38,12 +39,18 @@ struct job_input {
 	struct cache_result result;   /* after job_resolve(), of inputs made by a job */
 };
 
+/* What makes a result what it is besides the stage's version, params and inputs; each NULL when that is not asked. */
+struct job_makers {
+	const char *numerics;    /* class of the backend */
+	const char *unicode;     /* version of the library's tables (tokenizer/char_class.h) */
+	const char *tool;        /* digest of the program that the job is for */
+};
+
 struct job {
 	char *path;
 	cJSON *root;                  /* owner of all borrowed strings */
 	const char *stage, *cell, *key, *cache, *ref;
-	const char *numerics;         /* class of the backend; NULL when the stage has none */
-	const char *tool;             /* digest of the program that the job is for; NULL: any */
+	struct job_makers makers;
 	const char *stamp;            /* of the group that computes it; NULL when there is none */
 	const cJSON *params, *unhashed;
 	struct job_input *inputs;
@@ -78,7 +85,7 @@ int job_input_discard(const struct job *job, const struct job_input *input);
 
 /* Appends the canonical ingredients of a key; params and inputs are canonical JSON, inputs an object of name -> digest
  * text or {file: digest}. Used for K by the generator and for A by job_resolve(). */
-void job_add_ingredients(struct strbuf *to, const char *stage, int version, const char *numerics, const char *tool,
+void job_add_ingredients(struct strbuf *to, const char *stage, int version, const struct job_makers *makers,
 	const char *params, const char *inputs);
 
 /* Fails when the job is for another stage, or for another build of this program. */

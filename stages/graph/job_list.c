@@ -34,6 +34,24 @@ void job_list_seal(struct strbuf *line)
 	strbuf_addc(line, '\n');
 }
 
+void job_list_end(struct strbuf *to, size_t bytes)
+{
+	strbuf_addf(to, "{\"bytes\":%zu}\n", bytes);
+}
+
+int job_list_jobs(const char *path, const char *list, size_t length, size_t *bytes)
+{
+	struct strbuf end;
+	const char *before = length > 1 ? memrchr(list, '\n', length - 1) : NULL;
+	*bytes = before ? (size_t)(before + 1 - list) : 0;
+	strbuf_init(&end);
+	job_list_end(&end, *bytes);
+	int whole = length - *bytes == end.length && !memcmp(list + *bytes, end.s, end.length);
+	strbuf_release(&end);
+	return whole ? 0 : fail("%s: damaged: its last line does not count the bytes before it; the next ninja makes it anew",
+		path);
+}
+
 void job_list_forget(const char *path)
 {
 	char *build = job_build_dir(path), *stamp = build ? path_join(build, "leaf/stamp") : NULL;
@@ -43,16 +61,35 @@ void job_list_forget(const char *path)
 	free(build);
 }
 
-/* A line of the mapped list: from its first byte to behind its newline. */
+/* The jobs of a list that is mapped. */
+struct list {
+	struct file_map map;
+	const char *path, *jobs;
+	size_t length;
+};
+
+static int list_open(struct list *list, const char *path)
+{
+	*list = (struct list){.path = path};
+	if (file_map_open(&list->map, path))
+		return -1;
+	list->jobs = (const char *)list->map.bytes;
+	if (!job_list_jobs(path, list->jobs, list->map.length, &list->length))
+		return 0;
+	file_map_close(&list->map);
+	return -1;
+}
+
+/* A line: from its first byte to behind its newline. */
 struct line {
 	const char *from, *end;
 };
 
-static struct line line_at(const struct file_map *map, size_t offset)
+static struct line line_at(const struct list *list, size_t offset)
 {
-	const char *all = (const char *)map->bytes, *before = offset ? memrchr(all, '\n', offset) : NULL;
-	const char *newline = memchr(all + offset, '\n', map->length - offset);
-	return (struct line){before ? before + 1 : all, newline ? newline + 1 : all + map->length};
+	const char *before = offset ? memrchr(list->jobs, '\n', offset) : NULL;
+	const char *newline = memchr(list->jobs + offset, '\n', list->length - offset);
+	return (struct line){before ? before + 1 : list->jobs, newline ? newline + 1 : list->jobs + list->length};
 }
 
 /* Order of a line and a key; *bad when it is no line of a list. */
@@ -63,17 +100,16 @@ static int compare(const struct line *line, const char *key, int *bad)
 	return *bad ? 0 : memcmp(line->from + begin, key, JOB_KEY_SHORT);
 }
 
-static int damaged(const char *path, const struct file_map *map, const struct line *line)
+static int damaged(const struct list *list, const struct line *line)
 {
-	return fail("%s: damaged at byte %zu; the next ninja makes it anew", path,
-		(size_t)(line->from - (const char *)map->bytes));
+	return fail("%s: damaged at byte %zu; the next ninja makes it anew", list->path, (size_t)(line->from - list->jobs));
 }
 
-/* Whether the line ends with its seal. The newline of the last one may be missing. */
+/* Whether the line ends with its seal and a newline. */
 static int is_sealed(const struct line *line)
 {
 	char tail[sizeof seal_begin + DIGEST_HEX + sizeof seal_end];
-	const char *end = line->end - (line->end > line->from && line->end[-1] == '\n');
+	const char *end = line->end - 1;
 	const size_t length = (size_t)(end - line->from), sealed = sizeof tail - 2;
 	if (length < sealed)
 		return 0;
@@ -82,54 +118,54 @@ static int is_sealed(const struct line *line)
 	return !memcmp(end - sealed, tail, sealed);
 }
 
-static int search(const struct file_map *map, const char *path, const char *key, struct line *found)
+static int search(const struct list *list, const char *key, struct line *found)
 {
-	size_t low = 0, high = map->length;
+	size_t low = 0, high = list->length;
 	while (low < high) {
-		struct line line = line_at(map, low + (high - low) / 2);
+		struct line line = line_at(list, low + (high - low) / 2);
 		int bad, order = compare(&line, key, &bad);
 		if (bad)
-			return damaged(path, map, &line);
+			return damaged(list, &line);
 		if (!order) {
 			*found = line;
 			return 1;
 		}
 		if (order < 0)
-			low = (size_t)(line.end - (const char *)map->bytes);
+			low = (size_t)(line.end - list->jobs);
 		else
-			high = (size_t)(line.from - (const char *)map->bytes);
+			high = (size_t)(line.from - list->jobs);
 	}
 	return 0;
 }
 
 int job_list_has(const char *list_path, const char *key)
 {
-	struct file_map map;
+	struct list list;
 	struct line line;
 	if (!file_exists(list_path))
 		return 0;
-	if (file_map_open(&map, list_path))
+	if (list_open(&list, list_path))
 		return -1;
-	int found = search(&map, list_path, key, &line);
-	file_map_close(&map);
+	int found = search(&list, key, &line);
+	file_map_close(&list.map);
 	return found;
 }
 
 /* 1 and the job, 0 when the list has none of that key, -1 after fail(). */
 static int read_from(const char *path, const char *key, const char *name, cJSON **job)
 {
-	struct file_map map;
+	struct list list;
 	struct line line = {NULL, NULL};
-	if (file_map_open(&map, path))
+	if (list_open(&list, path))
 		return -1;
-	int found = search(&map, path, key, &line);
+	int found = search(&list, key, &line);
 	if (found > 0 && !is_sealed(&line))
-		found = damaged(path, &map, &line);
+		found = damaged(&list, &line);
 	if (found > 0) {
 		*job = json_parse(line.from, (size_t)(line.end - line.from), name, NULL);
 		found = *job ? 1 : -1;
 	}
-	file_map_close(&map);
+	file_map_close(&list.map);
 	return found;
 }
 

@@ -1,6 +1,7 @@
 /* Lists of jobs: build/jobs/STAGE.jsonl holds the job files (job.h) of all jobs of a stage, one a line, in the order of
  * their keys, each line beginning with {"key":"<K>" and ending with ,"seal":"<hash of the line before this comma>"}.
- * A job is named FILE:K16, with the first 16 digits of its key, and found by halving, so that of ten thousand jobs a
+ * The last line, {"bytes":N}, counts what stands before it: a list that was cut, or has lost a line, is noticed whichever
+ * job is asked for. A job is named FILE:K16, with the first 16 digits of its key, and found by halving, so that of ten thousand jobs a
  * process reads its own. To look at one: grep K16 FILE.
  *
  * A stage does as its job says: one changed bit in it would make another result and put it under this key. So what was
@@ -20,6 +21,13 @@ enum { JOB_KEY_SHORT = 16 };
 
 /* Ends a line, which is all of a buffer, with its seal, a brace and a newline. */
 void job_list_seal(struct strbuf *line);
+
+/* Appends the last line of a list whose jobs are that many bytes. */
+void job_list_end(struct strbuf *to, size_t bytes);
+
+/* The jobs alone of a list: the bytes before its last line; *bytes. -1 after fail(): there is no such line, or it counts
+ * otherwise. */
+int job_list_jobs(const char *path, const char *list, size_t length, size_t *bytes);
 
 /* Removes BUILD/leaf/stamp, of the build folder that a file BUILD/jobs/... is in: the next ninja makes the graph anew,
  * and with it all that differs below BUILD/jobs. */

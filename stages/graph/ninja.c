@@ -81,23 +81,15 @@ static const struct rule *report_rule(const struct plan *plan)
 	return plan->jobs[plan->cells[0].report].rule;
 }
 
-static int write_stages(const struct plan *plan, const struct ninja_grid *grid)
+static void write_rules(struct strbuf *to, const struct plan *plan, const struct ninja_grid *grid)
 {
-	struct strbuf text;
-	strbuf_init(&text);
-	strbuf_adds(&text, banner);
 	/* compute: one process at a time uses all processors (or a GPU); disk: one checkpoint at a time is read. */
-	strbuf_addf(&text, "pool compute\n  depth = %zu\npool disk\n  depth = 1\n\n", grid->slots);
+	strbuf_addf(to, "pool compute\n  depth = %zu\npool disk\n  depth = 1\n\n", grid->slots);
 	for (size_t i = 0; i < plan->rules->count; i++)
-		write_stage_rule(&text, plan, &plan->rules->rules[i]);
-	strbuf_adds(&text, "rule overview\n  command = build/bin/render-report --overview $grid\n"
+		write_stage_rule(to, plan, &plan->rules->rules[i]);
+	strbuf_adds(to, "rule overview\n  command = build/bin/render-report --overview $grid\n"
 		"  description = OVERVIEW $words\n  restat = 1\n\n");
-	strbuf_adds(&text, "rule cell\n  command = build/bin/one-cell $out\n  description = $out\n  pool = compute\n");
-	char *path = path_join(plan->build_dir, "stages.ninja");
-	int bad = file_write_if_changed(path, text.s, text.length, NULL);
-	free(path);
-	strbuf_release(&text);
-	return bad;
+	strbuf_adds(to, "rule cell\n  command = build/bin/one-cell $out\n  description = $out\n  pool = compute\n\n");
 }
 
 static const struct plan_group *group_of(const struct plan *plan, const struct plan_job *job)
@@ -382,14 +374,18 @@ static int write_cells(struct file_update *file, const struct plan *plan, const 
 int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files)
 {
 	struct file_update file;
+	struct strbuf rules;
 	char *path = path_join(plan->build_dir, "cells.ninja");
+	strbuf_init(&rules);
 	file_update_open(&file, path);
 	file_update_add(&file, banner, sizeof banner - 1);
+	write_rules(&rules, plan, grid);
+	pass_on(&file, &rules);
+	strbuf_release(&rules);
 	if (!grid->report_only)
 		write_jobs(&file, plan);
-	int bad = write_cells(&file, plan, grid, files);
-	file.failed |= bad;
-	bad = file_update_close(&file, NULL) || write_stages(plan, grid);
+	file.failed |= write_cells(&file, plan, grid, files);
+	int bad = file_update_close(&file, NULL);
 	free(path);
-	return bad ? -1 : 0;
+	return bad;
 }

@@ -1,4 +1,5 @@
-/* The Ninja files of a plan: build/stages.ninja, one rule a stage, and build/cells.ninja, one edge a unit of work.
+/* The Ninja file of a plan, build/cells.ninja: one rule a stage, then one edge a unit of work. One file, so that a
+ * generator that is killed leaves the graph of before or the new one, never edges beside the rules of others.
  *
  * A grouped stage becomes one group edge, which fills the cache for all its jobs in one process, and a commit edge a
  * job, ordered after it, which turns the cached result into a reference file or reports that job's failure:
@@ -48,7 +49,7 @@ struct ninja_files {
 	int (*of_job)(const struct plan_job *job, char ***paths, size_t *count);
 };
 
-/* Files that would not change stay as they are. -1 after fail(). */
+/* A file that would not change stays as it is. -1 after fail(). */
 int ninja_write(const struct plan *plan, const struct ninja_grid *grid, const struct ninja_files *files);
 
 #endif

@@ -14,10 +14,10 @@
 enum { LABEL_MAX = 160 };
 
 void plan_init(struct plan *plan, const struct rules *rules, const char *build_dir, const char *cache_dir,
-	const char *numerics, plan_lister *(*lister)(const char *name))
+	const char *numerics, const char *unicode, plan_lister *(*lister)(const char *name))
 {
 	*plan = (struct plan){.rules = rules, .build_dir = build_dir, .cache_dir = cache_dir, .numerics = numerics,
-		.lister = lister};
+		.unicode = unicode, .lister = lister};
 	plan->memo = leaf_memo_open(cache_dir);
 	plan->reads = rule_reads_make(rules);
 	strbuf_init(&plan->scratch);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "common/json_texts.h"
+#include "graph/job.h"
 #include "graph/leaf.h"
 #include "graph/rule_reads.h"
 
@@ -84,7 +85,7 @@ struct plan_found {
 struct plan {
 	const struct rules *rules;
 	const char *build_dir, *cache_dir;    /* borrowed */
-	const char *numerics;                 /* class of the backend */
+	const char *numerics, *unicode;       /* of job_makers; rules say whose jobs have which */
 	plan_lister *(*lister)(const char *name);
 	struct leaf_memo *memo;
 	struct plan_job *jobs;
@@ -108,8 +109,11 @@ struct plan {
 };
 
 void plan_init(struct plan *plan, const struct rules *rules, const char *build_dir, const char *cache_dir,
-	const char *numerics, plan_lister *(*lister)(const char *name));
+	const char *numerics, const char *unicode, plan_lister *(*lister)(const char *name));
 void plan_release(struct plan *plan);
+
+/* Those that are in the keys of that rule's jobs. All borrowed. */
+struct job_makers plan_makers(const struct plan *plan, const struct rule *rule);
 
 /* Adds a cell and the jobs it needs; takes view over. What views hold by reference (cJSON_IsReference) must outlive the
  * plan; cells that share values so are planned the quicker. output_dir is where its report goes. Fails when a leaf is missing

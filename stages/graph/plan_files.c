@@ -53,6 +53,7 @@ static void add_inputs(struct strbuf *to, const struct plan *plan, const struct 
 
 static void add_job(struct strbuf *to, struct json_texts *texts, const struct plan *plan, const struct plan_job *job)
 {
+	const struct job_makers makers = plan_makers(plan, job->rule);
 	strbuf_adds(to, "{\"key\":\"");
 	strbuf_add(to, job->key.hex, DIGEST_HEX);
 	strbuf_addc(to, '"');
@@ -60,10 +61,12 @@ static void add_job(struct strbuf *to, struct json_texts *texts, const struct pl
 	add_string(to, "stage", job->rule->stage);
 	strbuf_adds(to, ",\"version\":");
 	json_number(to, job->rule->version);
-	if (job->rule->numerics)
-		add_string(to, "numerics", plan->numerics);
-	if (job->rule->tool)
-		add_string(to, "tool", job->rule->tool);
+	if (makers.numerics)
+		add_string(to, "numerics", makers.numerics);
+	if (makers.unicode)
+		add_string(to, "unicode", makers.unicode);
+	if (makers.tool)
+		add_string(to, "tool", makers.tool);
 	add_string(to, "cell", job->label);
 	strbuf_adds(to, ",\"params\":");
 	json_texts_compact(texts, to, job->params, 2);
@@ -96,6 +99,7 @@ struct lines {
 	const struct plan *plan;
 	struct listed *jobs;
 	size_t count, first;              /* of the jobs; the first one at hand */
+	size_t bytes;                     /* of all lines so far */
 	struct strbuf text[PIECES];
 	struct json_texts *texts;         /* a worker each */
 };
@@ -123,8 +127,10 @@ static int add_lines(struct file_update *file, struct lines *l)
 		pieces = pieces < PIECES ? pieces : PIECES;
 		if (pool_run(pieces, make_lines, l))
 			return -1;
-		for (size_t i = 0; i < pieces; i++)
+		for (size_t i = 0; i < pieces; i++) {
 			file_update_add(file, l->text[i].s, l->text[i].length);
+			l->bytes += l->text[i].length;
+		}
 	}
 	return 0;
 }
@@ -140,6 +146,9 @@ static int write_lines(const char *path, struct lines *l)
 	file_update_open(&file, path);
 	file.keep_as = before;
 	file.failed |= add_lines(&file, l);
+	strbuf_clear(&l->text[0]);
+	job_list_end(&l->text[0], l->bytes);
+	file_update_add(&file, l->text[0].s, l->text[0].length);
 	int bad = file_update_close(&file, NULL);
 	for (size_t i = 0; i < PIECES; i++)
 		strbuf_release(&l->text[i]);

@@ -55,6 +55,12 @@ static void add_inputs(struct strbuf *to, const struct plan_job *job, plan_diges
 	free(inputs);
 }
 
+struct job_makers plan_makers(const struct plan *plan, const struct rule *rule)
+{
+	return (struct job_makers){.numerics = rule->numerics ? plan->numerics : NULL,
+		.unicode = rule->unicode ? plan->unicode : NULL, .tool = rule->tool};
+}
+
 void plan_add_ingredients(struct strbuf *to, struct plan *plan, const struct plan_job *job, plan_digest *of,
 	const void *context)
 {
@@ -63,8 +69,8 @@ void plan_add_ingredients(struct strbuf *to, struct plan *plan, const struct pla
 	strbuf_init(&params);
 	add_inputs(&inputs, job, of, context);
 	json_texts_canonical(&plan->texts, &params, job->params, 2);
-	job_add_ingredients(to, job->rule->stage, job->rule->version, job->rule->numerics ? plan->numerics : NULL,
-		job->rule->tool, params.s, inputs.s);
+	const struct job_makers makers = plan_makers(plan, job->rule);
+	job_add_ingredients(to, job->rule->stage, job->rule->version, &makers, params.s, inputs.s);
 	strbuf_release(&inputs);
 	strbuf_release(&params);
 }

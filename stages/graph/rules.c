@@ -11,7 +11,7 @@
 #include "config/yaml.h"
 
 static const char *const rule_keys[] = {
-	"stage", "version", "about", "when", "label", "describe", "numerics", "publish", "inputs", "params", "unhashed",
+	"stage", "version", "about", "when", "label", "describe", "numerics", "unicode", "publish", "inputs", "params", "unhashed",
 	"output", "group", "pool",
 };
 static const char *const input_keys[] = {"stage", "when", "each", "with", "leaf", "files"};
@@ -181,7 +181,7 @@ static int take_rule(const struct node *root, struct rule *rule)
 		take_string(root, "about", 1, &rule->about) || take_string(root, "label", 1, &rule->label) ||
 		take_string(root, "describe", 1, &rule->describe) || take_string(root, "output", 0, &rule->output) ||
 		take_string(root, "pool", 0, &rule->pool) || take_string(root, "when", 0, &rule->when) ||
-		take_flag(root, "numerics", &rule->numerics) ||
+		take_flag(root, "numerics", &rule->numerics) || take_flag(root, "unicode", &rule->unicode) ||
 		take_flag(root, "publish", &rule->publish) || take_inputs(root, rule) ||
 		take_names(node_get(root, "params"), "params", &rule->params) ||
 		take_names(node_get(root, "unhashed"), "unhashed", &rule->unhashed))

@@ -39,6 +39,7 @@ struct rule {
 	char *stage, *about, *label, *describe;
 	int version;
 	int numerics;          /* the backend's class is part of the key */
+	int unicode;           /* the version of Unicode's tables is */
 	int publish;           /* writes files people know instead of a cached object */
 	struct rule_input *inputs;
 	size_t input_count;

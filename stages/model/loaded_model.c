@@ -7,6 +7,8 @@
 #include "common/error.h"
 #include "common/memory.h"
 #include "checkpoint/lm_layout.h"
+#include "graph/cell_log.h"
+#include "graph/gpu_answer.h"
 #include "graph/stage.h"
 #include "model/device_room.h"
 #include "model/device_weights.h"
@@ -138,12 +140,17 @@ static int open_with(struct loaded_model *m, const struct job *job, const struct
 static const struct ops *backend_open(const struct job *job, const char *device)
 {
 	const struct ops *ops = ops_open(device);
+	if (ops && job->makers.numerics && !strcmp(job->makers.numerics, ops->numerics))
+		return ops_timed(ops);
+	/* That ./configure asks anew. */
+	char *build_dir = job_build_dir(job->path);
+	if (build_dir)
+		gpu_answer_forget(build_dir);
+	free(build_dir);
 	if (!ops)
 		return fail_null("the graph was made for autoquant.device=%s: %s: run ./configure again", device, error_text());
-	if (!job->numerics || strcmp(job->numerics, ops->numerics))
-		return fail_null("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
-			job->numerics ? job->numerics : "(none)", ops->numerics);
-	return ops_timed(ops);
+	return fail_null("%s: made for a machine of class %s, this one is %s: run ./configure again", job->path,
+		job->makers.numerics ? job->makers.numerics : "(none)", ops->numerics);
 }
 
 int loaded_model_open(struct loaded_model *m, const struct job *job)

@@ -1,6 +1,7 @@
 #include "ops/cuda_device.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,6 +43,16 @@ static int function_find(void *library, void *to, const char *name)
 	return found ? 0 : fail("it lacks %s", name);
 }
 
+/* The file of a library that was opened. */
+static int path_find(void *library, char *path, size_t size)
+{
+	struct link_map *map;
+	if (dlinfo(library, RTLD_DI_LINKMAP, &map) || strlen(map->l_name) >= size)
+		return fail("the loader does not tell its file");
+	snprintf(path, size, "%s", map->l_name);
+	return 0;
+}
+
 static int driver_open(void)
 {
 	void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -53,7 +64,8 @@ static int driver_open(void)
 		function_find(library, &driver.get, "cuDeviceGet") ||
 		function_find(library, &driver.name, "cuDeviceGetName") ||
 		function_find(library, &driver.attribute, "cuDeviceGetAttribute") ||
-		function_find(library, &driver.error, "cuGetErrorString"))
+		function_find(library, &driver.error, "cuGetErrorString") ||
+		path_find(library, device.driver_path, sizeof device.driver_path))
 		return fail_context("libcuda.so.1");
 	return 0;
 }
@@ -107,7 +119,8 @@ static int cublaslt_open(void)
 	if (!device.cublaslt)
 		return fail(CUBLASLT " was found neither by the system nor in " LIB_DIR ": install the CUDA toolkit's "
 			"libraries, or set $LD_LIBRARY_PATH");
-	if (function_find(device.cublaslt, &version, "cublasLtGetVersion"))
+	if (function_find(device.cublaslt, &version, "cublasLtGetVersion") ||
+		path_find(device.cublaslt, device.cublaslt_path, sizeof device.cublaslt_path))
 		return fail_context(CUBLASLT);
 	device.version = version();
 	return 0;
@@ -119,8 +132,9 @@ static void find(void)
 		snprintf(missing, sizeof missing, "%s", error_text());
 	char *const to[] = {device.numerics, device.numerics_bf16};
 	for (size_t i = 0; i < 2; i++)
-		snprintf(to[i], sizeof device.numerics, "cuda-%ssm%d%dx%d-cublaslt%zu.%zu.%zu", i ? "bf16.2-" : "", device.major,
-			device.minor, device.processors, device.version / 10000, device.version / 100 % 100, device.version % 100);
+		snprintf(to[i], sizeof device.numerics, "cuda-%ssm%d%dx%d-cublaslt%zu.%zu.%zu-nvcc%d.%d", i ? "bf16.2-" : "",
+			device.major, device.minor, device.processors, device.version / 10000, device.version / 100 % 100,
+			device.version % 100, QG_CUDA / 1000, QG_CUDA % 1000 / 10);
 }
 
 #else

@@ -70,7 +70,7 @@ struct packing {
 
 struct ops {
 	const char *name;     /* "cpu" */
-	const char *numerics; /* class of equal results, part of action keys: "cpu-ref-openblas0.3.21-haswell" */
+	const char *numerics; /* class of equal results, part of action keys: "cpu-ref-openblas0.3.21-haswell-glibc2.36" */
 	size_t weight_bytes;  /* bytes of one dev_weight element */
 	size_t slice_rows;    /* rows of a weight worth taking at a time; a constant: products of another shape have other
 	                       * bits */

@@ -30,6 +30,11 @@ static int is_white_beyond_ascii(uint32_t c)
 		|| c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
+const char *unicode_version(void)
+{
+	return utf8proc_unicode_version();
+}
+
 enum char_class char_class(uint32_t code_point)
 {
 	if (code_point < 128)

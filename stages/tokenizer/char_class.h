@@ -19,6 +19,10 @@ enum char_class {
 	CHAR_NEWLINE    /* U+000A, U+000D */
 };
 
+/* The version of Unicode that classes here and nfc.h go by, "15.0.0": another one may cut a text into other pieces.
+ * Static. */
+const char *unicode_version(void);
+
 /* The class of a code point; never CHAR_NONE. */
 enum char_class char_class(uint32_t code_point);
 

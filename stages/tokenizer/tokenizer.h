@@ -12,7 +12,7 @@
  * does not combine with it, and no piece reaches across one.
  *
  * Known difference from the Hugging Face tokenizers library: its NFC tables are those of about Unicode 9, its classes
- * those of Unicode 16; here both are utf8proc's (15.0 in version 2.8). Only marks, letters and digits assigned in
+ * those of Unicode 16; here both are utf8proc's (unicode_version(): 15.0 in version 2.8). Only marks, letters and digits assigned in
  * between can come out differently.
  */
 #ifndef QG_TOKENIZER_TOKENIZER_H

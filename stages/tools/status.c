@@ -17,8 +17,8 @@
 static int usage(int status)
 {
 	fputs("usage: status [--watch] [--build DIR] [--cache DIR]\n\n"
-		"Prints how many results of each stage are there and what runs now: phase, step, pace, and the time left by\n"
-		"the pace and by what earlier runs took.\n\n"
+		"Prints how many results of each stage are there, what runs now: phase, step, pace, and the time left by the\n"
+		"pace and by what earlier runs took, and what is left of the whole build.\n\n"
 		"  --watch        again every second, until interrupted\n"
 		"  --build DIR    default build\n"
 		"  --cache DIR    default: that of the build\n"

@@ -98,12 +98,16 @@ static int read_entry(struct scan_entry *e, const struct digest *named)
 	}
 	const cJSON *made = cJSON_GetObjectItemCaseSensitive(root, "provenance");
 	const cJSON *cell = cJSON_GetObjectItemCaseSensitive(made, "cell");
+	const cJSON *key = cJSON_GetObjectItemCaseSensitive(made, "key");
 	const cJSON *stage = cJSON_GetObjectItemCaseSensitive(e->ingredients, "stage");
 	const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(made, "seconds_since_start");
+	const cJSON *finished = cJSON_GetObjectItemCaseSensitive(made, "finished_unix");
 	const cJSON *jobs = cJSON_GetObjectItemCaseSensitive(made, "jobs");
+	e->finished = cJSON_IsNumber(finished) ? finished->valuedouble : 0;
 	e->seconds = cJSON_IsNumber(seconds) && seconds->valuedouble > 0 ? seconds->valuedouble : 0;
 	e->jobs = cJSON_IsNumber(jobs) && jobs->valuedouble >= 1 && jobs->valuedouble < 1e9 ? (size_t)jobs->valuedouble : 1;
 	e->cell = mem_strdup(cJSON_IsString(cell) ? cell->valuestring : "");
+	e->key = mem_strdup(cJSON_IsString(key) ? key->valuestring : "");
 	e->stage = cJSON_IsString(stage) ? stage->valuestring : "";
 	cJSON_Delete(root);
 	return bad;
@@ -133,6 +137,8 @@ static int add_entry(void *scan, const char *folder, const char *name)
 		e->problem = mem_strdup(error_text());
 	if (!e->cell)
 		e->cell = mem_strdup("");
+	if (!e->key)
+		e->key = mem_strdup("");
 	return 0;
 }
 
@@ -302,6 +308,7 @@ void cache_scan_close(struct cache_scan *s)
 	for (size_t i = 0; i < s->entry_count; i++) {
 		free(s->entries[i].path);
 		free(s->entries[i].cell);
+		free(s->entries[i].key);
 		free(s->entries[i].problem);
 		cJSON_Delete(s->entries[i].ingredients);
 	}

@@ -30,11 +30,12 @@ struct scan_object {
 struct scan_entry {
 	char *path;
 	struct cache_result result;
-	char *cell;                     /* whose job computed it; "" when the entry does not say */
+	char *cell, *key;               /* whose job computed it; "" when the entry does not say */
 	const char *stage;              /* borrowed from ingredients; "" likewise */
 	cJSON *ingredients;             /* NULL when problem */
 	time_t used;                    /* last hit */
 	double seconds;                 /* it took, with the others of its process; 0: not said */
+	double finished;                /* when, in seconds since 1970, without what comes behind the point; 0: not said */
 	size_t jobs;                    /* that process computed */
 	size_t bytes;                   /* of the entry's file */
 	size_t object;                  /* of objects; SCAN_NONE: not there */

@@ -28,6 +28,7 @@ static const struct known texts[] = {
 	{"*/tools.files", "what the answers in tools.found hang on (stages/generator/build_folder.md)"},
 	{"*/tools.probe", "what the files in tools.files were like (stages/generator/build_folder.md)"},
 	{"*/cuda.probe", "what trying nvcc came to (stages/generator/build_folder.md)"},
+	{"*/gpu.probe", "which GPU is here, and what that answer hangs on (stages/graph/gpu_answer.h)"},
 	{"*/bootstrap.log", "what building the generator said"},
 	{"*.ninja", "a part of the graph, for Ninja (stages/graph/ninja.h, build.ninja.in)"},
 };

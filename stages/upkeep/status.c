@@ -1,86 +1,41 @@
 #include "upkeep/status.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/error.h"
 #include "common/file.h"
 #include "common/memory.h"
+#include "common/strbuf.h"
 #include "graph/progress_note.h"
 #include "upkeep/cache_scan.h"
+#include "upkeep/status_earlier.h"
+#include "upkeep/status_left.h"
 
 struct status {
 	const char *build_dir, *cache;
 	struct cache_scan entries;
-	int read;               /* entries were */
+	struct earlier earlier;
+	double read_beside;     /* what ran when the entries were read, see beside() */
 };
+
+enum { NEVER_READ = -1 };
 
 struct status *status_open(const char *build_dir, const char *cache)
 {
 	struct status *s = mem_zeroed(1, sizeof *s);
 	s->build_dir = build_dir;
 	s->cache = cache;
+	s->read_beside = NEVER_READ;
 	return s;
 }
 
 void status_close(struct status *s)
 {
 	cache_scan_close(&s->entries);
+	earlier_release(&s->earlier);
 	free(s);
-}
-
-char *status_time_text(double seconds)
-{
-	long s = lround(seconds < 0 ? 0 : seconds > 1e9 ? 1e9 : seconds);
-	if (s >= 3600)
-		return mem_printf("%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-	return mem_printf("%ld:%02ld", s / 60, s % 60);
-}
-
-/* ---- what earlier runs took ---- */
-
-enum { ALIKE = 4 };
-
-static int by_value(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-	return x < y ? -1 : x > y;
-}
-
-/* How unlike two numbers of jobs are: 2 and 4 as 8 and 16. */
-static double distance(size_t a, size_t b)
-{
-	return fabs(log((double)a / (double)b));
-}
-
-static int counts(const struct scan_entry *e, const char *stage, const char *cell)
-{
-	const size_t model = strcspn(cell, ".");
-	return !e->problem && e->seconds > 0 && !strcmp(e->stage, stage) && !strncmp(e->cell, cell, model) &&
-		(e->cell[model] == '.' || !e->cell[model]);
-}
-
-double status_earlier(const struct cache_scan *scan, const char *stage, const char *cell, size_t jobs)
-{
-	double nearest = INFINITY, *seconds = mem_array(scan->entry_count, sizeof *seconds);
-	size_t count = 0;
-	for (size_t i = 0; i < scan->entry_count; i++)
-		if (counts(&scan->entries[i], stage, cell))
-			nearest = fmin(nearest, distance(scan->entries[i].jobs, jobs));
-	/* What took one cell a second says nothing of a hundred. */
-	if (nearest > log(ALIKE))
-		nearest = -1;
-	for (size_t i = 0; i < scan->entry_count; i++)
-		if (counts(&scan->entries[i], stage, cell) && distance(scan->entries[i].jobs, jobs) <= nearest)
-			seconds[count++] = scan->entries[i].seconds;
-	if (count)
-		qsort(seconds, count, sizeof *seconds, by_value);
-	double middle = count ? seconds[count / 2] : -1;
-	free(seconds);
-	return middle;
 }
 
 /* ---- what runs ---- */
@@ -121,9 +76,9 @@ static void print_phase(FILE *to, const struct progress_note *n)
 	fputc('\n', to);
 }
 
-void status_print_note(FILE *to, const struct progress_note *n, const struct cache_scan *scan)
+void status_print_note(FILE *to, const struct progress_note *n, double earlier)
 {
-	const double passed = progress_note_now() - n->started, earlier = status_earlier(scan, n->stage, n->cell, n->jobs);
+	const double passed = progress_note_now() - n->started;
 	char *passed_text = status_time_text(passed), *left = status_time_text(earlier - passed);
 	if (n->jobs > 1)
 		fprintf(to, "    %s, %zu results in one process, %zu done; the first is %s\n", n->stage, n->jobs, n->committed,
@@ -141,45 +96,67 @@ void status_print_note(FILE *to, const struct progress_note *n, const struct cac
 	free(left);
 }
 
-/* What earlier runs took; a cache that cannot be read has none. */
-static const struct cache_scan *earlier_runs(struct status *s)
-{
-	if (!s->read && cache_scan_entries(&s->entries, s->cache))
-		warn("%s", error_text());
-	s->read = 1;
-	return &s->entries;
-}
-
-struct running {
-	struct status *status;
-	FILE *to;
-	size_t count;
+struct notes {
+	struct progress_note *list;
+	size_t count, capacity;
 };
 
-static int visit_note(void *context, const char *folder, const char *name)
+static int add_note(void *notes, const char *folder, const char *name)
 {
-	struct running *r = context;
+	struct notes *n = notes;
 	struct progress_note note;
 	char *path = path_join(folder, name);
 	if (progress_note_read(path, &note) == NOTE_RUNS) {
-		if (!r->count++)
-			fprintf(r->to, "running\n");
-		status_print_note(r->to, &note, earlier_runs(r->status));
+		MEM_GROW(n->list, n->count, n->capacity);
+		n->list[n->count++] = note;
 	}
 	free(path);
 	return 0;
 }
 
-static int print_running(struct status *s, FILE *to, size_t *count)
+static int read_notes(struct notes *notes, const char *build_dir)
 {
-	struct running r = {s, to, 0};
-	char *folder = path_join(s->build_dir, "progress");
-	int bad = dir_each(folder, visit_note, &r);
+	char *folder = path_join(build_dir, "progress");
+	int bad = dir_each(folder, add_note, notes);
 	free(folder);
-	*count = r.count;
-	if (!bad && !r.count)
-		fprintf(to, "nothing computes now\n");
 	return bad;
+}
+
+/* Another number whenever other processes run. */
+static double beside(const struct notes *notes)
+{
+	double sum = 0;
+	for (size_t i = 0; i < notes->count; i++)
+		sum += notes->list[i].started;
+	return sum;
+}
+
+/* What earlier runs took; a cache that cannot be read has none. Read again when a process began or ended: each that
+ * ended is an earlier run. */
+static void read_earlier(struct status *s, const struct notes *notes)
+{
+	if (s->read_beside == beside(notes))
+		return;
+	s->read_beside = beside(notes);
+	cache_scan_close(&s->entries);
+	earlier_release(&s->earlier);
+	if (cache_scan_entries(&s->entries, s->cache))
+		warn("%s", error_text());
+	earlier_read(&s->earlier, &s->entries);
+}
+
+static void print_running(FILE *to, const struct works *works)
+{
+	size_t running = 0;
+	for (size_t i = 0; i < works->count; i++) {
+		if (!works->list[i].note)
+			continue;
+		if (!running++)
+			fprintf(to, "running\n");
+		status_print_note(to, works->list[i].note, works->list[i].earlier);
+	}
+	if (!running)
+		fprintf(to, "nothing computes now\n");
 }
 
 /* ---- what is there ---- */
@@ -189,28 +166,54 @@ struct row {
 	char *name;
 	struct file_map map;
 	size_t files, there;
+	struct strbuf inputs;   /* "/STAGE.jsonl:" of every stage whose results its jobs take */
 };
 
 struct rows {
 	struct row *list;
 	size_t count, capacity;
+	struct missing_job *missing;    /* of all stages, in the order of rows */
+	size_t missing_count, missing_capacity;
+	size_t missing_reports;
 };
 
 static const char jobs_ending[] = ".jsonl";
 
-/* Counts the lines that name a file behind member, and the files that are there. Lines are read as job_list.h and
- * grid.json have them, without parsing: a large grid has megabytes of them. */
+/* The name of a file behind member in what is left of a text, and moves past it; NULL when there is no more. The caller
+ * frees. Lines are read as job_list.h and grid.json have them, without parsing: a large grid has megabytes of them. */
+static char *next_name(const char **at, const char *end, const char *member)
+{
+	const size_t length = strlen(member);
+	const char *found = memmem(*at, (size_t)(end - *at), member, length);
+	if (!found)
+		return NULL;
+	const char *from = found + length, *quote = memchr(from, '"', (size_t)(end - from));
+	*at = from;
+	return mem_strndup(from, quote ? (size_t)(quote - from) : 0);
+}
+
+/* Counts the lines that name a file behind member, and the files that are there. */
 static void count_files(struct row *row, const char *member)
 {
 	const char *at = (const char *)row->map.bytes, *end = at + row->map.length;
-	const size_t length = strlen(member);
-	while ((at = memmem(at, (size_t)(end - at), member, length))) {
-		const char *from = at + length, *quote = memchr(from, '"', (size_t)(end - from));
-		char *name = mem_strndup(from, quote ? (size_t)(quote - from) : 0);
+	for (char *name; (name = next_name(&at, end, member)); free(name)) {
 		row->files += *name != '\0';
 		row->there += *name && file_exists(name);
-		free(name);
-		at = from;
+	}
+}
+
+/* Of all jobs: those of weight-only formats take no tokens. */
+static void find_inputs(struct row *row)
+{
+	const char *at = (const char *)row->map.bytes, *end = at + row->map.length;
+	strbuf_init(&row->inputs);
+	for (char *job; (job = next_name(&at, end, "{\"job\":\"")); free(job)) {
+		char *name = strrchr(job, '/'), *colon = name ? strchr(name, ':') : NULL;
+		if (!colon)
+			continue;
+		colon[1] = '\0';
+		if (!strstr(row->inputs.s, name))
+			strbuf_adds(&row->inputs, name);
 	}
 }
 
@@ -227,10 +230,13 @@ static int add_row(struct rows *rows, const char *name, const char *path, const 
 		return 0;
 	}
 	row.name = mem_strdup(name);
+	find_inputs(&row);
 	MEM_GROW(rows->list, rows->count, rows->capacity);
 	rows->list[rows->count++] = row;
 	return 0;
 }
+
+static const char job_file[] = "\"ref\":\"";
 
 static int add_stage(void *rows, const char *folder, const char *name)
 {
@@ -240,18 +246,16 @@ static int add_stage(void *rows, const char *folder, const char *name)
 		(length > old && !strcmp(name + length - old, before)))
 		return 0;
 	char *path = path_join(folder, name), *stage = mem_strndup(name, length - end);
-	int bad = add_row(rows, stage, path, "\"ref\":\"");
+	int bad = add_row(rows, stage, path, job_file);
 	free(stage);
 	free(path);
 	return bad;
 }
 
-/* Whether a job of the row has one of the other row among its inputs: jobs of a stage all have the same inputs. */
 static int needs(const struct row *row, const struct row *other)
 {
-	const char *text = (const char *)row->map.bytes, *newline = memchr(text, '\n', row->map.length);
 	char *name = mem_printf("/%s%s:", other->name, jobs_ending);
-	int found = newline && memmem(text, (size_t)(newline - text), name, strlen(name));
+	int found = strstr(row->inputs.s, name) != NULL;
 	free(name);
 	return found;
 }
@@ -274,36 +278,76 @@ static void order_rows(struct rows *rows)
 	}
 }
 
+/* The lines of the jobs whose file is not there. */
+static void find_missing(struct rows *rows, const struct row *row)
+{
+	const char *line = (const char *)row->map.bytes, *end = line + row->map.length, *next;
+	for (; line < end && row->there < row->files; line = next) {
+		const char *newline = memchr(line, '\n', (size_t)(end - line)), *at = line;
+		next = newline ? newline + 1 : end;
+		char *name = next_name(&at, next, job_file);
+		if (name && *name && !file_exists(name)) {
+			MEM_GROW(rows->missing, rows->missing_count, rows->missing_capacity);
+			rows->missing[rows->missing_count++] = (struct missing_job){row->name, line, (size_t)(next - line)};
+		}
+		free(name);
+	}
+}
+
 static int read_rows(struct rows *rows, const char *build_dir)
 {
 	char *folder = path_join(build_dir, "jobs"), *grid = path_join(build_dir, "grid.json");
 	int bad = file_exists(folder) ? dir_each(folder, add_stage, rows) : fail("%s: run ./configure first", folder);
 	if (!bad) {
 		order_rows(rows);
+		for (size_t i = 0; i < rows->count; i++)
+			find_missing(rows, &rows->list[i]);
+		const size_t stages = rows->count;
 		bad = file_exists(grid) ? add_row(rows, "reports", grid, "\"manifest\": \"") : 0;
+		if (rows->count > stages)
+			rows->missing_reports = rows->list[stages].files - rows->list[stages].there;
 	}
 	free(folder);
 	free(grid);
 	return bad;
 }
 
-static int print_stages(FILE *to, const char *build_dir)
+static void release_rows(struct rows *rows)
 {
-	struct rows rows = {.list = NULL};
-	int bad = read_rows(&rows, build_dir);
-	for (size_t i = 0; i < rows.count; i++) {
-		const struct row *row = &rows.list[i];
-		if (!bad)
-			fprintf(to, "    %-20s %6zu of %zu there\n", row->name, row->there, row->files);
-		file_map_close(&rows.list[i].map);
-		free(row->name);
+	for (size_t i = 0; i < rows->count; i++) {
+		file_map_close(&rows->list[i].map);
+		free(rows->list[i].name);
+		strbuf_release(&rows->list[i].inputs);
 	}
-	free(rows.list);
-	return bad;
+	free(rows->list);
+	free(rows->missing);
+}
+
+static void print_rows(FILE *to, const struct rows *rows)
+{
+	fprintf(to, "results\n");
+	for (size_t i = 0; i < rows->count; i++)
+		fprintf(to, "    %-20s %6zu of %zu there\n", rows->list[i].name, rows->list[i].there, rows->list[i].files);
 }
 
 int status_print(struct status *s, FILE *to, size_t *running)
 {
-	fprintf(to, "results\n");
-	return print_stages(to, s->build_dir) || print_running(s, to, running) ? -1 : 0;
+	struct notes notes = {.list = NULL};
+	struct rows rows = {.list = NULL};
+	struct works works = {.list = NULL};
+	/* Notes first: what ends meanwhile has its results there, or at least its stamp. */
+	int bad = read_notes(&notes, s->build_dir) || read_rows(&rows, s->build_dir);
+	if (!bad) {
+		if (notes.count || rows.missing_count)
+			read_earlier(s, &notes);
+		works_find(&works, rows.missing, rows.missing_count, notes.list, notes.count, &s->entries, &s->earlier);
+		print_rows(to, &rows);
+		print_running(to, &works);
+		works_print_left(to, &works, rows.missing_reports, &s->earlier);
+	}
+	*running = notes.count;
+	works_release(&works);
+	release_rows(&rows);
+	free(notes.list);
+	return bad ? -1 : 0;
 }

@@ -1,5 +1,6 @@
 /* Any file as text: upkeep/inspect.h. The first byte of the input says what the file is called and whether all of it is
- * wanted, the rest is the file; with the last name the hashes of an object are put right. */
+ * wanted, the rest is the file; all of a list of jobs is with its last line put right, and with one name more the hashes of
+ * an object are. */
 #include "upkeep/inspect.h"
 
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include "common/memory.h"
 #include "fuzz/support/assemble.h"
 #include "fuzz/support/input.h"
+#include "graph/job_list.h"
 #include "support/scratch.h"
 
 static const char *const names[] = {
@@ -34,7 +36,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		inspect(assemble_mended(data + 1, size - 1), *data % 2);
 		return 0;
 	}
-	input_file(0, data + 1, size - 1);
+	struct strbuf text;
+	strbuf_init(&text);
+	strbuf_add(&text, data + 1, size - 1);
+	if (which == LIST && *data % 2)
+		job_list_end(&text, text.length);
+	input_file(0, text.s, text.length);
+	strbuf_release(&text);
 	char *path = mem_printf("%s/%s", input_link(names[which], 0), names[which]);
 	char *job = mem_printf("%s:0000000000000000", path);
 	if (which == LIST)

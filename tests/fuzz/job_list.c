@@ -1,5 +1,5 @@
 /* Lists of jobs: job_list_read() of graph/job_list.h. The input is the list, as it is and with the seal of each line
- * put right; a job of the seeds' keys is looked for. */
+ * and the end put right; a job of the seeds' keys is looked for. */
 #include "graph/job_list.h"
 
 #include <stdlib.h>
@@ -46,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		next = newline ? newline + 1 : end;
 		add_sealed(&sealed, line, (size_t)((newline ? newline : end) - line));
 	}
+	job_list_end(&sealed, sealed.length);
 	look(sealed.s, sealed.length);
 	strbuf_release(&sealed);
 	return 0;

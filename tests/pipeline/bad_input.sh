@@ -48,6 +48,31 @@ answers 2 'an unknown rule of cost' 'autoquant.cost' 'cost_bits' -- autoquant.co
 answers 2 'an invalid cell alone' 'cannot exist' 'FP4' -- quant_pair=wfp4_afp16 quant_granularity=w_per_tensor
 answers 2 'one folder for many' 'runner.output_dir' -- runner.output_dir=here quant_pair=wfp8_afp8,wint8_aint8
 
+# What is published stays out of the folders that are read, or deleted, as a whole; whatever it is called.
+ln -s conf conf_link
+ln -s round round
+mkdir -p elsewhere/deep
+ln -s "$S/build/ref" elsewhere/deep/ref_link
+for folder in conf conf/ conf/quant_pair ./conf/new/deeper elsewhere/../conf no_such/../conf conf_link conf_link/new \
+	"$S/conf" "../${S##*/}/conf" elsewhere/deep/../../no_such/../conf; do
+	answers 2 "reports into $folder" 'runner.output_dir' 'go into conf,' 'such as tmp/reports' -- \
+		"runner.output_dir=$folder"
+done
+answers 2 'reports among rules' 'go into rules,' 'read it as rules' -- runner.output_dir=rules/mine
+answers 2 'reports into the build' 'go into build,' 'deleted' -- runner.output_dir=elsewhere/deep/ref_link/x
+answers 2 'reports into the cache' 'go into cache,' 'deleted' -- runner.output_dir=cache/cas
+answers 2 'reports into a cache elsewhere' "go into $S/other_cache," -- --cache-dir "$S/other_cache" \
+	runner.output_dir=other_cache
+answers 2 'a grid among config' 'output_layout.root_dir' 'go into conf,' -- output_layout.root_dir=conf/mine \
+	dataset.size=small,medium
+answers 2 'a model into the cache' 'output_layout.language_model_dir' 'go into cache,' -- extract.materialize=true \
+	output_layout.language_model_dir=cache/model
+for folder in . .. ./ tmp conf_of_mine models models/conf stages round/conf elsewhere/conf elsewhere/../mine / "$root/conf"; do
+	answers 0 "reports into $folder" -- --dry-run "runner.output_dir=$folder"
+done
+answers 0 'a folder that is no cache now' -- --dry-run --cache-dir "$S/other_cache" runner.output_dir=cache
+rm -r conf_link round elsewhere
+
 sed 's/^experimental:.*/experimental: true/' conf/quant_pair/wfp8_afp8.yaml >conf/quant_pair/wfp8_copy.yaml
 answers 2 'a collision' 'qwen3_vl_demo.wfp8_afp8.default.small' -- quant_pair=wfp8_afp8,wfp8_copy
 rm conf/quant_pair/wfp8_copy.yaml

@@ -9,11 +9,6 @@ shared=$scratch/shared
 relative=../shared
 
 computed() { [ ! -f "$S/trace" ] || sort "$S/trace" | grep -v '^render-report'; }
-keys() {
-	for list in build/jobs/*.jsonl; do
-		case $list in *.before.jsonl) ;; *) cut -c9-40 "$list" ;; esac
-	done | sort
-}
 objects() { find "$shared/cas" -type f ! -name id | sort; }
 
 (

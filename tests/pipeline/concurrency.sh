@@ -7,7 +7,7 @@
 new_project concurrency
 QUANTGRID_THREADS=1
 export QUANTGRID_THREADS
-if ! steps_library; then
+if ! preload_library steps; then
 	skip 'no compiler that makes a library to load before'
 	finish
 fi

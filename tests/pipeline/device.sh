@@ -1,4 +1,5 @@
 # Where it is computed: what autoquant.device asks for, what is there, and what happens when it is gone.
+on_gpu=yes
 . tests/pipeline/lib
 
 new_project device
@@ -49,8 +50,12 @@ size_t cublasLtGetVersion(void) { return 130100; }
 END
 cublas=$(sed -n 's/.*-DQG_CUBLAS_MAJOR=\([0-9]*\).*/\1/p' build/toolchain)
 CC=$(sed -n 's/^CC=//p' build/toolchain)
-# generate ARGS...: as configure, without looking for tools anew.
+# generate ARGS...: as configure, without looking for tools anew. What is kept of a GPU does not know FAKE_*.
 generate() {
+	rm -f build/gpu.probe
+	generate_again "$@"
+}
+generate_again() {
 	: >build/config.args.new
 	[ $# = 0 ] || printf '%s\n' "$@" >build/config.args.new
 	build/bin/generate --summary build/config.args.new >"$S/out" 2>&1
@@ -71,6 +76,21 @@ fake_driver() {
 	check 'a driver without a GPU' said 'there is no NVIDIA GPU on this machine'
 	generate
 	check 'a GPU' said 'device     cuda, Fake GPU'
+	# The driver is started once, not by every ./configure, until something is another one.
+	if [ -r /proc/sys/kernel/random/boot_id ]; then
+		chmod -x build/bin/numerics
+		generate_again
+		check 'a GPU that is known' said 'device     cuda, Fake GPU'
+		CUDA_DEVICE_ORDER=PCI_BUS_ID generate_again
+		check 'another order of GPUs: it is asked for' said 'build/bin/numerics: cannot start'
+		chmod +x build/bin/numerics
+		generate_again autoquant.device=cpu
+		check 'a GPU that is known, and the CPU' said 'device     cpu, '
+		generate_again
+		check 'the GPU again' said 'device     cuda, Fake GPU'
+	else
+		skip 'a GPU that is known: this boot has no name'
+	fi
 	check 'does not make a checkpoint: the demo model' said 'the demo model: no model was named, and the 4B checkpoint is neither'
 
 	hub=$S/hub/hub/models--Qwen--Qwen3-VL-4B-Instruct
@@ -93,6 +113,16 @@ fake_driver() {
 	check 'the checkpoint without the GPU: the demo model' said 'on a CPU the 4B checkpoint takes hours'
 	HF_HOME=$S/hub generate model=qwen3_vl_demo
 	check 'a model that is named is never replaced' said 'qwen3_vl_demo ('
+
+	# Taken for another one: found out before anything is computed, and asked for anew by the next ./configure.
+	if [ -e build/gpu.probe ]; then
+		sed -i '2s/sm/ms/' build/gpu.probe
+		generate_again autoquant.device=cuda
+		build/bin/quantize-calibrate "$(job_of quantize-calibrate)" >"$S/out" 2>&1 && status=0 || status=$?
+		check 'another GPU than the job is for: status' equal $status 1
+		check 'is said' said 'run ./configure again'
+		check 'and what was known is forgotten' test ! -e build/gpu.probe
+	fi
 
 	# Nothing computes on it: the stage fails, and nothing is in the cache.
 	rm -rf build/jobs

@@ -72,13 +72,10 @@ row 'a comment' '' ''
 { tail -n 1 $int8; sed '$d' $int8; } >"$S/reordered"
 cp "$S/reordered" $int8
 row 'another order of keys' '' ''
-# But for what was compiled: that would be compiled again.
-head -n 1 build/.ninja_log >"$S/log"
-grep '	build/\(obj\|bin\)/' build/.ninja_log >>"$S/log"
-cp "$S/log" build/.ninja_log
+lose_ninja_log
 row 'a lost .ninja_log' '' "$all"
 # shellcheck disable=SC2046
-ninja -t clean -r $(sed -n 's/^rule //p' build/stages.ninja) >/dev/null 2>&1
+ninja -t clean -r $(sed -n 's/^rule //p' build/cells.ninja) >/dev/null 2>&1
 row 'ninja -t clean of the stages' '' "$all"
 # Everything, programs included. To compile them takes a minute, and is not what is asked here.
 path=$PATH
@@ -220,6 +217,21 @@ row 'another version, the same tokens' 'tokens:n2 tokens:n3' "$all"
 sed -i 's/^version: 1001 /version: 1 /' rules/tokenize-calib.yaml
 row 'the earlier version' '' "$all"
 
+# --- a library ---
+if preload_library unicode; then
+	LD_PRELOAD=$S/unicode.so
+	export LD_PRELOAD
+	configure --grid conf/sweeps/four.yaml
+	row 'another Unicode, the same tokens' 'tokens:n2 tokens:n3' "$all"
+	configure --grid conf/sweeps/four.yaml --explain qwen3_vl_demo.edit_fp8.default.small
+	check '--explain names it' said 'unicode: 99.0.0'
+	unset LD_PRELOAD
+	configure --grid conf/sweeps/four.yaml
+	row 'the Unicode of before' '' "$all"
+else
+	skip 'no compiler that makes a library to load before'
+fi
+
 # --- what was lost ---
 ref_of() {
 	key=$(job_of "$1" "$2")
@@ -243,6 +255,12 @@ for stage in quantize-calibrate score-layers; do
 	row "the object of $stage lost" "$word:edit_int8.small" ''
 done
 rm -rf cache
+if [ -e "$S/unicode.so" ]; then
+	LD_PRELOAD=$S/unicode.so ninja >"$S/out" 2>&1
+	check 'another Unicode than the graph was made for' equal $? 1
+	check 'is named' said 'utf8proc here knows 99.0.0: run ./configure again'
+	rm -rf cache
+fi
 row 'everything lost' "$(list "$once" lm 'tokens:n2 tokens:n3')" "$all"
 
 finish

@@ -7,6 +7,10 @@ overview=tmp/qwen3_lm_sensitivity/qwen3_lm_sensitivity
 
 configure $grid
 check 'configure' equal $status 0
+stages='extract-lm, tokenize-calib, quantize-calibrate, score-layers, choose-recipe, check-recipe'
+build status
+check 'ninja status: no run tells what the build takes' \
+	said "the whole build: no telling how long: $stages (not run before), 3 reports (never timed)"
 QUANTGRID_FAULT=compute:qwen3_vl_demo.wfp8_afp8.default.small
 export QUANTGRID_FAULT
 build -k 0
@@ -26,6 +30,9 @@ check 'ninja failures' equal "$status $(said '1 job failed, for 1 reason' && ech
 check 'it names the cell' said "quantize-calibrate $victim"
 check 'its log' said "log    build/logs/$victim.log"
 check 'and how to try it alone' said "again  ninja cells/$victim"
+build status
+check 'ninja status: what the failed cell takes by its neighbours' \
+	grep -q '^the whole build: about [0-9:]* left, without 1 report (never timed)$' "$S/out"
 build
 check 'the next build succeeds' equal $status 0
 check 'and calibrates and scores only what was missing' equal "$(ran_cells score-layers)" \
@@ -137,6 +144,7 @@ check 'ninja status counts the results' said 'score-layers              3 of 3 t
 check 'and the reports' said 'reports                   3 of 3 there'
 check 'ninja status: nothing runs, nothing was left behind' \
 	equal "$(said 'nothing computes now' && ls build/progress)" ''
+check 'and nothing is left' equal "$(grep -c 'the whole build' "$S/out")" 0
 cksum build.ninja build/*.ninja build/grid.json build/config.args build/jobs/* build/jobs/group/* 2>/dev/null >"$S/before"
 configure --dry-run $grid dataset.size=medium
 check '--dry-run' equal $status 0

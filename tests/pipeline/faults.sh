@@ -7,12 +7,12 @@
 
 points=${QUANTGRID_KILL_POINTS:-200}
 seed=${QUANTGRID_SEED:-1}
-state="cache tmp build/jobs build/ref build/leaf build/cells.ninja build/stages.ninja build/grid.json build/config.args build/published \
+state="cache tmp build/jobs build/ref build/leaf build/cells.ninja build/grid.json build/config.args build/published \
 build/sources.ninja build/bootstrap.ninja build/toolchain build/.ninja_log build/.ninja_deps build.ninja \
 build.ninja.in conf models/qwen3_vl_demo/captions"
 
 new_project faults
-if ! steps_library; then
+if ! preload_library steps; then
 	skip 'no compiler that makes a library to load before'
 	finish
 fi
@@ -152,7 +152,7 @@ check "killed $kills times" [ $kills -ge "$points" ]
 # ./configure itself Ninja knows nothing. graph_steps: those at which a file of the graph, or what it is made of,
 # changes.
 graph_steps() {
-	grep -n -e 'build\.ninja\|cells\.ninja\|stages\.ninja\|sources\.ninja' -e 'config\.args\|toolchain\|unfinished' \
+	grep -n -e 'build\.ninja\|cells\.ninja\|sources\.ninja' -e 'config\.args\|toolchain\|unfinished' \
 		"$S/steps" | sed 's/:.*//'
 }
 

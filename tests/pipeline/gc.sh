@@ -107,7 +107,7 @@ gone() {
 	[ ! -s "$S/left" ] || { echo 'still there:'; cat "$S/left"; return 1; }
 }
 small="$without_cuda quant_pair=wint8_afp16 dataset.max_calib_samples=2 dataset.calib_seq_len=16"
-if steps_library; then
+if preload_library steps; then
 	while read -r where step; do
 		rm -rf cache/ac cache/cas cache/leafdb build/ref build/jobs build/leaf/stamp tmp/qwen3_lm_sensitivity
 		# shellcheck disable=SC2086

@@ -168,8 +168,62 @@ else
 	skip 'bash is not here'
 fi
 
+# zsh completes on a terminal only: one of its own making, where every line is completed before anybody could type.
+tries=0
+tried() {
+	# tried LINE EXPECTED: what the line becomes
+	printf '%s\n' "$1" >>"$S/lines"
+	printf '%s|\n' "$2" >>"$S/expected"
+	tries=$((tries + 1))
+}
+tried './configure dataset.size=me' './configure dataset.size=medium '
+tried './configure --cfg dataset.cal' './configure --cfg dataset.calib_seq_len='
+tried './configure dataset.si' './configure dataset.size'
+tried './configure --explain ' "./configure --explain $cell "
+tried './configure quant_pair=wfp4_afp8,wint8_afp1' './configure quant_pair=wfp4_afp8,wint8_afp16 '
+tried "./configure 'dataset.size=me" "./configure 'dataset.size=medium' "
+tried './configure \~quant_pair.w' './configure \~quant_pair.weight='
+tried "./configure '~quant_pair.w" "./configure '~quant_pair.weight="
+tried './configure model.path=models/qwen3_vl_demo/che' './configure model.path=models/qwen3_vl_demo/checkpoint/'
+tried './configure --cache-dir mod' './configure --cache-dir models/'
+tried './rules/../configure --dry' './rules/../configure --dry-run '
+tried './elsewhere/configure dataset.size=me' './elsewhere/configure dataset.size=me'
+if command -v zsh >/dev/null; then
+	mkdir elsewhere "$S/zsh"
+	printf '#!/bin/sh\n' >elsewhere/configure
+	chmod +x elsewhere/configure
+	cat >"$S/zsh/.zshrc" <<-'EOF'
+		fpath=($PROJECT/completion $fpath)
+		autoload -Uz compinit
+		compinit -u -D
+		zle-line-init() {
+			local line
+			for line in ${(f)"$(<$SCRATCH/lines)"}; do
+				BUFFER=$line CURSOR=$#line
+				zle complete-word
+				print -r -- "$BUFFER|" >>$SCRATCH/found
+			done
+			exit
+		}
+		zle -N zle-line-init
+	EOF
+	cat >"$S/try" <<-'EOF'
+		zmodload zsh/zpty
+		zpty shell 'zsh -d -i'
+		while zpty -r shell said; do print -r -- $said; done
+	EOF
+	: >"$S/found"
+	PROJECT=$root SCRATCH=$S ZDOTDIR=$S/zsh zsh -f "$S/try" >"$S/out" 2>&1
+	while IFS= read -r line <&3 && IFS= read -r expected <&4; do
+		IFS= read -r found <&5 || found=
+		check "zsh: $line" equal "$found" "$expected"
+	done 3<"$S/lines" 4<"$S/expected" 5<"$S/found"
+else
+	skip "zsh is not here: $tries lines are not completed"
+fi
+
 # --- nowhere to say it ---
-for tool in 'inspect build/grid.json' status failures gc fsck numerics 'render-report --present build/grid.json'; do
+for tool in 'inspect build/grid.json' status failures gc fsck 'numerics cpu' 'render-report --present build/grid.json'; do
 	build/bin/$tool >/dev/full 2>"$S/out"
 	check "$tool: what cannot be printed is an error" equal "$? $(cat "$S/out")" \
 		"1 ${tool%% *}: error: standard output: cannot write"

@@ -1,5 +1,6 @@
 # The whole pipeline on a GPU against the CPU: all valid cells of the demo model on small, both methods; and the GPU
 # against itself: the same input twice gives the same bits twice.
+on_gpu=yes
 . tests/pipeline/lib
 
 new_project gpu

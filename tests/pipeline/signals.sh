@@ -6,7 +6,7 @@
 new_project signals
 QUANTGRID_THREADS=1
 export QUANTGRID_THREADS
-if ! steps_library; then
+if ! preload_library steps; then
 	skip 'no compiler that makes a library to load before'
 	finish
 fi

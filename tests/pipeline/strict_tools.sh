@@ -3,11 +3,6 @@
 
 cell=qwen3_vl_demo.wfp8_afp8.default.small
 small='dataset.size_to_max_samples.small=2 dataset.calib_seq_len=16'
-keys() {
-	for list in build/jobs/*.jsonl; do
-		case $list in *.before.jsonl) ;; *) cut -c9-40 "$list" ;; esac
-	done | sort
-}
 computed() { [ ! -f "$S/trace" ] || sed 's/ .*//' "$S/trace" | sort | tr '\n' ' '; }
 # Bytes behind the end of a program change nothing but its digest.
 rebuild() { cp "build/bin/$1" "$S/program"; printf '%s' "$2" >>"$S/program"; mv "$S/program" "build/bin/$1"; }

@@ -620,7 +620,8 @@ static void test_job_open(void)
 	CHECK_STRING(job.stage, "up");
 	CHECK_STRING(job.cell, "c.up");
 	CHECK_STRING(job.cache, cache);
-	CHECK(!job.numerics && job.input_count == 1, "numerics %s, %zu inputs", job.numerics, job.input_count);
+	CHECK(!job.makers.numerics && !job.makers.unicode && !job.makers.tool && job.input_count == 1, "%zu inputs",
+		job.input_count);
 	const struct job_input *input = job_input_find(&job, "text");
 	CHECK(input && !input->job && input->file_count == 1, "the input is not there");
 	CHECK_STRING(input->files[0].name, "content");
@@ -681,18 +682,20 @@ static void test_job_malformed(void)
 static void test_ingredients(void)
 {
 	static const char params[] = "{\"a\":[1.5],\"b\":2}", inputs[] = "{\"x\":\"d\"}";
+	const struct job_makers backend = {.numerics = "cpu"}, none = {.tool = NULL},
+		all = {.numerics = "cpu", .unicode = "15.0.0", .tool = "0123"};
 	struct strbuf text, plain;
 	strbuf_init(&text);
 	strbuf_init(&plain);
-	job_add_ingredients(&text, "score", 3, "cpu", NULL, params, inputs);
-	job_add_ingredients(&plain, "score", 3, NULL, NULL, params, inputs);
+	job_add_ingredients(&text, "score", 3, &backend, params, inputs);
+	job_add_ingredients(&plain, "score", 3, &none, params, inputs);
 	CHECK_STRING(text.s, "{\"inputs\":{\"x\":\"d\"},\"numerics\":\"cpu\",\"params\":{\"a\":[1.5],\"b\":2},"
 		"\"stage\":\"score\",\"version\":3}");
 	CHECK_STRING(plain.s, "{\"inputs\":{\"x\":\"d\"},\"params\":{\"a\":[1.5],\"b\":2},\"stage\":\"score\",\"version\":3}");
 	strbuf_clear(&plain);
-	job_add_ingredients(&plain, "score", 3, "cpu", "0123", params, inputs);
+	job_add_ingredients(&plain, "score", 3, &all, params, inputs);
 	CHECK_STRING(plain.s, "{\"inputs\":{\"x\":\"d\"},\"numerics\":\"cpu\",\"params\":{\"a\":[1.5],\"b\":2},"
-		"\"stage\":\"score\",\"tool\":\"0123\",\"version\":3}");
+		"\"stage\":\"score\",\"tool\":\"0123\",\"unicode\":\"15.0.0\",\"version\":3}");
 	strbuf_release(&text);
 	strbuf_release(&plain);
 }

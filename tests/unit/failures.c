@@ -39,6 +39,7 @@ static void open_build(void)
 				"\"activation\":\"\"}}]}", i ? "," : "", i);
 	}
 	strbuf_adds(&grid, "]}");
+	job_list_end(&list, list.length);
 	build = scratch_path("build");
 	free(scratch_write("build/jobs/some-stage.jsonl", list.s, list.length));
 	free(scratch_write("build/grid.json", grid.s, grid.length));

@@ -41,6 +41,7 @@ static char *whole_list(unsigned count)
 	strbuf_init(&text);
 	for (unsigned i = 0; i < count; i++)
 		add_line(&text, i);
+	job_list_end(&text, text.length);
 	return text.s;
 }
 
@@ -68,11 +69,6 @@ static void test_found_each(void)
 		for (unsigned i = 0; i < count; i++)
 			CHECK(find(path, i) == (int)i, "job %u of %u: %s", i, count, error_text());
 		CHECK(find(path, count) == -1 && strstr(error_text(), "the list has no such job"), "%s", error_text());
-		/* The last line may lack its newline: a list that was cut there is whole. */
-		text[strlen(text) - 1] = '\0';
-		free(write_list(text));
-		for (unsigned i = 0; i < count; i++)
-			CHECK(find(path, i) == (int)i, "job %u of %u without the last newline: %s", i, count, error_text());
 		free(text);
 		free(path);
 	}
@@ -105,6 +101,7 @@ static void test_list_before(void)
 	struct strbuf few;
 	strbuf_init(&few);
 	add_line(&few, 5);
+	job_list_end(&few, few.length);
 	CHECK(strstr(before, "/stage.before.jsonl"), "%s", before);
 	CHECK(!rename(path, before), "cannot rename");
 	free(write_list(few.s));
@@ -120,8 +117,9 @@ static void test_list_before(void)
 
 static void test_empty_and_absent(void)
 {
-	char *path = write_list("");
+	char *text = whole_list(0), *path = write_list(text);
 	CHECK(find(path, 0) == -1 && strstr(error_text(), "no such job"), "%s", error_text());
+	free(text);
 	unlink(path);
 	CHECK(find(path, 0) == -1 && strstr(error_text(), path), "%s", error_text());
 	/* No list: a file with one job, whatever its name has behind a colon. */
@@ -131,6 +129,33 @@ static void test_empty_and_absent(void)
 	CHECK(job && cJSON_GetObjectItemCaseSensitive(job, "n")->valueint == 7, "%s", error_text());
 	cJSON_Delete(job);
 	free(path);
+}
+
+/* A list that lacks bytes has no job at all, nor has the list before it a say: what is lost is noticed. */
+static void check_not_whole(const char *bytes, size_t length, const char *what)
+{
+	char *path = scratch_write("stage.jsonl", bytes, length);
+	CHECK(find(path, 3) == -1 && strstr(error_text(), path) && strstr(error_text(), "does not count"), "%s: %s", what,
+		error_text());
+	free(path);
+}
+
+static void test_truncated(void)
+{
+	char *text = whole_list(JOBS), *before = scratch_write("stage.before.jsonl", text, strlen(text));
+	const size_t length = strlen(text);
+	for (size_t cut = 0; cut < length; cut++)
+		check_not_whole(text, cut, "cut");
+	for (size_t cut = 1; cut < length; cut += 1 + cut % 7)
+		check_not_whole(text + cut, length - cut, "begun late");
+	for (const char *line = text, *next; (next = strchr(line, '\n')) && next[1]; line = next + 1) {
+		char *without = mem_printf("%.*s%s", (int)(line - text), text, next + 1);
+		check_not_whole(without, strlen(without), "without a line");
+		free(without);
+	}
+	unlink(before);
+	free(before);
+	free(text);
 }
 
 /* Whatever became of the list: the job that was asked for, or a message; never another job, never a crash. */
@@ -143,21 +168,6 @@ static void check_damaged(const char *path, const char *what)
 	}
 }
 
-static void test_truncated(void)
-{
-	char *text = whole_list(JOBS);
-	size_t length = strlen(text);
-	for (size_t cut = 0; cut < length; cut += 1 + cut % 7) {
-		char *path = scratch_write("stage.jsonl", text, cut);
-		check_damaged(path, "cut");
-		free(path);
-		path = scratch_write("stage.jsonl", text + cut, length - cut);
-		check_damaged(path, "begun late");
-		free(path);
-	}
-	free(text);
-}
-
 static void test_swapped_and_garbled(void)
 {
 	struct strbuf text;
@@ -165,6 +175,7 @@ static void test_swapped_and_garbled(void)
 		strbuf_init(&text);
 		for (unsigned i = 0; i < JOBS; i++)
 			add_line(&text, i == swap ? swap + 1 : i == swap + 1 ? swap : i);
+		job_list_end(&text, text.length);
 		char *path = write_list(text.s);
 		check_damaged(path, "swapped");
 		free(path);
@@ -207,8 +218,7 @@ static void test_every_bit(void)
 			lost += !job;
 			cJSON_Delete(job);
 		}
-		/* That of the last newline costs nothing, when it is found there; whichever other one, at least a job. */
-		CHECK(lost || i / 8 + 1 == strlen(text), "bit %zu of byte %zu was not noticed", i % 8, i / 8);
+		CHECK(lost, "bit %zu of byte %zu was not noticed", i % 8, i / 8);
 		text[i / 8] ^= (char)(1 << i % 8);
 		free(path);
 	}

@@ -341,7 +341,7 @@ static void plan_cells(struct planned *p, const struct cell *cells, size_t count
 {
 	read_rules(&p->rules);
 	p->build = scratch_path("build");
-	plan_init(&p->plan, &p->rules, p->build, scratch_dir(), "cpu-test", lister);
+	plan_init(&p->plan, &p->rules, p->build, scratch_dir(), "cpu-test", "15.0.0", lister);
 	for (size_t i = 0; i < count; i++)
 		add_cell(&p->plan, &cells[i]);
 	plan_finish(&p->plan);
@@ -566,13 +566,13 @@ struct keys {
 	struct digest tokens, calib, scores, report;   /* tokens: those that are scored */
 };
 
-static struct keys keys_with(const struct cell *c, const char *numerics)
+static struct keys keys_with(const struct cell *c, const char *numerics, const char *unicode)
 {
 	struct planned p;
 	struct keys k;
 	read_rules(&p.rules);
 	p.build = scratch_path("build");
-	plan_init(&p.plan, &p.rules, p.build, scratch_dir(), numerics, lister);
+	plan_init(&p.plan, &p.rules, p.build, scratch_dir(), numerics, unicode, lister);
 	add_cell(&p.plan, c);
 	plan_finish(&p.plan);
 	const struct plan_job *scores = &p.plan.jobs[p.plan.cells[0].scores[0]];
@@ -586,7 +586,7 @@ static struct keys keys_with(const struct cell *c, const char *numerics)
 
 static struct keys keys_of(const struct cell *c)
 {
-	return keys_with(c, "cpu-test");
+	return keys_with(c, "cpu-test", "15.0.0");
 }
 
 /* Which keys differ, as letters: t(okens) c(alib) s(cores) r(eport). */
@@ -685,6 +685,7 @@ static void test_rules_in_keys(void)
 	check_rule(&tokens_rule, "params: [data.n]", "params: [data.n, data.name]", "tcsr");
 	check_rule(&tokens_rule, "  text: ", "  texts: ", "tcsr");
 	check_rule(&calib_rule, "numerics: true", "numerics: false", "csr");
+	check_rule(&tokens_rule, "params: ", "unicode: true\nparams: ", "tcsr");
 	/* What only people and Ninja see. */
 	check_rule(&scores_rule, "about: S", "about: All S", "");
 	check_rule(&scores_rule, "label: $", "label: x$", "");
@@ -698,8 +699,14 @@ static void test_rules_in_keys(void)
 static void test_numerics_in_keys(void)
 {
 	fresh();
-	struct keys one = keys_with(&basic, "cpu-one"), two = keys_with(&basic, "cpu-two");
+	struct keys one = keys_with(&basic, "cpu-one", "15.0.0"), two = keys_with(&basic, "cpu-two", "15.0.0");
 	check_differ("another numerics class", &one, &two, "csr");
+	struct keys other = keys_with(&basic, "cpu-one", "16.0.0");
+	check_differ("another Unicode, which no rule asks for", &one, &other, "");
+	change_rule(&tokens_rule, "params: ", "unicode: true\nparams: ");
+	one = keys_with(&basic, "cpu-one", "15.0.0");
+	other = keys_with(&basic, "cpu-one", "16.0.0");
+	check_differ("another Unicode", &one, &other, "tcsr");
 }
 
 /* Pinned: other keys for the same jobs would make every cache worthless. */
@@ -837,7 +844,7 @@ static void test_write_jobs(void)
 	CHECK_STRING(job.stage, "scores");
 	CHECK_STRING(job.cell, "basic");
 	CHECK_STRING(job.key, scores->key.hex);
-	CHECK_STRING(job.numerics, "cpu-test");
+	CHECK_STRING(job.makers.numerics, "cpu-test");
 	CHECK_STRING(job.cache, scratch_dir());
 	CHECK_STRING(job.ref, scores->ref_path);
 	CHECK_STRING(job_param_string(&job, "run.method"), "grad");

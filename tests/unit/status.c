@@ -13,7 +13,6 @@
 #include "common/progress.h"
 #include "graph/cache.h"
 #include "graph/progress_note.h"
-#include "upkeep/cache_scan.h"
 
 static char *cache, *build, *note_path;
 
@@ -40,6 +39,7 @@ static void store(const char *stage, const char *cell, double seconds, size_t jo
 	struct digest action = hash_bytes(ingredients, strlen(ingredients));
 	cJSON *made = cJSON_CreateObject();
 	cJSON_AddStringToObject(made, "cell", cell);
+	cJSON_AddNumberToObject(made, "finished_unix", 1000000 + seconds);
 	cJSON_AddNumberToObject(made, "seconds_since_start", seconds);
 	cJSON_AddNumberToObject(made, "jobs", (double)jobs);
 	object_writer_init(&w, "tiny");
@@ -50,15 +50,21 @@ static void store(const char *stage, const char *cell, double seconds, size_t jo
 	free(ingredients);
 }
 
-static char *print(size_t *running)
+static char *print_again(struct status *s, size_t *running)
 {
 	char *text;
 	size_t length;
 	FILE *to = open_memstream(&text, &length);
-	struct status *s = status_open(build, cache);
 	CHECK(!status_print(s, to, running), "%s", error_text());
-	status_close(s);
 	fclose(to);
+	return text;
+}
+
+static char *print(size_t *running)
+{
+	struct status *s = status_open(build, cache);
+	char *text = print_again(s, running);
+	status_close(s);
 	return text;
 }
 
@@ -104,11 +110,13 @@ static void test_what_runs(void)
 	char *text = print(&running);
 	CHECK(!running, "%zu run", running);
 	expect(text, "some-stage                1 of 2 there\n");
-	CHECK(!strstr(text, "before"), "the list before counts:\n%s", text);
-	expect(text, "nothing computes now");
+	CHECK(!strstr(text, "some-stage.before"), "the list before counts:\n%s", text);
+	expect(text, "nothing computes now\nthe whole build: no telling how long: some-stage (not run before)\n");
 	free(text);
 
-	store("status", "model.a.b", 5000, 3);
+	store("status", "model.a.b", 4000, 3);
+	store("status", "model.a.c", 4999, 3);
+	store("status", "model.a.d", 5000, 3);
 	progress_note_begin(build, "status", "model.c.d", 3);
 	progress_note_phase("score");
 	progress_step("layer", 0, 36);
@@ -119,6 +127,8 @@ static void test_what_runs(void)
 	expect(text, "score: layer 10 of 36 (");
 	expect(text, "left of this pass)\n        running for 0:0");
 	expect(text, "about 1:23:");
+	expect(text, "\nthe whole build: about 1:23:");
+	expect(text, " left, without some-stage (not run before)\n");
 	free(text);
 	progress_note_phase("choose");
 	text = print(&running);
@@ -132,13 +142,33 @@ static void test_what_runs(void)
 	progress_note_end();
 }
 
-/* What a stage needs stands above it, reports last; lists of what has no reference are none. */
+/* --watch: what ended meanwhile is an earlier run. */
+static void test_again(void)
+{
+	struct status *s = status_open(build, cache);
+	size_t running;
+	progress_note_begin(build, "status", "model.a", 1);
+	char *text = print_again(s, &running);
+	expect(text, "without some-stage (not run before)");
+	free(text);
+	progress_note_end();
+	store("some-stage", "", 100, 1);
+	text = print_again(s, &running);
+	expect(text, "nothing computes now\nthe whole build: about 1:40 left\n");
+	free(text);
+	status_close(s);
+	scratch_remove(cache);
+	if (cache_prepare(cache))
+		exit(error_report(1));
+}
+
+/* What a stage needs stands above it, though its first job may not need it; reports last; lists of what has no reference are none. */
 static void test_order(void)
 {
 	static const struct {
 		const char *name, *text;
 	} files[] = {
-		{"build/jobs/a-last.jsonl",
+		{"build/jobs/a-last.jsonl", "{\"key\":\"0\",\"inputs\":{},\"ref\":\"/\"}\n"
 			"{\"key\":\"1\",\"inputs\":{\"x\":{\"job\":\"build/jobs/b.jsonl:12\"}},\"ref\":\"/no\"}\n"},
 		{"build/jobs/b.jsonl",
 			"{\"key\":\"1\",\"inputs\":{\"x\":{\"job\":\"build/jobs/z.jsonl:12\"}},\"ref\":\"/\"}\n"},
@@ -155,9 +185,10 @@ static void test_order(void)
 		"    some-stage                1 of 2 there\n"
 		"    z                         1 of 1 there\n"
 		"    b                         1 of 1 there\n"
-		"    a-last                    0 of 1 there\n"
+		"    a-last                    1 of 2 there\n"
 		"    reports                   1 of 2 there\n"
-		"nothing computes now\n");
+		"nothing computes now\n"
+		"the whole build: no telling how long: some-stage, a-last (not run before), 1 report (never timed)\n");
 	free(text);
 }
 
@@ -197,54 +228,14 @@ static void test_dead(void)
 	free(other);
 }
 
-static void test_earlier(void)
-{
-	struct cache_scan scan;
-	store("some-stage", "model.a", 10, 1);
-	store("some-stage", "model.b", 30, 1);
-	store("some-stage", "model.c", 20, 1);
-	store("some-stage", "model.d", 70, 16);
-	store("some-stage", "model_b.d", 5000, 1);
-	store("other-stage", "model.d", 6000, 1);
-	if (cache_scan_open(&scan, cache))
-		exit(error_report(1));
-	const struct {
-		const char *stage, *cell;
-		size_t jobs;
-		double seconds;
-	} cases[] = {{"some-stage", "model.x", 1, 20}, {"some-stage", "model.x", 2, 20}, {"some-stage", "model.x", 9, 70},
-		{"some-stage", "model_b.x", 9, -1},
-		{"some-stage", "model_b.x", 4, 5000}, {"some-stage", "model", 1, 20}, {"some-stage", "mode.x", 1, -1},
-		{"no-stage", "model.x", 1, -1}};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		double found = status_earlier(&scan, cases[i].stage, cases[i].cell, cases[i].jobs);
-		CHECK(found == cases[i].seconds, "%s %s %zu: %g", cases[i].stage, cases[i].cell, cases[i].jobs, found);
-	}
-	cache_scan_close(&scan);
-}
-
-static void test_time_text(void)
-{
-	static const struct {
-		double seconds;
-		const char *text;
-	} cases[] = {{0, "0:00"}, {-3, "0:00"}, {7.4, "0:07"}, {61, "1:01"}, {3599.6, "1:00:00"}, {90061, "25:01:01"}};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		char *text = status_time_text(cases[i].seconds);
-		CHECK_STRING(text, cases[i].text);
-		free(text);
-	}
-}
-
 int main(void)
 {
 	open_build();
 	TEST(test_note);
 	TEST(test_what_runs);
+	TEST(test_again);
 	TEST(test_order);
 	TEST(test_dead);
-	TEST(test_earlier);
-	TEST(test_time_text);
 	free(cache);
 	free(build);
 	free(note_path);

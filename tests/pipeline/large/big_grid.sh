@@ -8,7 +8,7 @@ cells=10000
 # calibrated, scored and checked with.
 tokens=7 calibs=56 scores=$((56 * 5)) recipes=$((56 * 5 * 25))
 limit_mb=200
-lines() { grep -c . "build/jobs/$1.jsonl"; }
+lines() { grep -c '^{"key":' "build/jobs/$1.jsonl"; }
 edges() { grep -c "^build .*: $1\( \|\$\)" build/cells.ninja; }
 # Whether a command stays below the limit; its status is lost.
 modest() { [ "$("$root/build/bench/peak" "$@" 2>/dev/null)" -lt $((limit_mb * 1024)) ]; }
@@ -33,11 +33,11 @@ for stage in extract-lm tokenize-calib quantize-calibrate score-layers choose-re
 done
 check 'a command a cell' equal "$(edges cell)" $cells
 check 'one overview' equal "$(edges overview)" 1
-cut -c9-40 build/jobs/*.jsonl | LC_ALL=C sort >"$S/keys"
+grep -h '^{"key":' build/jobs/*.jsonl | cut -c9-40 | LC_ALL=C sort >"$S/keys"
 all=$((1 + tokens + calibs + scores + 2 * recipes + cells))
 check 'every job has a key of its own' equal "$(uniq "$S/keys" | grep -c '^[0-9a-f]\{32\}$')" $all
 check 'and of 16 digits, too, by which it is named' equal "$(cut -c1-16 "$S/keys" | uniq | grep -c .)" $all
-for list in build/jobs/*.jsonl; do cut -c9-24 "$list" | sed "s|^|$list:|"; done | LC_ALL=C sort >"$S/names"
+for list in build/jobs/*.jsonl; do grep '^{"key":' "$list" | cut -c9-24 | sed "s|^|$list:|"; done | LC_ALL=C sort >"$S/names"
 grep -oh '"job":"[^"]*"' build/jobs/*.jsonl | cut -d'"' -f4 | LC_ALL=C sort -u >"$S/inputs"
 check 'every input is a job' equal "$(LC_ALL=C comm -13 "$S/names" "$S/inputs" | grep -c .)" 0
 check 'every job but the reports is an input' equal "$(grep -c . "$S/inputs")" $((all - cells))
@@ -45,6 +45,9 @@ check 'grid.json has all cells' equal "$(grep -c '^{"cell": ' build/grid.json)" 
 check 'by different names' equal "$(grep -o '^{"cell": "[^"]*"' build/grid.json | sort -u | grep -c .)" $cells
 check 'grid.json is printed' sh -c "build/bin/inspect build/grid.json | grep -q '^grid'"
 check "configure takes less than $limit_mb MB" modest ./configure $without_cuda $ten_thousand
+
+build status
+check 'ninja status: nothing is known of the whole' said "check-recipe (not run before), $cells reports (never timed)"
 
 # --- ninja, with programs that only write what it waits for ---
 published_there
