@@ -472,7 +472,7 @@ static int run_grid(const char *path, int present)
 		list_missing(&grid);
 	grid_release(&grid);
 	progress_note_end();
-	return bad ? error_report(1) : 0;
+	return output_end(bad ? error_report(1) : 0);
 }
 
 static int usage(int status)

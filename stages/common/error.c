@@ -74,6 +74,21 @@ int error_report(int status)
 	return status;
 }
 
+int error_argument(const char *argument)
+{
+	fail("%s: not known here, or its value is missing", argument);
+	return error_report(2);
+}
+
+int output_end(int status)
+{
+	int lost = fflush(stdout) || ferror(stdout);
+	if (!lost || status)
+		return status;
+	fail("standard output: cannot write");
+	return error_report(1);
+}
+
 void warn(const char *format, ...)
 {
 	char text[MESSAGE_MAX];

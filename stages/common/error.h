@@ -29,6 +29,13 @@ const char *error_text(void);
 /* Prints "PROGRAM: error: MESSAGE" to stderr and returns status, for "return error_report(1)" in main. */
 int error_report(int status);
 
+/* Prints that the program does not know this argument, or misses its value. Returns 2. */
+int error_argument(const char *argument);
+
+/* Writes what standard output still holds back, for "return output_end(status)" in main: status, or 1 after a message
+ * when status is 0 but a part of the output is lost, as on a full disk. */
+int output_end(int status);
+
 /* Prints "PROGRAM: warning: ..." to stderr, and tells who listens to the calling thread. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

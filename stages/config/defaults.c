@@ -110,13 +110,33 @@ static const char *config_path(struct walk *w, const struct element *e)
 	return join(w, group_path(w, e), '/', e->name ? e->name : "null");
 }
 
+/* The package that an item gives. "_group_" in it is the group's whole path (not so in a file's header). */
+static const char *item_package(struct walk *w, const struct element *e)
+{
+	static const char word[] = "_group_";
+	const char *rest = e->package, *group = dotted(w, group_path(w, e));
+	struct strbuf b;
+	if (!strstr(rest, word))
+		return rest;
+	strbuf_init(&b);
+	strbuf_adds(&b, "_global_.");
+	for (const char *at; (at = strstr(rest, word)); rest = at + sizeof word - 1) {
+		strbuf_add(&b, rest, (size_t)(at - rest));
+		strbuf_adds(&b, group);
+	}
+	strbuf_adds(&b, rest);
+	const char *package = keep(w, strbuf_take(&b));
+	strbuf_release(&b);
+	return package;
+}
+
 /* The dotted package of an element; use_header: what the file's own header says counts when the item says nothing. */
 static const char *final_package(struct walk *w, const struct element *e, int use_header)
 {
 	const char *parent = e->external ? "" : e->parent_package;
 	if (!e->package && use_header && e->file && e->file->package)
 		return e->file->package;
-	const char *package = e->package ? e->package : dotted(w, e->group);
+	const char *package = e->package ? item_package(w, e) : dotted(w, e->group);
 	const char *all = join(w, parent, '.', package), *rest = all;
 	for (const char *p = all; (p = strstr(p, "_global_")); p += 8)
 		rest = p + 8 + (p[8] == '.');

@@ -4,11 +4,14 @@
 
 #include "common/error.h"
 #include "common/file_update.h"
+#include "common/file.h"
+#include "common/hash.h"
 #include "common/hash_map.h"
 #include "common/memory.h"
 #include "generator/generator.h"
 #include "generator/published.h"
 #include "generator/strict_tools.h"
+#include "generator/turns.h"
 
 static const char grid_path[] = "build/grid.json";
 
@@ -55,13 +58,35 @@ static void add_invalid(struct strbuf *to, const struct invalid_cell *cell)
 	strbuf_addc(to, '}');
 }
 
+/* What the file was when it was written, for build/bin/leaves to compare. */
+struct digested_file {
+	struct file_update file;
+	struct hasher *hash;
+};
+
+/* Hands text over to the file. */
+static void pass_on(struct digested_file *to, struct strbuf *text)
+{
+	file_update_add(&to->file, text->s, text->length);
+	hasher_update(to->hash, text->s, text->length);
+	strbuf_clear(text);
+}
+
+static int close_digested(struct digested_file *file)
+{
+	struct digest digest = hasher_digest(file->hash);
+	hasher_free(file->hash);
+	return file_update_close(&file->file, NULL) || dir_make("build/leaf") ||
+		file_write_if_changed("build/leaf/grid", digest.hex, DIGEST_HEX, NULL) ? -1 : 0;
+}
+
 static int write_grid_json(struct generator *g)
 {
-	struct file_update file;
+	struct digested_file file = {.hash = hasher_new()};
 	struct strbuf text;
 	size_t *twin = plan_twins(&g->plan);
 	strbuf_init(&text);
-	file_update_open(&file, grid_path);
+	file_update_open(&file.file, grid_path);
 	strbuf_adds(&text, "{\"format\": \"quantgrid-grid/1\", ");
 	add_string(&text, "grid", g->grid.name);
 	strbuf_adds(&text, ",\n");
@@ -72,8 +97,7 @@ static int write_grid_json(struct generator *g)
 	for (size_t i = 0; i < g->plan.cell_count; i++) {
 		strbuf_adds(&text, i ? ",\n" : "\n");
 		add_cell(&text, &g->plan, &g->plan.cells[i], twin[i]);
-		file_update_add(&file, text.s, text.length);
-		strbuf_clear(&text);
+		pass_on(&file, &text);
 	}
 	free(twin);
 	strbuf_adds(&text, "\n],\n\"invalid\": [");
@@ -82,9 +106,9 @@ static int write_grid_json(struct generator *g)
 		add_invalid(&text, &g->invalid[i]);
 	}
 	strbuf_adds(&text, "\n]}\n");
-	file_update_add(&file, text.s, text.length);
+	pass_on(&file, &text);
 	strbuf_release(&text);
-	return file_update_close(&file, NULL);
+	return close_digested(&file);
 }
 
 static int add_if_folder(void *list, const char *folder, const char *name)
@@ -170,7 +194,7 @@ int generator_write(struct generator *g)
 		.overview_count = g->overview[0] ? 2 : 0, .excluded = excluded, .excluded_count = excluded_count,
 		.report_only = node_bool(g->grid.cells[0].config, "runner.report_only")};
 	/* ./configure sees whether a Ninja file is another one now, and replaces build.ninja then. */
-	int bad = plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) ||
+	int bad = plan_write_jobs(&g->plan) || write_grid_json(g) || write_leaf_list(g) || turns_take(&g->plan) ||
 		ninja_write(&g->plan, &grid, &published_files);
 	free(excluded);
 	return bad ? -1 : 0;

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/memory.h"
+#include "common/utf8.h"
 #include "graph/cache_dir.h"
 
 enum { ARGS_BYTES_MAX = 1 << 20, ARGS_MAX = 10000 };
@@ -65,11 +66,23 @@ static int take(struct request *r, const char *argument)
 	return 0;
 }
 
+static size_t line_of(const char *text, size_t offset)
+{
+	size_t line = 1;
+	for (size_t i = 0; i < offset; i++)
+		line += text[i] == '\n';
+	return line;
+}
+
 int request_read(struct request *r, const char *path)
 {
 	if (file_read(path, ARGS_BYTES_MAX, &r->text, NULL))
 		return -1;
 	r->overrides = mem_array(ARGS_MAX, sizeof *r->overrides);
+	const size_t length = strlen(r->text), valid = utf8_valid_prefix(r->text, length);
+	if (valid < length)
+		return fail("%s:%zu: an argument must be UTF-8; a link with another name may lead to what has such a name", path,
+			line_of(r->text, valid));
 	for (char *line = strtok(r->text, "\n"); line; line = strtok(NULL, "\n"))
 		if (take(r, line))
 			return -1;

@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "common/utf8.h"
 
 /* Keys that the fixed part of a cell's name already tells. */
 static int in_base_name(const char *key)
@@ -261,12 +262,14 @@ static void fill_view(struct cell_views *views, struct cell_view *v, const struc
 	cJSON_AddStringToObject(v->view, "output_dir", v->output_dir);
 }
 
-/* Paths stand in Ninja files and lists, a line each. */
+/* Paths stand in Ninja files and lists, a line each, and in JSON, which is UTF-8. */
 static int check_path(const struct node *c, const char *key, const char *path)
 {
 	for (const char *p = path; *p; p++)
 		if ((unsigned char)*p < 0x20)
 			return origin_fail(&node_at(c, key)->at, "%s: a path may not contain control characters", key);
+	if (utf8_valid_prefix(path, strlen(path)) < strlen(path))
+		return origin_fail(&node_at(c, key)->at, "%s: a path must be UTF-8; a link with another name may lead there", key);
 	return 0;
 }
 

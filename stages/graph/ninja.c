@@ -1,5 +1,6 @@
 #include "graph/ninja.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,7 +66,7 @@ static void write_rule(struct strbuf *to, const struct rule *rule, const char *k
 static void write_stage_rule(struct strbuf *to, const struct plan *plan, const struct rule *rule)
 {
 	char *list = job_list_path(plan->build_dir, rule->stage);
-	char *arguments = mem_printf("%s:$k%s", list, rule->grouped ? " --grouped" : "");
+	char *arguments = mem_printf("%s:$k%s", list, rule->publish ? " $turn" : rule->grouped ? " --grouped" : "");
 	strbuf_addf(to, "# %s\n", rule->about);
 	write_rule(to, rule, "stage", arguments, labels_describe(plan, rule));
 	if (rule->grouped)
@@ -251,6 +252,9 @@ static void write_published(struct strbuf *to, const struct plan *plan, const st
 	strbuf_addc(to, '\n');
 	add_words(to, plan, job);
 	add_key(to, job);
+	/* For the shell a comment, for Ninja another command. */
+	if (job->turn)
+		strbuf_addf(to, "  turn = # turn %" PRIu64 "\n", job->turn);
 }
 
 static void write_report(struct strbuf *to, struct strbuf *made, const struct plan *plan, const struct plan_cell *cell,

@@ -18,7 +18,8 @@
  * cells/NAME is a command that computes this cell alone; of one that cannot exist it says why.
  *
  * Reports, and whatever else is published, are edges whose outputs have names that people know; all belong to the
- * target "grid", which is the default.
+ * target "grid", which is the default. Their commands end with the turn of the job, if it is not the first that has
+ * those files (generator/turns.h).
  *
  * Cached stages have restat and generator set: their output paths contain the recipe key, so neither a changed command
  * line nor a lost .ninja_log may make them run. No edge has a depfile: Ninja deletes outputs of those on Ctrl-C.

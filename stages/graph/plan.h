@@ -42,6 +42,7 @@ struct plan_job {
 	struct plan_input *inputs;
 	size_t input_count, input_capacity;
 	size_t group;                  /* index into plan.groups, or PLAN_NO_GROUP */
+	uint64_t turn;                 /* of a published job: generator/turns.h */
 };
 
 #define PLAN_NO_GROUP ((size_t)-1)

@@ -35,7 +35,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--build") && i + 1 < argc)
 			build_dir = argv[++i];
 		else
-			return usage(2);
+			return usage(error_argument(argv[i]));
 	}
-	return failures_print(stdout, build_dir, all, &count) ? error_report(1) : 0;
+	return output_end(failures_print(stdout, build_dir, all, &count) ? error_report(1) : 0);
 }

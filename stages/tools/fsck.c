@@ -39,10 +39,10 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--cache") && i + 1 < argc)
 			named = argv[++i];
 		else
-			return usage(2);
+			return usage(error_argument(argv[i]));
 	}
 	char *cache = named ? mem_strdup(named) : cache_dir_of_build("build");
 	int bad = !cache || fsck_run(stdout, cache, quick, &problems);
 	free(cache);
-	return bad ? error_report(1) : problems != 0;
+	return output_end(bad ? error_report(1) : problems != 0);
 }

@@ -73,11 +73,11 @@ int main(int argc, char **argv)
 		} else if (!strcmp(argv[i], "--cache") && more) {
 			named = argv[++i];
 		} else {
-			return usage(2);
+			return usage(error_argument(argv[i]));
 		}
 	}
 	char *cache = named ? mem_strdup(named) : cache_dir_of_build("build");
 	int bad = !cache || gc_run(stdout, cache, &o);
 	free(cache);
-	return bad ? error_report(1) : 0;
+	return output_end(bad ? error_report(1) : 0);
 }

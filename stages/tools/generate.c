@@ -106,5 +106,5 @@ int main(int argc, char **argv)
 	}
 	if (!status && !looked && summary)
 		summary_print(&g);
-	return status;
+	return looked ? output_end(status) : status;
 }

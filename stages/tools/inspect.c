@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--cache") && i + 1 < argc)
 			named = argv[++i];
 		else if (argv[i][0] == '-')
-			return usage(2);
+			return usage(error_argument(argv[i]));
 		else
 			argv[++files] = argv[i];
 	}
@@ -57,5 +57,5 @@ int main(int argc, char **argv)
 		}
 	}
 	free(cache);
-	return status;
+	return output_end(status);
 }

@@ -23,14 +23,25 @@
 
 enum { LIST_BYTES_MAX = 64 << 20 };
 
-static void add_digests(struct strbuf *to, char *list, const char *cache)
+/* Whether the grid is as the generator wrote it. */
+static int grid_is_whole(struct leaf_memo *memo, const char *build)
 {
-	struct leaf_memo *memo = leaf_memo_open(cache);
+	char *path = path_join(build, "grid.json"), *kept = path_join(build, "leaf/grid"), *text = NULL;
+	struct digest now = leaf_digest_any(memo, path);
+	int whole = !file_read(kept, DIGEST_HEX, &text, NULL) && !strcmp(text, now.hex);
+	if (whole)
+		free(text);
+	free(kept);
+	free(path);
+	return whole;
+}
+
+static void add_digests(struct strbuf *to, char *list, struct leaf_memo *memo)
+{
 	for (char *line = strtok(list, "\n"); line; line = strtok(NULL, "\n")) {
 		struct digest d = leaf_digest_any(memo, line);
 		strbuf_addf(to, "%s %s\n", d.hex, line);
 	}
-	leaf_memo_close(memo);
 }
 
 static int check_cache(const char *build, const char *cache)
@@ -54,13 +65,20 @@ int main(int argc, char **argv)
 	struct strbuf digests;
 	program_name_set("leaves");
 	strbuf_init(&digests);
-	int bad = !cache || check_cache(build, cache) ||
-		(file_exists(list_path) && file_read(list_path, LIST_BYTES_MAX, &list, NULL));
+	int bad = !cache || check_cache(build, cache);
 	if (!bad) {
+		/* One that is lost or damaged is another one: the generator makes it anew. */
+		if (file_read(list_path, LIST_BYTES_MAX, &list, NULL))
+			list = NULL;
+		struct leaf_memo *memo = leaf_memo_open(cache);
 		if (list)
-			add_digests(&digests, list, cache);
+			add_digests(&digests, list, memo);
 		struct digest all = hash_bytes(digests.s, digests.length);
-		bad = dir_make_parents(stamp_path) || file_write_if_changed(stamp_path, all.hex, DIGEST_HEX, NULL);
+		int whole = grid_is_whole(memo, build);
+		leaf_memo_close(memo);
+		/* Written, though it is the same: then Ninja makes the graph anew. */
+		bad = dir_make_parents(stamp_path) || (whole ? file_write_if_changed(stamp_path, all.hex, DIGEST_HEX, NULL)
+			: file_write(stamp_path, all.hex, DIGEST_HEX));
 	}
 	free(cache);
 	free(list);

@@ -44,9 +44,5 @@ int main(int argc, char **argv)
 		print_cpu();
 	else
 		print_gpu();
-	if (ferror(stdout) || fflush(stdout)) {
-		fail("standard output: cannot write");
-		return error_report(1);
-	}
-	return 0;
+	return output_end(0);
 }

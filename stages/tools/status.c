@@ -40,7 +40,7 @@ static int print_once(struct status *s, int again)
 		fputs("\033[H\033[2J", stdout);
 	fputs(text, stdout);
 	free(text);
-	return bad || fflush(stdout) ? -1 : 0;
+	return bad ? -1 : fflush(stdout) ? fail("standard output: cannot write") : 0;
 }
 
 int main(int argc, char **argv)
@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--cache") && more)
 			named = argv[++i];
 		else
-			return usage(2);
+			return usage(error_argument(argv[i]));
 	}
 	char *cache = named ? mem_strdup(named) : cache_dir_of_build(build_dir);
 	if (!cache)

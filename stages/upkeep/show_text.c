@@ -18,6 +18,7 @@ struct known {
 static const struct known texts[] = {
 	{"*/config.args", "what ./configure was asked for, an argument a line (stages/generator/request.md)"},
 	{"*/config.args.new", "what ./configure was asked for, while it looks at it (stages/generator/request.md)"},
+	{"*/build/published", "whose the files with names for people are (stages/generator/build_folder.md)"},
 	{"*/leaf/list", "what the graph was made from, for build/bin/leaves (stages/graph/leaf.md)"},
 	{"*/logs/*.log", "log of a cell (stages/graph/cell_log.md)"},
 	{"*/roots/" DIGITS_8 DIGITS_8 DIGITS_8 DIGITS_8,
@@ -39,6 +40,7 @@ static const struct known of_ninja[] = {{"*/.ninja_log", "log"}, {"*/.ninja_deps
 static const struct known digests[] = {
 	{"*/ref/group/*.stamp", "stamp of a group: the run that tried it (stages/graph/job.md)"},
 	{"*/leaf/stamp", "hash of all that the graph was made from (stages/graph/leaf.md)"},
+	{"*/leaf/grid", "hash of the grid as it was written (stages/graph/leaf.md)"},
 	{"*/leaf/cache-id", "name of the cache that the references lead into (stages/graph/leaf.md)"},
 	{"*/cas/id", "name of this cache (stages/graph/cache.md)"},
 };

@@ -22,6 +22,11 @@ answers 2 'no captions' 'dataset.captions_path' 'no_such_file.txt' -- dataset.ca
 answers 2 'no grid file' 'conf/sweeps/pair_x_sizes.yaml' 'did you mean conf/sweeps/pairs_x_sizes.yaml' -- \
 	--grid conf/sweeps/pair_x_sizes.yaml
 answers 2 'a newline in a path' 'control characters' -- 'runner.output_dir="a	b"'
+not_utf8=$(printf 'x\377')
+answers 2 'an argument that is no UTF-8' 'an argument must be UTF-8' -- "model.path='$not_utf8'"
+answers 2 'nor the name of a cache' 'an argument must be UTF-8' -- --cache-dir "$not_utf8"
+PLACE=$not_utf8 answers 2 'a path of the environment' 'dataset.captions_path: a path must be UTF-8' -- \
+	'dataset.captions_path=${oc.env:PLACE}'
 answers 2 'longer than the model allows' 'calib_seq_len' '4096' -- dataset.calib_seq_len=5000
 answers 2 'a glob without match' 'zz*' -- 'quant_pair=glob(zz*)'
 answers 2 'an unknown format' 'autoquant.formats' 'wfp8_af8' 'wfp8_afp8' -- 'autoquant.formats=[wfp4_afp16,wfp8_af8]'

@@ -164,6 +164,29 @@ build
 check 'and then nothing is left to do' idle
 check 'and the same files' agreed
 
+# --- two ./configure ---
+# Which of them comes last is as it happens; the graph is that of one of them, and ./configure takes turns also when it is
+# ninja that calls.
+one_graph() {
+	set -- $(grep -c wint4_afp16 build/config.args build/cells.ninja build/grid.json build/jobs/render-report.jsonl |
+		sed 's/.*:0$/no/; s/.*:.*/yes/' | sort -u)
+	equal $# 1
+}
+if command -v flock >/dev/null 2>&1; then
+	for round in 1 2 3 4 5; do
+		./configure $without_cuda $arguments >"$S/said" 2>&1 &
+		./configure $without_cuda quant_pair=wint4_afp16 >"$S/out" 2>&1
+		status=$?
+		wait $!
+		check 'two ./configure at once' equal "$status $?" '0 0'
+		check 'the graph is that of one' one_graph
+	done
+	build
+	check 'and can be built' equal $status 0
+else
+	skip 'no flock(1), so that ./configure cannot wait for another'
+fi
+
 # --- the folder of a language model ---
 configure quant_pair=wint8_afp16 extract.materialize=true
 build

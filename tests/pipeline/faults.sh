@@ -7,7 +7,7 @@
 
 points=${QUANTGRID_KILL_POINTS:-200}
 seed=${QUANTGRID_SEED:-1}
-state="cache tmp build/jobs build/ref build/leaf build/cells.ninja build/grid.json build/config.args \
+state="cache tmp build/jobs build/ref build/leaf build/cells.ninja build/grid.json build/config.args build/published \
 build/sources.ninja build/bootstrap.ninja build/toolchain build/.ninja_log build/.ninja_deps build.ninja \
 build.ninja.in conf models/qwen3_vl_demo/captions"
 
@@ -432,6 +432,20 @@ for list in build/jobs/tokenize-calib.jsonl build/jobs/score-layers.jsonl "$grou
 		row=$((row + 1))
 		[ "$points" -ge 1000 ] || [ $((row % 3)) = 0 ] || continue
 		check 'a damaged list of jobs' damaged_jobs "$list" $how
+	done
+done
+
+# What else the generator wrote is made anew at once.
+for file in build/leaf/list build/grid.json build/leaf/grid; do
+	for how in emptied truncated garbage flipped50 removed; do
+		restore two
+		if [ $how = removed ]; then rm $file; else damage $how $file; fi
+		build
+		check "$file $how" equal $status 0
+		build
+		results >"$S/results"
+		check "$file $how: made anew" same_files "$S/results" "$S/two.results"
+		check "$file $how: then there is nothing to do" idle
 	done
 done
 

@@ -222,4 +222,20 @@ else
 	skip "zsh is not here: $tries lines are not completed"
 fi
 
+# --- nowhere to say it ---
+for tool in 'inspect build/grid.json' status failures gc fsck 'numerics cpu' 'render-report --present build/grid.json'; do
+	build/bin/$tool >/dev/full 2>"$S/out"
+	check "$tool: what cannot be printed is an error" equal "$? $(cat "$S/out")" \
+		"1 ${tool%% *}: error: standard output: cannot write"
+done
+for look in '--list' '--cfg' '--info defaults' '--dry-run -v' '--check-rules'; do
+	./configure $without_cuda $look >/dev/full 2>"$S/out"
+	check "$look likewise" equal "$? $(tail -n 1 "$S/out")" '1 configure: error: standard output: cannot write'
+done
+for tool in inspect status failures gc fsck; do
+	build/bin/$tool --nonsense >"$S/out" 2>&1
+	check "$tool names the argument it does not know" equal "$? $(head -n 1 "$S/out")" \
+		"2 $tool: error: --nonsense: not known here, or its value is missing"
+done
+
 finish

@@ -135,6 +135,8 @@ static const struct scratch_file files[] = {
 	{"broken/yaml.yaml", "a: [1\nb: 2\n"},
 	{"broken/list.yaml", "- 1\n"},
 	{"broken/deep/option.yaml", "defaults:\n  - optioal g: a\n"},
+	{"preset/group.yaml", "# @package _global_\ndefaults:\n  - /g@_group_: a\n  - /h@x._group_.y: one\n  - /inner: group\n"},
+	{"inner/group.yaml", "defaults:\n  - /h@_group_.again: two\n"},
 	{"preset/scalar.yaml", "x\n"},
 	{"preset/list.yaml", "- x\n"},
 	{"g/a.yaml", "x: 1\n'*w': {axis: 0, -1: 64}\n"},
@@ -213,6 +215,10 @@ static void test_more(void)
 	scratch_tree("more", files, sizeof files / sizeof *files);
 	char *dir = scratch_path("more");
 	composer = composer_new(dir);
+	check_outcome("group", NO_OVERRIDES, "{g:{x:1,*w:{axis:0,-1:64}},x:{h:{y:{hv:1}}},h:{again:{hv:2}},inner:{}} g=a h@x.h.y=one inner=group "
+		"h@h.again=two");
+	check_outcome("group", OVERRIDES("g=b", "h@h.again=one"), "{g:{x:2},x:{h:{y:{hv:1}}},h:{again:{hv:1}},inner:{}} g=b "
+		"h@x.h.y=one inner=group h@h.again=one");
 	check_outcome("main", NO_OVERRIDES, "{g:{x:1,*w:{axis:0,-1:64}},deep:{er:{hv:1}},z:1} g=a h@deep.er=one");
 	check_outcome("main", OVERRIDES("g=b", "h@deep.er=two"), "{g:{x:2},deep:{er:{hv:2}},z:1} g=b h@deep.er=two");
 	check_outcome("main", OVERRIDES("g=null", "~h@deep.er=one"), "{z:1} g=null");
