@@ -79,6 +79,8 @@ int request_read(struct request *r, const char *path)
 	if (file_read(path, ARGS_BYTES_MAX, &r->text, NULL))
 		return -1;
 	r->overrides = mem_array(ARGS_MAX, sizeof *r->overrides);
+	if (config_args_end(r->text, path))
+		return -1;
 	const size_t length = strlen(r->text), valid = utf8_valid_prefix(r->text, length);
 	if (valid < length)
 		return fail("%s:%zu: an argument must be UTF-8; a link with another name may lead to what has such a name", path,

@@ -27,6 +27,16 @@ static char *named_in(char *args)
 	return mem_strdup(named);
 }
 
+int config_args_end(char *args, const char *path)
+{
+	static const char end[] = "--end\n";
+	const size_t length = strlen(args), size = sizeof end - 1;
+	if (length < size || strcmp(args + length - size, end) || (length > size && args[length - size - 1] != '\n'))
+		return fail("%s: cut off: its last line is not --end; run ./configure with its arguments again", path);
+	args[length - size] = '\0';
+	return 0;
+}
+
 /* The folder that a path is in, in new memory: "." for one without a slash. */
 static char *folder_of(const char *path)
 {
@@ -41,7 +51,7 @@ static char *folder_of(const char *path)
 char *cache_dir_of_build(const char *build_dir)
 {
 	char *path = path_join(build_dir, "config.args"), *args = NULL, *dir = NULL;
-	if (!file_exists(path) || !file_read(path, ARGS_BYTES_MAX, &args, NULL)) {
+	if (!file_exists(path) || (!file_read(path, ARGS_BYTES_MAX, &args, NULL) && !config_args_end(args, path))) {
 		char *named = args ? named_in(args) : mem_strdup(CACHE_DIR_DEFAULT), *folder = folder_of(build_dir);
 		dir = path_join(folder, named);
 		free(folder);

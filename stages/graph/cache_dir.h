@@ -8,6 +8,10 @@
 #define CACHE_DIR_DEFAULT "cache"
 #define CACHE_DIR_OPTION "--cache-dir"
 
+/* Takes the last line off the text of a config.args: ./configure ends each with it. -1 after fail() when it is not there:
+ * the file was cut, and what is left would ask for something else. */
+int config_args_end(char *args, const char *path);
+
 /* The cache of a build, a path from where the program runs; the caller frees. NULL after fail(). */
 char *cache_dir_of_build(const char *build_dir);
 

@@ -56,8 +56,7 @@ generate() {
 	generate_again "$@"
 }
 generate_again() {
-	: >build/config.args.new
-	[ $# = 0 ] || printf '%s\n' "$@" >build/config.args.new
+	printf '%s\n' "$@" --end >build/config.args.new
 	build/bin/generate --summary build/config.args.new >"$S/out" 2>&1
 	status=$?
 }

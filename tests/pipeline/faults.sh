@@ -435,6 +435,16 @@ for list in build/jobs/tokenize-calib.jsonl build/jobs/score-layers.jsonl "$grou
 	done
 done
 
+# What was asked for is not guessed.
+for how in emptied truncated; do
+	restore two
+	damage $how build/config.args
+	echo '# another line' >>conf/autoquant/gradient_default.yaml
+	build
+	check "build/config.args $how: the build fails" equal $status 1
+	check "build/config.args $how: and says so" said 'build/config.args: cut off'
+done
+
 # What else the generator wrote is made anew at once.
 for file in build/leaf/list build/grid.json build/leaf/grid; do
 	for how in emptied truncated garbage flipped50 removed; do
