@@ -70,7 +70,8 @@ static int tokenize(struct kept *kept, const struct job *job, struct calib_token
 	const char *path = input_path(job, "captions", "content");
 	if (!path)
 		return fail("%s: no captions file among the inputs", job->path);
-	if (check_unicode(job) || job_param_size(job, "dataset.num_samples", asked) || job_param_size(job, "dataset.calib_seq_len", &length_max))
+	if (check_unicode(job) || job_param_size(job, "dataset.num_samples", asked) ||
+		job_param_size(job, "dataset.calib_seq_len", &length_max))
 		return -1;
 	stage_phase("tokenizer");
 	const struct tokenizer *tokenizer = find_tokenizer(kept, job);

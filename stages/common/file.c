@@ -244,6 +244,12 @@ char *path_join(const char *dir, const char *name)
 	return mem_join(dir, dir[length - 1] == '/' ? "" : "/", name, NULL);
 }
 
+int path_is_inside(const char *inner, const char *outer)
+{
+	const size_t length = strlen(outer);
+	return !strncmp(inner, outer, length) && (!inner[length] || inner[length] == '/' || (length && outer[length - 1] == '/'));
+}
+
 int dir_list(const char *path, char ***names, size_t *count)
 {
 	DIR *dir = opendir(path);

@@ -47,6 +47,9 @@ int file_exists(const char *path);
 /* "DIR/NAME" in new memory; NAME itself when it is absolute or dir is "" or ".". The caller frees. */
 char *path_join(const char *dir, const char *name);
 
+/* Whether inner is the folder outer, or below it. Both are absolute and without links, "." and ".."; "" is the root. */
+int path_is_inside(const char *inner, const char *outer);
+
 /* Names in a directory, sorted by byte, without "." and ".."; the caller frees each name and the array. */
 int dir_list(const char *path, char ***names, size_t *count);
 

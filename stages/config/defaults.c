@@ -114,10 +114,11 @@ static const char *config_path(struct walk *w, const struct element *e)
 static const char *item_package(struct walk *w, const struct element *e)
 {
 	static const char word[] = "_group_";
-	const char *rest = e->package, *group = dotted(w, group_path(w, e));
+	const char *rest = e->package;
 	struct strbuf b;
 	if (!strstr(rest, word))
 		return rest;
+	const char *group = dotted(w, group_path(w, e));
 	strbuf_init(&b);
 	strbuf_adds(&b, "_global_.");
 	for (const char *at; (at = strstr(rest, word)); rest = at + sizeof word - 1) {

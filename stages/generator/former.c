@@ -109,11 +109,20 @@ static size_t compare_input(struct strbuf *to, const struct plan *plan, const st
 	return 1;
 }
 
-/* Adds what differs, is and was either NULL: it is no part of the key. */
-static size_t compare_makers(struct strbuf *to, const char *words, const char *is, const cJSON *former)
+/* What a job was made by; NULL when that was no part of its key. */
+static const char *made_by(const cJSON *former, const char *member)
 {
-	const char *was = cJSON_IsString(former) ? former->valuestring : NULL;
-	if (is == was || (is && was && !strcmp(is, was)))
+	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(former, member));
+}
+
+static int same_text(const char *is, const char *was)
+{
+	return is == was || (is && was && !strcmp(is, was));
+}
+
+static size_t compare_makers(struct strbuf *to, const char *words, const char *is, const char *was)
+{
+	if (same_text(is, was))
 		return 0;
 	if (to)
 		strbuf_addf(to, "%s%s %s -> %s", to->length ? "; " : "", words, was ? was : "(not in the key)",
@@ -122,10 +131,9 @@ static size_t compare_makers(struct strbuf *to, const char *words, const char *i
 }
 
 /* Digests of the program, which tell people nothing. */
-static size_t compare_tools(struct strbuf *to, const char *is, const cJSON *former)
+static size_t compare_tools(struct strbuf *to, const char *is, const char *was)
 {
-	const char *was = cJSON_IsString(former) ? former->valuestring : NULL;
-	if (is == was || (is && was && !strcmp(is, was)))
+	if (same_text(is, was))
 		return 0;
 	if (to && is && was)
 		strbuf_addf(to, "%sanother build of the program (--strict-tools)", to->length ? "; " : "");
@@ -146,9 +154,9 @@ size_t former_differences(struct strbuf *to, const struct plan *plan, const stru
 			strbuf_addf(to, "%sversion of the stage %d -> %d", to->length ? "; " : "", version->valueint,
 				job->rule->version);
 	}
-	count += compare_makers(to, "computed by", makers.numerics, cJSON_GetObjectItemCaseSensitive(former, "numerics"));
-	count += compare_makers(to, "Unicode", makers.unicode, cJSON_GetObjectItemCaseSensitive(former, "unicode"));
-	count += compare_tools(to, makers.tool, cJSON_GetObjectItemCaseSensitive(former, "tool"));
+	count += compare_makers(to, "computed by", makers.numerics, made_by(former, "numerics"));
+	count += compare_makers(to, "Unicode", makers.unicode, made_by(former, "unicode"));
+	count += compare_tools(to, makers.tool, made_by(former, "tool"));
 	count += compare(to, "", cJSON_GetObjectItemCaseSensitive(former, "params"), job->params);
 	for (size_t i = 0; i < job->input_count; i++)
 		count += compare_input(to, plan, &job->inputs[i],

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
 #include "config/source.h"
@@ -68,8 +69,7 @@ static char *real_place(const char *path)
 static int is_within(const char *place, const char *folder)
 {
 	char *real = real_place(folder);
-	const size_t length = strlen(real);
-	const int within = !strncmp(place, real, length) && (place[length] == '/' || !place[length]);
+	const int within = path_is_inside(place, real);
 	free(real);
 	return within;
 }

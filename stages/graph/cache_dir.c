@@ -64,13 +64,6 @@ char *cache_dir_of_build(const char *build_dir)
 
 /* --- what somebody typed --- */
 
-/* Whether b is a, or below it. Both are absolute and without links. */
-static int is_inside(const char *a, const char *b)
-{
-	size_t length = strlen(a);
-	return !strncmp(a, b, length) && (!b[length] || b[length] == '/' || a[length - 1] == '/');
-}
-
 static int refuse_foreign(void *context, const char *dir, const char *name)
 {
 	static const char *const ours[] = {
@@ -107,9 +100,9 @@ int cache_dir_check(const char *dir, const char *build_dir)
 		bad = fail_context(CACHE_DIR_OPTION);
 	else if (!(cache = realpath(dir, NULL)))
 		bad = fail(CACHE_DIR_OPTION " %s: %s", dir, strerror(errno));
-	else if (is_inside(build, cache))
+	else if (path_is_inside(cache, build))
 		bad = fail(CACHE_DIR_OPTION " %s: is inside %s/, and would go with it", dir, build_dir);
-	else if (is_inside(cache, build))
+	else if (path_is_inside(build, cache))
 		bad = fail(CACHE_DIR_OPTION " %s: is a folder around %s/; name one beside it, as in " CACHE_DIR_OPTION " "
 			CACHE_DIR_DEFAULT, dir, build_dir);
 	else

@@ -1,8 +1,8 @@
 /* Lists of jobs: build/jobs/STAGE.jsonl holds the job files (job.h) of all jobs of a stage, one a line, in the order of
  * their keys, each line beginning with {"key":"<K>" and ending with ,"seal":"<hash of the line before this comma>"}.
- * The last line, {"bytes":N}, counts what stands before it: a list that was cut, or has lost a line, is noticed whichever
- * job is asked for. A job is named FILE:K16, with the first 16 digits of its key, and found by halving, so that of ten thousand jobs a
- * process reads its own. To look at one: grep K16 FILE.
+ * The last line, {"bytes":N}, counts what stands before it: a list that was cut, or has lost a line, is noticed
+ * whichever job is asked for. A job is named FILE:K16, with the first 16 digits of its key, and found by halving, so that
+ * of ten thousand jobs a process reads its own. To look at one: grep K16 FILE.
  *
  * A stage does as its job says: one changed bit in it would make another result and put it under this key. So what was
  * not sealed is not read, and job_open() has the next ninja make the lists anew (job_list_forget()).

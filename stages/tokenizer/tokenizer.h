@@ -12,8 +12,8 @@
  * does not combine with it, and no piece reaches across one.
  *
  * Known difference from the Hugging Face tokenizers library: its NFC tables are those of about Unicode 9, its classes
- * those of Unicode 16; here both are utf8proc's (unicode_version(): 15.0 in version 2.8). Only marks, letters and digits assigned in
- * between can come out differently.
+ * those of Unicode 16; here both are utf8proc's (unicode_version(): 15.0 in version 2.8). Only marks, letters and
+ * digits assigned in between can come out differently.
  */
 #ifndef QG_TOKENIZER_TOKENIZER_H
 #define QG_TOKENIZER_TOKENIZER_H

@@ -29,8 +29,7 @@ static int grid_is_whole(struct leaf_memo *memo, const char *build)
 	char *path = path_join(build, "grid.json"), *kept = path_join(build, "leaf/grid"), *text = NULL;
 	struct digest now = leaf_digest_any(memo, path);
 	int whole = !file_read(kept, DIGEST_HEX, &text, NULL) && !strcmp(text, now.hex);
-	if (whole)
-		free(text);
+	free(text);
 	free(kept);
 	free(path);
 	return whole;
@@ -68,8 +67,7 @@ int main(int argc, char **argv)
 	int bad = !cache || check_cache(build, cache);
 	if (!bad) {
 		/* One that is lost or damaged is another one: the generator makes it anew. */
-		if (file_read(list_path, LIST_BYTES_MAX, &list, NULL))
-			list = NULL;
+		(void)file_read(list_path, LIST_BYTES_MAX, &list, NULL);
 		struct leaf_memo *memo = leaf_memo_open(cache);
 		if (list)
 			add_digests(&digests, list, memo);

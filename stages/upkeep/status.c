@@ -179,24 +179,11 @@ struct rows {
 
 static const char jobs_ending[] = ".jsonl";
 
-/* The name of a file behind member in what is left of a text, and moves past it; NULL when there is no more. The caller
- * frees. Lines are read as job_list.h and grid.json have them, without parsing: a large grid has megabytes of them. */
-static char *next_name(const char **at, const char *end, const char *member)
-{
-	const size_t length = strlen(member);
-	const char *found = memmem(*at, (size_t)(end - *at), member, length);
-	if (!found)
-		return NULL;
-	const char *from = found + length, *quote = memchr(from, '"', (size_t)(end - from));
-	*at = from;
-	return mem_strndup(from, quote ? (size_t)(quote - from) : 0);
-}
-
 /* Counts the lines that name a file behind member, and the files that are there. */
 static void count_files(struct row *row, const char *member)
 {
 	const char *at = (const char *)row->map.bytes, *end = at + row->map.length;
-	for (char *name; (name = next_name(&at, end, member)); free(name)) {
+	for (char *name; (name = status_next_text(&at, end, member)); free(name)) {
 		row->files += *name != '\0';
 		row->there += *name && file_exists(name);
 	}
@@ -207,7 +194,7 @@ static void find_inputs(struct row *row)
 {
 	const char *at = (const char *)row->map.bytes, *end = at + row->map.length;
 	strbuf_init(&row->inputs);
-	for (char *job; (job = next_name(&at, end, "{\"job\":\"")); free(job)) {
+	for (char *job; (job = status_next_text(&at, end, "{\"job\":\"")); free(job)) {
 		char *name = strrchr(job, '/'), *colon = name ? strchr(name, ':') : NULL;
 		if (!colon)
 			continue;
@@ -285,7 +272,7 @@ static void find_missing(struct rows *rows, const struct row *row)
 	for (; line < end && row->there < row->files; line = next) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line)), *at = line;
 		next = newline ? newline + 1 : end;
-		char *name = next_name(&at, next, job_file);
+		char *name = status_next_text(&at, next, job_file);
 		if (name && *name && !file_exists(name)) {
 			MEM_GROW(rows->missing, rows->missing_count, rows->missing_capacity);
 			rows->missing[rows->missing_count++] = (struct missing_job){row->name, line, (size_t)(next - line)};

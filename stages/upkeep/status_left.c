@@ -19,14 +19,23 @@ char *status_time_text(double seconds)
 
 /* ---- what work there is ---- */
 
-/* The text behind a member of the line, "" when it has none; the caller frees. Lines are read as job_list.h has them,
- * without parsing. */
-static char *text_behind(const struct missing_job *job, const char *member)
+char *status_next_text(const char **at, const char *end, const char *member)
 {
 	const size_t length = strlen(member);
-	const char *at = memmem(job->line, job->length, member, length), *from = at ? at + length : NULL;
-	const char *quote = from ? memchr(from, '"', job->length - (size_t)(from - job->line)) : NULL;
-	return mem_strndup(from ? from : "", quote ? (size_t)(quote - from) : 0);
+	const char *found = memmem(*at, (size_t)(end - *at), member, length);
+	if (!found)
+		return NULL;
+	const char *from = found + length, *quote = memchr(from, '"', (size_t)(end - from));
+	*at = from;
+	return mem_strndup(from, quote ? (size_t)(quote - from) : 0);
+}
+
+/* The text behind a member of the job's line, "" when it has none; the caller frees. */
+static char *text_behind(const struct missing_job *job, const char *member)
+{
+	const char *at = job->line;
+	char *text = status_next_text(&at, job->line + job->length, member);
+	return text ? text : mem_strdup("");
 }
 
 static char *kind_of_job(const struct missing_job *job, const char *cell)

@@ -44,6 +44,10 @@ void works_release(struct works *w);
 /* One line, what is left of all works and so many reports; none when that is nothing. */
 void works_print_left(FILE *to, const struct works *w, size_t reports, const struct earlier *earlier);
 
+/* The text behind a member in what is left of a list or a grid, and moves past it; NULL when there is no more. The caller
+ * frees. Lines are read as job_list.h and grid.json have them, without parsing: a large grid has megabytes of them. */
+char *status_next_text(const char **at, const char *end, const char *member);
+
 /* "0:07", "1:02:03"; the caller frees. */
 char *status_time_text(double seconds);
 

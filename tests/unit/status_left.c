@@ -41,6 +41,14 @@ static double seconds_of(const char *kind, size_t results)
 	return earlier_seconds(&earlier, kind, results, INFINITY);
 }
 
+/* The entries come to so many runs, by which one with so many results takes so long. */
+static void check_runs(size_t count, size_t results, double seconds)
+{
+	earlier_read(&earlier, &scan);
+	CHECK(earlier.count == count, "%zu runs, expected %zu", earlier.count, count);
+	CHECK_CLOSE(seconds_of("s model - - ", results), seconds, 1e-12);
+}
+
 /* The last entry of a process says what it took; processes are told apart by when they began. */
 static void test_runs(void)
 {
@@ -48,25 +56,19 @@ static void test_runs(void)
 	add_run("s", "model.a", 1000.3, 40, 16, 16);
 	add_run("s", "model.b", 1040.9, 60, 16, 16);
 	add_run("s", "model.c", 1101.2, 50, 16, 16);
-	earlier_read(&earlier, &scan);
-	CHECK(earlier.count == 3, "%zu runs", earlier.count);
-	CHECK_CLOSE(seconds_of("s model - - ", 16), 50, 1e-12);
+	check_runs(3, 16, 50);
 	CHECK(earlier_has(&earlier, "s") && !earlier_has(&earlier, "other") && !earlier_has(&earlier, ""), "stages");
 	/* One that was killed after half of its results is one of half as many. */
 	reset();
 	add_run("s", "model.a", 1000, 40, 32, 16);
 	add_run("s", "model.b", 1100, 50, 32, 16);
-	earlier_read(&earlier, &scan);
-	CHECK(earlier.count == 2, "%zu runs", earlier.count);
-	CHECK_CLOSE(seconds_of("s model - - ", 16), 50, 1e-12);
+	check_runs(2, 16, 50);
 	/* Entries of one job are processes of their own however near. */
 	reset();
 	add_run("s", "model.a", 1000, 1, 1, 1);
 	add_run("s", "model.b", 1000.2, 1.5, 1, 1);
 	add_run("s", "model.c", 1000.4, 9, 1, 1);
-	earlier_read(&earlier, &scan);
-	CHECK(earlier.count == 3, "%zu runs", earlier.count);
-	CHECK_CLOSE(seconds_of("s model - - ", 1), 1.5, 1e-12);
+	check_runs(3, 1, 1.5);
 	/* A problem, and an entry that says no time. */
 	reset();
 	add_run("s", "model.a", 1000, 1, 1, 1);
